@@ -1,0 +1,180 @@
+/**
+ * The seam between the house and a protocol. A protocol serves clients and dials targets; the pipeline behind its
+ * {@link Door} is the only source of a {@link Session}, so no protocol can open a connection nobody decided on.
+ *
+ * Adding a protocol = adding a folder and one line in `registry.ts` (DESIGN.md section 4).
+ */
+import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
+import type { SecureContext } from 'node:tls'
+import type { z } from 'zod'
+import type { HostPort } from '../config/config.ts'
+import type { Leased } from '../config/secret.ts'
+import type { Refused } from '../denial.ts'
+import type { Recorder } from '../recording/record.ts'
+import type { Ending, Grant, Narrowed, ScramVerifier, Source } from '../words.ts'
+
+export interface Protocol<Target, LeaseRef, Scope, Limit, Up extends Upstream> {
+  readonly name: string
+  /** `target:` in postern.yaml, strict. `file:` references arrive as absolute paths. */
+  readonly target: z.ZodType<Target>
+  /** `lease:` in postern.yaml, strict, secrets as SecretRef. */
+  readonly lease: z.ZodType<LeaseRef>
+  readonly scope: ScopeKind<Scope, Limit>
+  /** How a grant's password is kept: SCRAM where the client proves it without sending it, else SHA-256. */
+  readonly verifier: 'scram-sha-256' | 'sha-256'
+  /** Serves one client connection until it is over. Never throws for what a client does. */
+  serve(client: Client, door: Door<Scope, Up>): Promise<void>
+  /** The upstream handshake with a lease. Aborts with `signal`; never leaves a socket behind when it fails. */
+  dial(dialling: Dialling<Target, LeaseRef, Scope>): Promise<Up | Refused>
+  /** What an agent is told of a grant: where to connect and how. Never the password, except in `env`. */
+  present(at: Presenting<Target>): Presented
+  /** How `postern connect` runs the protocol's usual client. */
+  readonly client: ClientProgram
+}
+
+/** A protocol whose own types the house need not know. */
+// biome-ignore lint/suspicious/noExplicitAny: the registry is the one place where protocols of all types meet
+export type AnyProtocol = Protocol<any, any, any, any, any>
+
+/**
+ * A scope and its arithmetic. A rule's scope is complete: `schema` fills in what is unsaid as "refused". A limit (a
+ * ceiling, a request) says nothing about keys it leaves out. Scopes only ever narrow. All pure.
+ */
+export interface ScopeKind<Scope, Limit> {
+  readonly schema: z.ZodType<Scope>
+  readonly limit: z.ZodType<Limit>
+  /** What both allow. `meet(s, {})` equals `s`; a complete scope is also a valid limit. */
+  meet(scope: Scope, limit: Limit): Scope
+  /** Nothing can be done with it. */
+  isEmpty(scope: Scope): boolean
+  /** For people and for refusals: "select on public.orders, at most 1000 rows". */
+  words(scope: Scope): string
+}
+
+export interface Dialling<Target, LeaseRef, Scope> {
+  readonly target: Target
+  readonly lease: Leased<LeaseRef>
+  readonly scope: Narrowed<Scope>
+  readonly grant: Grant
+  readonly session: string
+  readonly signal: AbortSignal
+}
+
+/** An open connection to a target. The broker owns its end: it disposes, and destroys after 500 ms regardless. */
+export interface Upstream extends AsyncDisposable {
+  /** What runs there is told to stop: PostgreSQL CancelRequest, SSH signal HUP. Never throws. */
+  cancel(): Promise<void>
+  /** The sockets are gone when this returns. */
+  destroy(): void
+}
+
+/** One client at a door. */
+export type Client =
+  | { readonly kind: 'stream'; readonly socket: Socket; readonly source: Source; readonly keys: DoorKeys }
+  | { readonly kind: 'upgrade'; readonly socket: Duplex; readonly head: Uint8Array; readonly source: Source }
+
+/** What the gateway shows of itself at a stream door. */
+export interface DoorKeys {
+  readonly tls: SecureContext
+  /** The gateway's own SSH host key, OpenSSH PEM. */
+  readonly hostKey: string
+  /** Plaintext may be taken at this door: loopback, or `insecure: true`. */
+  readonly plaintext: boolean
+  /** The client reached us over loopback. */
+  readonly loopback: boolean
+}
+
+export interface Door<Scope, Up> {
+  /** Aborts when the gateway drains: no new logins. */
+  readonly signal: AbortSignal
+  /** What is needed to check who `user` says it is. Strangers get an equal decoy (attack 42). */
+  proof(user: string): Promise<Proof>
+  /** The whole pipeline: redeem, locks, rule, recording, lease, dial. The one way to a session. */
+  enter(shown: Shown): Promise<Session<Scope, Up> | Refused>
+  /** A cancel key that a client sent: obeyed only if we issued it and its session lives. Silent either way. */
+  cancel(key: Uint8Array): void
+  /** A refusal before there was a grant (a violation in the handshake): audited. */
+  note(refused: Refused, user?: string): void
+}
+
+export interface Proof {
+  /** The verifier to run SCRAM-SHA-256 against. A stranger's is a decoy no password fits. */
+  readonly scram: ScramVerifier
+  /** Whether `user` names a connection where a token itself may be shown (`token_login`). */
+  readonly tokenLogin: boolean
+  /** SSH public keys, as wire blobs, that open this grant. Empty for strangers. */
+  readonly publicKeys: readonly Uint8Array[]
+}
+
+/** What a client showed at a door, after the protocol has verified its form and, for keys, its signature. */
+export type Shown =
+  | { readonly how: 'secret'; readonly user: string; readonly secret: string }
+  /** A SCRAM exchange that was run against `proof(user).scram` and failed or succeeded; failures are audited too. */
+  | { readonly how: 'scram'; readonly user: string; readonly proven: boolean }
+  /** The key whose signature was verified (never one merely offered: CVE-2024-45337, GHSA-3cjp). */
+  | { readonly how: 'key'; readonly user: string; readonly key: Uint8Array }
+
+export interface Session<Scope, Up> {
+  readonly id: string
+  readonly grant: Grant
+  readonly scope: Narrowed<Scope>
+  readonly upstream: Up
+  readonly recorder: Recorder
+  /**
+   * Aborts at the cut; its `reason` is the {@link Ending}. The protocol then stops reading on both sides, tells the
+   * client why in its own words, cancels upstream and returns from `serve`. The broker destroys after 500 ms.
+   */
+  readonly signal: AbortSignal
+  /** Eight random bytes that stand for this session in a cancel request. Ours, never the upstream's. */
+  readonly cancelKey: Uint8Array
+  /** Ends the session, from either side; idempotent. Resolves when everything is closed and the recording sealed. */
+  end(ending: Ending): Promise<void>
+}
+
+export interface Presenting<Target> {
+  readonly grant: Grant
+  readonly connection: string
+  readonly target: Target
+  readonly advertised: HostPort
+  readonly password?: string
+  /** PEM of the CA that signed the gateway's certificate, under `tls: auto`. */
+  readonly ca?: string
+  /** The gateway's SSH host key as `type base64`. */
+  readonly hostKey: string
+}
+
+export interface Presented {
+  readonly endpoint: {
+    readonly host: string
+    readonly port: number
+    readonly url?: string
+    readonly database?: string
+    readonly ca?: string
+    readonly host_key?: string
+  }
+  readonly env: Readonly<Record<string, string>>
+  readonly connect: string
+}
+
+export interface ClientProgram {
+  readonly program: string
+  /** The client logs in with a key that `postern connect` makes for the purpose, not with the password. */
+  readonly wantsKey: boolean
+  /** Arguments, environment and files (written 0600 under `folder`) for one run. */
+  prepare(at: { readonly grant: AnsweredGrant; readonly folder: string; readonly keyFile?: string; readonly args: readonly string[] }): {
+    readonly args: readonly string[]
+    readonly env: Readonly<Record<string, string>>
+    readonly files: Readonly<Record<string, string>>
+  }
+}
+
+/** The part of `POST /v1/grants`' answer that a client program needs. */
+export interface AnsweredGrant {
+  readonly id: string
+  readonly connection: string
+  readonly protocol: string
+  readonly endpoint: Presented['endpoint']
+  readonly env: Readonly<Record<string, string>>
+  readonly credential: { readonly username: string; readonly password?: string | undefined }
+}
