@@ -1,0 +1,24 @@
+/** Entries of a scope's table lists: `schema.name`, or `schema.*` for every relation of a schema. Pure. */
+
+/**
+ * Whether an entry covers a relation. `schema.*` leaves out names that begin with `pg_`: extensions put views like
+ * pg_stat_statements, which show other people's statements, into public (attack 86); those want naming one by one.
+ */
+export function covers(entry: string, relation: string): boolean {
+  if (entry === relation) return true
+  if (!entry.endsWith('.*')) return false
+  const schema = entry.slice(0, -1)
+  return relation.startsWith(schema) && !relation.startsWith('pg_', schema.length)
+}
+
+/** What both lists cover. */
+export function meetNames(ours: readonly string[], theirs: readonly string[]): readonly string[] {
+  const met = new Set<string>()
+  for (const our of ours) {
+    for (const their of theirs) {
+      if (covers(their, our)) met.add(our)
+      else if (covers(our, their)) met.add(their)
+    }
+  }
+  return [...met]
+}
