@@ -1,0 +1,139 @@
+/**
+ * The steps that open a session, each of which pushes its own undo: register, recording, lease, dial (invariants 6, 7).
+ *
+ * After each wait the session is looked at again: what ended its grant meanwhile wins (attacks 47, 49, 63).
+ */
+import type { AuditLog } from '../audit/audit.ts'
+import type { Connection } from '../config/config.ts'
+import type { Leased } from '../config/secret.ts'
+import { Refused, refuse } from '../denial.ts'
+import type { AnyProtocol, Upstream } from '../protocol/protocol.ts'
+import { RecordingLost } from '../recording/record.ts'
+import type { openRecorder } from '../recording/recorder.ts'
+import type { Clock, Ending, Grant, Narrowed, Source } from '../words.ts'
+import { takeStaticLease } from './leases/static.ts'
+import type { LiveSessions } from './live.ts'
+import { LiveSession } from './session.ts'
+
+/** Reaching a target, handshake and all, takes no longer than this. */
+const DIAL_DEADLINE = 15_000
+
+export interface Broker {
+  readonly audit: AuditLog
+  readonly clock: Clock
+  readonly live: LiveSessions
+  newSessionId(): string
+  randomBytes(size: number): Uint8Array
+  record: (session: LiveSession, at: Admitted) => ReturnType<typeof openRecorder>
+  /** Whether the grant is still good this very moment: synchronous, so nothing slips between the look and the use. */
+  stillGood(grant: Grant): true | Refused
+  /** Told when a session has closed for good. */
+  closed(session: LiveSession, ending: Ending, tookMs: number): void
+}
+
+/** What the pipeline knows once a grant was redeemed and confirmed. */
+export interface Admitted {
+  readonly grant: Grant
+  readonly connection: Connection
+  readonly protocol: AnyProtocol
+  readonly source: Source
+  readonly client: { destroy(): void }
+  /** Gives the reserved use of the grant back. */
+  readonly release: () => void
+}
+
+export function openSession(
+  at: Admitted,
+  { broker }: { broker: Broker },
+): { session: LiveSession } | Refused {
+  const good = broker.stillGood(at.grant)
+  if (good !== true) {
+    at.release()
+    return good
+  }
+  const facts = {
+    id: broker.newSessionId(),
+    grant: at.grant,
+    scope: at.grant.scope as Narrowed<unknown>,
+    source: at.source,
+    cancelKey: broker.randomBytes(8),
+  }
+  const session = new LiveSession(facts, broker.clock, {
+    destroyClient: () => at.client.destroy(),
+    closed: broker.closed,
+  })
+  session.undo(at.release)
+  broker.live.add(session)
+  session.undo(() => broker.live.remove(session))
+  return { session }
+}
+
+export async function openRecording(
+  at: Admitted & { session: LiveSession },
+  { broker }: { broker: Broker },
+): Promise<Record<never, never> | Refused> {
+  const { session, grant } = at
+  try {
+    session.recordWith(await broker.record(session, at))
+  } catch (error) {
+    if (!(error instanceof RecordingLost)) throw error
+    return refuse('recording_unavailable', `the recording cannot be opened: ${String(error.cause)}`)
+  }
+  const { id: grantId, connection, rule, identity } = grant
+  broker.audit.noted({
+    type: 'session.opened',
+    session: session.id,
+    grant: grantId,
+    connection,
+    rule,
+    identity,
+    source: at.source,
+  })
+  return overMeanwhile(session) ?? {}
+}
+
+export async function takeLease(
+  at: Admitted & { session: LiveSession },
+): Promise<{ lease: Leased<object> } | Refused> {
+  const lease = await takeStaticLease(at.connection.lease as object, at.session.recorder)
+  return overMeanwhile(at.session) ?? { lease }
+}
+
+export async function dial(
+  at: Admitted & { session: LiveSession; lease: Leased<object> },
+): Promise<Record<never, never> | Refused> {
+  const { session, lease, grant, connection, protocol } = at
+  const signal = AbortSignal.any([session.signal, AbortSignal.timeout(DIAL_DEADLINE)])
+  const { target } = connection
+  const upstream: Upstream | Refused = await protocol.dial({
+    target,
+    lease,
+    scope: session.scope,
+    grant,
+    session: session.id,
+    signal,
+  })
+  if (upstream instanceof Refused) return overMeanwhile(session) ?? upstream
+  const over = overMeanwhile(session)
+  if (over !== undefined) {
+    // Attack 63: a lock that arrived while we dialled closes the connection unread.
+    upstream.destroy()
+    return over
+  }
+  session.reached(upstream)
+  return {}
+}
+
+function overMeanwhile({ ending }: LiveSession): Refused | undefined {
+  if (ending === undefined) return undefined
+  const codes: Partial<
+    Record<Ending['why'], 'grant_expired' | 'locked' | 'shutting_down' | 'recording_unavailable'>
+  > = {
+    grant_expired: 'grant_expired',
+    locked: 'locked',
+    shutting_down: 'shutting_down',
+    recording_unavailable: 'recording_unavailable',
+  }
+  const code = codes[ending.why] ?? 'grant_revoked'
+  return refuse(code, `ended while it was opening: ${ending.text}`, { say: ending.text })
+}

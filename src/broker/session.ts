@@ -1,0 +1,140 @@
+/**
+ * One connected use of a grant: from the moment it is entered in the register to the seal of its recording.
+ *
+ * Its end has one order, whoever asks for it (DESIGN.md invariant 6): the signal aborts, so the protocol stops reading on
+ * both sides, tells the client why and cancels upstream; after {@link GRACE} ms both sockets are destroyed here, whatever
+ * the protocol does; then the recording is closed and sealed, the audit told and the grant's use given back.
+ */
+import type { Session, Upstream } from '../protocol/protocol.ts'
+import type { Recorder } from '../recording/record.ts'
+import type { Clock, Ending, Grant, Millis, Narrowed, Source } from '../words.ts'
+
+/** How long a protocol may take over its goodbye before the broker destroys both sockets. */
+export const GRACE = 500
+
+export interface SessionFacts {
+  readonly id: string
+  readonly grant: Grant
+  readonly scope: Narrowed<unknown>
+  readonly source: Source
+  readonly cancelKey: Uint8Array
+}
+
+/** What an end must do, in this order, and cannot know itself. */
+export interface SessionEnd {
+  /** The client's sockets are gone when this returns. */
+  destroyClient(): void
+  /** Told once, when nothing is open any more: register, audit, grant. */
+  closed(session: LiveSession, ending: Ending, tookMs: number): void
+}
+
+export class LiveSession implements Session<unknown, Upstream> {
+  readonly id: string
+  readonly grant: Grant
+  readonly scope: Narrowed<unknown>
+  readonly source: Source
+  readonly cancelKey: Uint8Array
+  readonly startedAt: Millis
+  readonly #clock: Clock
+  readonly #abort = new AbortController()
+  readonly #end: SessionEnd
+  readonly #undo = new AsyncDisposableStack()
+  #upstream: Upstream | undefined
+  #recorder: Recorder | undefined
+  #over: Promise<void> | undefined
+  #served: () => void = () => undefined
+  readonly #serving: Promise<void>
+
+  constructor(facts: SessionFacts, clock: Clock, end: SessionEnd) {
+    this.id = facts.id
+    this.grant = facts.grant
+    this.scope = facts.scope
+    this.source = facts.source
+    this.cancelKey = facts.cancelKey
+    this.startedAt = clock.now()
+    this.#clock = clock
+    this.#end = end
+    this.#serving = new Promise(resolve => {
+      this.#served = resolve
+    })
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  get upstream(): Upstream {
+    if (this.#upstream === undefined) throw new TypeError('a session has no upstream before it was dialled')
+    return this.#upstream
+  }
+
+  get recorder(): Recorder {
+    if (this.#recorder === undefined)
+      throw new TypeError('a session has no recorder before its recording is open')
+    return this.#recorder
+  }
+
+  /** Why the session is over, once it is. */
+  get ending(): Ending | undefined {
+    return this.signal.aborted ? (this.signal.reason as Ending) : undefined
+  }
+
+  /** Undone in reverse order when the session ends: each step of the pipeline pushes what it opened. */
+  undo(release: () => Promise<void> | void): void {
+    this.#undo.defer(release)
+  }
+
+  recordWith(recorder: Recorder): void {
+    this.#recorder = recorder
+  }
+
+  reached(upstream: Upstream): void {
+    this.#upstream = upstream
+  }
+
+  /** The protocol has returned from `serve`: there is nobody left to say goodbye. */
+  served(): void {
+    this.#served()
+  }
+
+  end(ending: Ending): Promise<void> {
+    this.#over ??= this.#close(ending)
+    return this.#over
+  }
+
+  async #close(ending: Ending): Promise<void> {
+    const since = this.#clock.mono()
+    this.#abort.abort(ending)
+    const hard = setTimeout(() => this.#destroy(), GRACE)
+    try {
+      // On a cut the client is still to be told; on a close it has gone, or has said all it wanted.
+      if (ending.how === 'cut') await Promise.race([this.#serving, elapsed(GRACE)])
+      if (this.#upstream !== undefined)
+        await Promise.race([this.#upstream[Symbol.asyncDispose](), elapsed(GRACE)])
+    } catch {
+      // A goodbye that fails changes nothing: both sockets are destroyed next.
+    } finally {
+      clearTimeout(hard)
+      this.#destroy()
+    }
+    const took = this.#clock.mono() - since
+    try {
+      await this.#undo.disposeAsync()
+      await this.#recorder?.close(ending)
+    } finally {
+      this.#end.closed(this, ending, took)
+    }
+  }
+
+  #destroy(): void {
+    this.#upstream?.destroy()
+    this.#end.destroyClient()
+  }
+}
+
+/** Unref'd: a goodbye never keeps the process alive. */
+function elapsed(ms: number): Promise<void> {
+  return new Promise(resolve => {
+    setTimeout(resolve, ms).unref()
+  })
+}

@@ -1,0 +1,114 @@
+/**
+ * `postern connect CONNECTION [-- arguments]`: asks, runs the protocol's usual client, gives back. Secrets reach the
+ * client by environment or by a 0600 file in a folder of its own, never by its command line (attack 204).
+ */
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { Command } from 'commander'
+import type { AnyProtocol } from '../protocol/protocol.ts'
+import { runChild } from './child.ts'
+import { type Client, createClient } from './client.ts'
+import { exit } from './exit.ts'
+import { type GrantAnswer, giveBack, type RequestOptions, requestGrant, withRequestOptions } from './grant.ts'
+import { Stop } from './stop.ts'
+
+type Protocols = ReadonlyMap<string, AnyProtocol>
+
+export function connectCommand(protocols: Protocols): Command {
+  const command = new Command('connect')
+    .description('ask for a connection, run psql or ssh on it, give it back')
+    .argument('<connection>')
+    .argument('[arguments...]', "the client's own arguments, after --")
+  return withRequestOptions(command).action(
+    async (connection: string, args: string[], options: RequestOptions) => {
+      const client = await createClient()
+      const folder = await mkdtemp(path.join(tmpdir(), 'postern-'))
+      try {
+        process.exitCode = await connect({ client, protocols, connection, args, options, folder })
+      } finally {
+        await rm(folder, { recursive: true, force: true })
+      }
+    },
+  )
+}
+
+interface Connecting {
+  readonly client: Client
+  readonly protocols: Protocols
+  readonly connection: string
+  readonly args: readonly string[]
+  readonly options: RequestOptions
+  readonly folder: string
+}
+
+async function connect(at: Connecting): Promise<number> {
+  const { client, connection, folder, args, options } = at
+  const protocol = await protocolOf(at)
+  const key = protocol.client.wantsKey ? await makeKey(folder) : undefined
+  const grant = await requestGrant(client, connection, options, key?.publicKey)
+  if (grant.state !== 'active')
+    throw new Stop(exit.no, `${grant.id} is ${grant.state}: wait for its approval`)
+  try {
+    return await runClient(protocol, grant, folder, args, key?.file)
+  } finally {
+    await giveBack(client, grant)
+  }
+}
+
+async function protocolOf({ client, connection, protocols }: Connecting): Promise<AnyProtocol> {
+  const reachable = await client.call<{ connection: string; protocol: string }[]>('GET', '/v1/connections')
+  const found = reachable.find(r => r.connection === connection)
+  const protocol = found === undefined ? undefined : protocols.get(found.protocol)
+  if (protocol !== undefined) return protocol
+  const names = reachable.map(r => r.connection).join(', ') || 'nothing'
+  throw new Stop(exit.no, `not_permitted: no rule gives this token ${connection}; may ask for: ${names}`)
+}
+
+/** One key pair for this one run: the grant opens for it alone, and it is deleted afterwards. */
+async function makeKey(folder: string): Promise<{ file: string; publicKey: string }> {
+  const file = path.join(folder, 'key')
+  try {
+    await promisify(execFile)('ssh-keygen', [
+      '-q',
+      '-t',
+      'ed25519',
+      '-N',
+      '',
+      '-C',
+      'postern connect',
+      '-f',
+      file,
+    ])
+  } catch (error) {
+    throw new Stop(exit.unavailable, `ssh-keygen is needed: ${(error as Error).message}`)
+  }
+  return { file, publicKey: (await readFile(`${file}.pub`, 'utf8')).trim().split(' ').slice(0, 2).join(' ') }
+}
+
+async function runClient(
+  protocol: AnyProtocol,
+  grant: GrantAnswer,
+  folder: string,
+  args: readonly string[],
+  keyFile?: string,
+): Promise<number> {
+  const prepared = protocol.client.prepare({
+    grant,
+    folder,
+    args,
+    ...(keyFile === undefined ? {} : { keyFile }),
+  })
+  for (const [name, text] of Object.entries(prepared.files)) {
+    await writeFile(path.join(folder, name), text, { mode: 0o600 })
+  }
+  return runChild(protocol.client.program, prepared.args, { ...withoutToken(process.env), ...prepared.env })
+}
+
+/** The client has no use for the agent's token, so it does not get it. */
+export function withoutToken(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { POSTERN_TOKEN: _token, POSTERN_TOKEN_FILE: _file, ...rest } = env
+  return rest
+}

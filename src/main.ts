@@ -1,0 +1,95 @@
+/**
+ * The command line. Each command is one file under `cli/`, imported only when it is named, so that `postern request`
+ * does not load a gateway. The gateway itself is composed in `gateway.ts`.
+ */
+import { Command, CommanderError } from 'commander'
+import { exit } from './cli/exit.ts'
+import { Stop } from './cli/stop.ts'
+import type { AnyProtocol } from './protocol/protocol.ts'
+
+type Protocols = ReadonlyMap<string, AnyProtocol>
+const protocols = async (): Promise<Protocols> => (await import('./protocol/registry.ts')).protocols
+
+const commands: Readonly<Record<string, { readonly does: string; readonly load: () => Promise<Command> }>> = {
+  serve: {
+    does: 'the gateway',
+    load: async () => (await import('./cli/serve.ts')).serveCommand(await protocols()),
+  },
+  demo: {
+    does: 'see it work, everything embedded',
+    load: async () => (await import('./cli/demo.ts')).demoCommand(),
+  },
+  check: {
+    does: 'validate postern.yaml; who can reach what',
+    load: async () => (await import('./cli/check.ts')).checkCommand(await protocols()),
+  },
+  explain: {
+    does: 'why yes, why no',
+    load: async () => (await import('./cli/explain.ts')).explainCommand(await protocols()),
+  },
+  test: {
+    does: 'run policy tests',
+    load: async () => (await import('./cli/test.ts')).testCommand(await protocols()),
+  },
+  diff: {
+    does: 'who gains and who loses what between two configurations',
+    load: async () => (await import('./cli/diff.ts')).diffCommand(await protocols()),
+  },
+  connections: {
+    does: 'what this token may ask for',
+    load: async () => (await import('./cli/connections.ts')).connectionsCommand(),
+  },
+  request: {
+    does: 'ask for one connection',
+    load: async () => (await import('./cli/request.ts')).requestCommand(),
+  },
+  end: { does: 'give a grant back', load: async () => (await import('./cli/end.ts')).endCommand() },
+  connect: {
+    does: 'ask, run psql or ssh, give back',
+    load: async () => (await import('./cli/connect.ts')).connectCommand(await protocols()),
+  },
+  run: {
+    does: 'ask, run any command, give back',
+    load: async () => (await import('./cli/run.ts')).runCommand(),
+  },
+  replay: { does: 'play a recording', load: async () => (await import('./cli/replay.ts')).replayCommand() },
+  audit: {
+    does: 'verify or follow the audit',
+    load: async () => (await import('./cli/audit.ts')).auditCommand(),
+  },
+}
+
+const CODES = `
+Exit codes: 0 done; ${exit.no} the answer is no (refused, broken chain, failed test); ${exit.usage} wrong usage;
+${exit.unavailable} the gateway or a program is not there; ${exit.internal} a defect; ${exit.config} postern.yaml is not valid.
+connect and run end with the exit code of what they ran.`
+
+async function main(argv: readonly string[]): Promise<void> {
+  const named = argv[2] === 'help' ? argv[3] : argv[2]
+  const program = new Command('postern')
+    .description('One Okta token, one connection: decided outside the agent, judged, recorded, cut on time.')
+    .addHelpText('after', CODES)
+    .exitOverride()
+  for (const [name, { does, load }] of Object.entries(commands)) {
+    const command = name === named ? await load() : new Command(name).description(does)
+    // Sub-commands inherit exitOverride only when made by their parent.
+    for (const each of [command, ...command.commands]) each.exitOverride()
+    program.addCommand(command)
+  }
+  await program.parseAsync([...argv])
+}
+
+try {
+  await main(process.argv)
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? exit.ok : exit.usage
+  } else if (error instanceof Stop) {
+    process.exitCode = error.exitCode
+    if (process.argv.includes('--json')) console.log(JSON.stringify(error.answer ?? { error: error.message }))
+    else console.error(`postern: ${error.message}`)
+  } else {
+    process.exitCode = exit.internal
+    console.error('postern: a defect of ours; please report it:', error)
+  }
+}
