@@ -1,0 +1,31 @@
+/** The host's two key pairs: its own, which the gateway pins, and the one that the gateway leases. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import ssh2 from 'ssh2'
+
+export interface HostKeys {
+  readonly hostKeyFile: string
+  readonly hostPrivate: string
+  /** `type base64`, as `host_key:` in postern.yaml wants it. */
+  readonly hostKey: string
+  readonly leaseFile: string
+  readonly leasePrivate: string
+  readonly leasePublic: string
+}
+
+export async function makeHostKeys(folder: string): Promise<HostKeys> {
+  const [host, lease] = [ssh2.utils.generateKeyPairSync('ed25519'), ssh2.utils.generateKeyPairSync('ed25519')]
+  const hostKeyFile = join(folder, 'host_key')
+  const leaseFile = join(folder, 'lease_key')
+  await writeFile(hostKeyFile, host.private, { mode: 0o600 })
+  await writeFile(leaseFile, lease.private, { mode: 0o600 })
+  await writeFile(join(folder, 'authorized_keys'), `${lease.public}\n`, { mode: 0o600 })
+  return {
+    hostKeyFile,
+    hostPrivate: host.private,
+    hostKey: host.public.split(' ').slice(0, 2).join(' '),
+    leaseFile,
+    leasePrivate: lease.private,
+    leasePublic: lease.public,
+  }
+}
