@@ -54,7 +54,17 @@ export interface IssuerConfig {
 }
 
 /** Asymmetric only: `none` and `HS*` are not in the type, so no configuration can pin them. */
-export type Algorithm = 'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'ES256' | 'ES384' | 'ES512' | 'EdDSA'
+export type Algorithm =
+  | 'RS256'
+  | 'RS384'
+  | 'RS512'
+  | 'PS256'
+  | 'PS384'
+  | 'PS512'
+  | 'ES256'
+  | 'ES384'
+  | 'ES512'
+  | 'EdDSA'
 
 export interface Connection {
   readonly name: string
@@ -89,7 +99,12 @@ export interface When {
   /** CIDR blocks the caller's socket address must be in. */
   readonly source?: readonly string[]
   /** "Mon-Fri 08:00-18:00 Europe/Berlin", parsed. Days 0 = Sunday; minutes of the day. */
-  readonly hours?: { readonly days: readonly number[]; readonly from: number; readonly to: number; readonly zone: string }
+  readonly hours?: {
+    readonly days: readonly number[]
+    readonly from: number
+    readonly to: number
+    readonly zone: string
+  }
 }
 
 export interface PeopleConfig {

@@ -21,7 +21,10 @@ export const secretRef = z
     at.addIssue({ code: 'custom', message: wrong, input: undefined })
     return z.NEVER
   })
-  .meta({ description: 'A reference to a secret, env:NAME or file:path. Never the secret itself.', pattern: '^(env|file):.+$' })
+  .meta({
+    description: 'A reference to a secret, env:NAME or file:path. Never the secret itself.',
+    pattern: '^(env|file):.+$',
+  })
 
 /** `file:path` for a file without a secret: a CA, known hosts. Gives the absolute path. */
 export const filePath = z
@@ -37,10 +40,13 @@ export const filePath = z
 function secretProblem(text: string): string | undefined {
   if (text.startsWith('file:')) return fileProblem(text)
   if (text.startsWith('env:')) {
-    return variable.test(text.slice('env:'.length)) ? undefined : 'env: needs the name of an environment variable, such as env:DB_PASSWORD'
+    return variable.test(text.slice('env:'.length))
+      ? undefined
+      : 'env: needs the name of an environment variable, such as env:DB_PASSWORD'
   }
   const scheme = later.find(one => text.startsWith(one))
-  if (scheme !== undefined) return `${scheme} references are not available yet in this version; use env:NAME or file:path`
+  if (scheme !== undefined)
+    return `${scheme} references are not available yet in this version; use env:NAME or file:path`
   return 'a secret is never written here: put it elsewhere and refer to it as env:NAME or file:path'
 }
 

@@ -20,7 +20,8 @@ export class SecretRef {
     const name = this.ref.slice(colon + 1)
     if (this.ref.startsWith('env:')) {
       const value = process.env[name]
-      if (value === undefined || value === '') throw new SecretUnavailable(this.ref, 'the variable is not set')
+      if (value === undefined || value === '')
+        throw new SecretUnavailable(this.ref, 'the variable is not set')
       return new Secret(value)
     }
     try {
@@ -57,7 +58,13 @@ export class Secret {
 }
 
 /** The same shape with each reference read: what a session holds of a connection's `lease`. */
-export type Leased<L> = { readonly [K in keyof L]: L[K] extends SecretRef ? Secret : L[K] extends SecretRef | undefined ? Secret | undefined : L[K] }
+export type Leased<L> = {
+  readonly [K in keyof L]: L[K] extends SecretRef
+    ? Secret
+    : L[K] extends SecretRef | undefined
+      ? Secret | undefined
+      : L[K]
+}
 
 export class SecretUnavailable extends Error {
   constructor(ref: string, why: string, cause?: unknown) {
