@@ -1,0 +1,61 @@
+#!/bin/sh
+# Sets up what the project needs and says what it installs; what is there already is skipped, so it is quick to repeat.
+#   setup.sh npm       the npm packages of package-lock.json, the pinned Node 26 among them. Enough for `make demo`.
+#   setup.sh system    Debian packages that only the tests need: other servers and clients to test against.
+set -eu
+cd "$(dirname "$0")/.."
+cache=node_modules/.cache/postern
+
+npm_packages() {
+  lock=$(cksum < package-lock.json)
+  [ "$(cat "$cache/npm" 2>/dev/null)" = "$lock" ] && return
+  command -v npm >/dev/null || { echo "setup: npm is needed (Node 20 or later)" >&2; exit 69; }
+  echo "setup: npm ci, into node_modules (no install scripts are run)"
+  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+  for node in node_modules/node-*/bin/node; do
+    [ -x "$node" ] || { echo "setup: no Node 26 for this machine among the npm packages (it comes for Linux on x64 and arm64)" >&2; exit 69; }
+  done
+  mkdir -p "$cache" && echo "$lock" > "$cache/npm"
+}
+
+# program or python module / Debian package, one a line
+wanted='
+/usr/lib/postgresql/*/bin/postgres postgresql
+psql                               postgresql-client
+pgbench                            postgresql-contrib
+/usr/sbin/sshd                     openssh-server
+ssh                                openssh-client
+sftp                               openssh-client
+pgbouncer                          pgbouncer
+/usr/bin/python3                   python3
+py:psycopg                         python3-psycopg
+py:paramiko                        python3-paramiko
+'
+
+there() {
+  case $1 in
+    py:*) /usr/bin/python3 -c "import importlib.util, sys; sys.exit(importlib.util.find_spec('${1#py:}') is None)" 2>/dev/null ;;
+    /*) for path in $1; do [ -x "$path" ] && return 0; done; return 1 ;;
+    *) PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null ;;
+  esac
+}
+
+system_packages() {
+  missing=$(echo "$wanted" | while read -r what package; do [ -z "$what" ] || there "$what" || echo "$package"; done | sort -u | tr '\n' ' ')
+  [ -z "$missing" ] && return
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "setup: not installed, so the tests that need them are skipped: $missing"
+    return
+  fi
+  echo "setup: apt-get install $missing"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -q >/dev/null
+  # shellcheck disable=SC2086  # a list of package names
+  apt-get install -y -q --no-install-recommends $missing >/dev/null
+}
+
+case "${1:-}" in
+  npm) npm_packages ;;
+  system) system_packages ;;
+  *) echo "usage: setup.sh npm | system" >&2; exit 64 ;;
+esac
