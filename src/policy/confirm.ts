@@ -1,0 +1,91 @@
+/**
+ * Whether a grant that was once issued is still given, in full, by the rules of this moment: asked when it is used and
+ * when the rules change (DESIGN.md sections 5 and 9; attack 49). What would now be narrower is refused; nothing is ever
+ * widened, prolonged or quietly changed under a running session. Pure.
+ */
+import type { Connection, Rule } from '../config/config.ts'
+import { Refused, refuse } from '../denial.ts'
+import type { AnyProtocol } from '../protocol/protocol.ts'
+import type { Grant, Millis, Source } from '../words.ts'
+import { rulesFor } from './match.ts'
+import { narrow } from './narrow.ts'
+import type { Permit, Policy } from './permit.ts'
+import { checkRequire } from './require.ts'
+import { same } from './same.ts'
+import { isPeoples } from './weigh.ts'
+import { checkWhen } from './when.ts'
+
+/**
+ * `source` is undefined where nobody is using the grant. The token is not judged again: it was good when the grant was
+ * made, and the grant's own expiry already holds what it gave.
+ */
+export function confirm(
+  grant: Grant,
+  source: Source | undefined,
+  now: Millis,
+  policy: Policy,
+): Permit | Refused {
+  const { identity, request } = grant
+  if (isPeoples(identity.client, policy))
+    return gone(grant, `client ${identity.client} is now under people.clients`)
+  const rule = rulesFor(identity, policy.rules).find(one => one.id === grant.rule)
+  if (rule === undefined) return gone(grant, `no rule ${grant.rule} is there for its groups`)
+  const connection = policy.connections.get(rule.connection)
+  const protocol = connection && policy.protocols.get(connection.protocol)
+  if (rule.connection !== grant.connection || protocol?.name !== grant.protocol || connection === undefined) {
+    return gone(grant, `rule ${rule.id} is now for another connection or protocol`)
+  }
+  const unstated = checkRequire(rule, request)
+  if (unstated !== undefined) return gone(grant, unstated.denial.detail)
+  const less = lessTime(grant, rule, now) ?? lessScope(grant, rule, connection, protocol)
+  if (less !== undefined) return less
+  const unmet = checkWhen(rule.when, { client: identity.client, source, now })
+  if (unmet !== undefined) return unmet
+  const { scope, narrowed, expiresAt, endsBy } = grant
+  const ttl = expiresAt - now
+  return {
+    rule,
+    connection,
+    protocol,
+    scope,
+    narrowed,
+    ttl,
+    expiresAt,
+    endsBy,
+    ...(rule.approval && { approval: rule.approval }),
+  }
+}
+
+function lessScope(
+  grant: Grant,
+  rule: Rule,
+  connection: Connection,
+  protocol: AnyProtocol,
+): Refused | undefined {
+  const today = narrow(rule, connection, protocol, grant.request.scope)
+  if (today instanceof Refused) return gone(grant, today.denial.detail)
+  const kept: unknown = protocol.scope.meet(grant.scope, today.scope)
+  if (same(kept, grant.scope)) return undefined
+  return gone(
+    grant,
+    `rule ${rule.id} now gives only ${protocol.scope.words(kept)}; the grant has ${protocol.scope.words(grant.scope)}`,
+  )
+}
+
+/** Clocks are set; a policy is not changed by seconds. */
+const slack = 60_000
+
+/** Asked again now, the rule would end it sooner than it was promised to. */
+function lessTime(grant: Grant, rule: Rule, now: Millis): Refused | undefined {
+  if (grant.expiresAt - now <= rule.ttl + slack) return undefined
+  return gone(
+    grant,
+    `rule ${rule.id} now gives ${rule.ttl} ms; the grant has ${grant.expiresAt - now} ms left`,
+  )
+}
+
+function gone({ id, connection }: Grant, why: string): Refused {
+  return refuse('grant_revoked', `grant ${id}: ${why}`, {
+    say: `the rules for ${connection} have changed and no longer give this grant as it is: ask again`,
+  })
+}
