@@ -1,9 +1,92 @@
 /**
- * Judges SQL text under a session's scope. Whole strings: one statement too many refuses all of them (attack 75).
+ * Judges SQL text under a session's scope: caps, then the cache, then the real parser's facts held against the scope.
+ * Whole strings: one statement too many refuses all of them (attack 75). What cannot be read is refused (attack 102).
  */
-import type { Verdict } from '../../recording/record.ts'
+import { createHash } from 'node:crypto'
+import { Refused, refuse } from '../../denial.ts'
+import type { Touch, Verdict } from '../../recording/record.ts'
+import type { SqlAnalyser } from '../../statement/sql/analyser.ts'
+import type { Analysis, Facts, Masked } from '../../statement/sql/analysis.ts'
+import type { VerdictCache } from '../../statement/sql/cache.ts'
+import { checkCaps } from '../../statement/sql/caps.ts'
+import type { Narrowed } from '../../words.ts'
+import { against } from './against.ts'
+import { type PostgresScope, postgresScope } from './scope.ts'
 
 export interface PostgresGuard {
   /** Synchronous when the verdict is cached; a promise only on a miss. Never throws, never rejects. */
   judge(sql: string): Verdict | Promise<Verdict>
+}
+
+export function createGuard(
+  scope: Narrowed<PostgresScope>,
+  analyser: SqlAnalyser,
+  cache: VerdictCache,
+): PostgresGuard {
+  const verdicts = cache.under(digestOf(scope))
+  const masked = maskedOf(scope)
+  return {
+    judge(sql) {
+      const known = verdicts.get(sql)
+      if (known !== undefined) return known
+      const cap = checkCaps(sql)
+      if (cap !== undefined) return refused(sql, refuse(cap.code, cap.why, { say: cap.why }))
+      return analyser.analyse(sql, masked).then(analysis => {
+        if (analysis instanceof Refused) return refused(sql, analysis)
+        const verdict = judged(sql, analysis, scope)
+        verdicts.set(sql, verdict)
+        return verdict
+      })
+    },
+  }
+}
+
+function judged(sql: string, analysis: Analysis, scope: PostgresScope): Verdict {
+  if (!analysis.ok) {
+    const say = `this statement cannot be read and is therefore refused: ${analysis.why}`
+    return refused(sql, refuse('statement_unparsable', analysis.why, { say }))
+  }
+  const { statements } = analysis
+  const statement = { kind: kindOf(statements), text: sql, touches: touchesOf(statements) }
+  const problems = statements.flatMap(facts => against(facts, scope))
+  const [first] = problems
+  if (first === undefined) return { allow: true, statement }
+  const say = `${first}; this grant allows ${postgresScope.words(scope)}`
+  const denial = refuse('statement_refused', problems.slice(0, 10).join('; '), { say }).denial
+  return { allow: false, statement, denial }
+}
+
+const refused = (text: string, { denial }: Refused): Verdict => ({
+  allow: false,
+  statement: { kind: 'unread', text, touches: [] },
+  denial,
+})
+
+/** One word for a string of statements: each kind in it once, as they come. */
+function kindOf(statements: readonly Facts[]): string {
+  return [...new Set(statements.map(facts => facts.kind))].join('; ') || 'empty'
+}
+
+function touchesOf(statements: readonly Facts[]): readonly Touch[] {
+  if (statements.length === 1) return statements[0]?.touches ?? []
+  const touches = new Map(
+    statements.flatMap(facts => facts.touches).map(touch => [`${touch.act} ${touch.on}`, touch]),
+  )
+  return [...touches.values()]
+}
+
+/** The key under which verdicts of equal scopes are shared. */
+function digestOf(scope: PostgresScope): string {
+  return createHash('sha256').update(JSON.stringify(scope)).digest('base64')
+}
+
+/** The scope's masked columns, by relation. */
+function maskedOf(scope: PostgresScope): Masked {
+  const masked = new Map<string, string[]>()
+  for (const { column } of scope.mask) {
+    const dot = column.lastIndexOf('.')
+    const relation = column.slice(0, dot)
+    masked.set(relation, [...(masked.get(relation) ?? []), column.slice(dot + 1)])
+  }
+  return Object.fromEntries(masked)
 }

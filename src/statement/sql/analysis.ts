@@ -1,0 +1,27 @@
+/** What a string of statements does, as the walk over its tree found it: plain data that crosses back from the worker. */
+import type { Touch } from '../../recording/record.ts'
+
+/** A statement's word, as a scope lists it. */
+export type Verb = 'select' | 'insert' | 'update' | 'delete' | 'merge'
+
+/** Relations and functions as `schema.name`, resolved as the server would. */
+export interface Facts {
+  /** The statement's own word: `select`, `begin`, `explain`, `create table`. */
+  readonly kind: string
+  /** Every verb in it, wherever it stands. */
+  readonly verbs: readonly { readonly verb: Verb; readonly where?: string }[]
+  /** `read`, `insert`, `update`, `delete`, `lock` on relations; `call` on functions. */
+  readonly touches: readonly Touch[]
+  /** What no scope permits, in words that may be shown to the caller. */
+  readonly refusals: readonly string[]
+  /** `SET statement_timeout`, milliseconds; 0 is none at all. */
+  readonly timeout?: number
+}
+
+export type Analysis =
+  | { readonly ok: true; readonly statements: readonly Facts[] }
+  /** The parser's own complaint: the server would not read it either. */
+  | { readonly ok: false; readonly why: string }
+
+/** Columns that must not be seen except as plain output, by relation. */
+export type Masked = Readonly<Record<string, readonly string[]>>

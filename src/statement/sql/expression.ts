@@ -1,0 +1,72 @@
+/** Expressions: what they call by name, by operator, by cast and by attribute notation. */
+import { vettedOperators, vettedTypes } from './functions.gen.ts'
+import { functionName, parts } from './names.ts'
+import type { Handlers, Place, Tree } from './place.ts'
+import { attribute, inExpression } from './reference.ts'
+import { select } from './select.ts'
+import { descend, list, only, visit } from './walk.ts'
+
+/** What the grammar itself puts in an operator's place. */
+const grammar = new Set(['BETWEEN', 'NOT BETWEEN', 'BETWEEN SYMMETRIC', 'NOT BETWEEN SYMMETRIC'])
+
+/** Operators run functions: those of pg_catalog alone are known (attack 84). */
+function operator(name: unknown, at: Place): void {
+  const names = parts(name, at)
+  if (names.length === 0) return
+  const sign = names.at(-1) ?? ''
+  const foreign = names.length > 1 && names[0] !== 'pg_catalog'
+  if (names.length > 2 || foreign || !(vettedOperators.has(sign) || grammar.has(sign))) {
+    at.refuse(`operator ${names.join('.')} is not built in`)
+  }
+}
+
+/** Casting runs the type's input function; reg* types look up what may be barred (attack 84). */
+function typeName(node: Tree, at: Place): void {
+  const names = parts(node.names, at)
+  const foreign = names.length > 1 && names[0] !== 'pg_catalog'
+  if (names.length === 0 || names.length > 2 || foreign || !vettedTypes.has(names.at(-1) ?? '')) {
+    at.refuse(`type ${names.join('.')} is not vetted`)
+  }
+  descend('TypeName', node, at, ['names'])
+}
+
+export const expressions: Handlers = {
+  ColumnRef: (node, at) => inExpression(node, at),
+  TypeName: typeName,
+  A_Expr(node, at) {
+    operator(node.name, at)
+    descend('A_Expr', node, at, ['name'])
+  },
+  SortBy(node, at) {
+    operator(node.useOp, at)
+    descend('SortBy', node, at, ['useOp'])
+  },
+  SubLink(node, at) {
+    operator(node.operName, at)
+    const inner = only(node.subselect, 'SelectStmt')
+    // What EXISTS selects is thrown away, so that a star there shows nothing.
+    if (inner !== undefined && node.subLinkType === 'EXISTS_SUBLINK') select(inner, at, 'exists')
+    else visit(node.subselect, at)
+    descend('SubLink', node, at, ['operName', 'subselect'])
+  },
+  FuncCall(node, at) {
+    at.touch('call', functionName(parts(node.funcname, at), at))
+    descend('FuncCall', node, at, ['funcname'])
+  },
+  A_Indirection(node, at) {
+    for (const step of list(node.indirection)) {
+      const name = only(step, 'String')
+      if (name === undefined) visit(step, at)
+      else for (const one of parts([step], at)) attribute(one, at)
+    }
+    descend('A_Indirection', node, at, ['indirection'])
+  },
+  CollateClause(node, at) {
+    parts(node.collname, at)
+    descend('CollateClause', node, at, ['collname'])
+  },
+  IndexElem(node, at) {
+    if (node.name !== undefined) inExpression({ fields: [{ String: { sval: node.name } }] }, at)
+    descend('IndexElem', node, at)
+  },
+}

@@ -1,0 +1,133 @@
+/** From a parse tree to the facts that a scope is held against, statement by statement. */
+import type { Facts, Masked } from './analysis.ts'
+import { expressions } from './expression.ts'
+import { from, froms } from './from.ts'
+import { relationName } from './names.ts'
+import { type Handlers, Notes, Place, type Tree } from './place.ts'
+import { select } from './select.ts'
+import { set, show, transactionModes } from './settings.ts'
+import { list, only, visit, visitBare, words } from './walk.ts'
+import { writes } from './write.ts'
+
+const handlers: Handlers = { ...expressions, ...froms, ...writes }
+
+/** One statement's facts. `masked` names the columns that may only be shown plainly. */
+export function factsOf(statement: unknown, masked: Masked): Facts {
+  const notes = new Notes(masked, handlers)
+  const at = new Place(notes)
+  const [type = '', node] = Object.entries(statement as Tree)[0] ?? []
+  return notes.facts(run(type, node as Tree, at))
+}
+
+/** Walks a statement that stands by itself, and answers its word. */
+function run(type: string, node: Tree, at: Place): string {
+  switch (type) {
+    case 'SelectStmt':
+      select(node, at, 'top')
+      return 'select'
+    case 'InsertStmt':
+    case 'UpdateStmt':
+    case 'DeleteStmt':
+    case 'MergeStmt':
+      visitBare(type, node, at)
+      return words(type)
+    case 'ExplainStmt':
+      options('explain', node.options, explains, at)
+      inner(node.query, at)
+      return 'explain'
+    case 'PrepareStmt':
+      visit(node.argtypes, at)
+      inner(node.query, at)
+      return 'prepare'
+    case 'DeclareCursorStmt':
+      // WITH HOLD outlives the transaction, and with it what the server checks at its end (attack 87).
+      if ((Number(node.options ?? 0) & HOLD) !== 0) at.refuse('a cursor WITH HOLD is not permitted')
+      inner(node.query, at)
+      return 'declare cursor'
+    case 'CopyStmt':
+      copy(node, at)
+      return 'copy'
+    case 'ExecuteStmt':
+      // Whatever has that name was judged under the same scope when it was prepared (attack 74).
+      visit(node.params, at.inFrame())
+      return 'execute'
+    case 'TransactionStmt':
+      return transaction(node, at)
+    case 'VariableSetStmt':
+      set(node, at)
+      return 'set'
+    case 'VariableShowStmt':
+      show(node, at)
+      return 'show'
+    case 'FetchStmt':
+    case 'ClosePortalStmt':
+    case 'DeallocateStmt':
+      return words(type)
+    default:
+      at.refuse(`${words(type)} is not permitted`)
+      return words(type)
+  }
+}
+
+const HOLD = 0x0020
+
+/** What EXPLAIN, PREPARE and DECLARE hold is judged as if it stood by itself (attacks 73, 74). */
+function inner(statement: unknown, at: Place): void {
+  const [type = '', node] = Object.entries((statement ?? {}) as Tree)[0] ?? []
+  if (/^(Select|Insert|Update|Delete|Merge|Execute|DeclareCursor)Stmt$/.test(type))
+    run(type, node as Tree, at)
+  else at.refuse(`${words(type)} is not permitted`)
+}
+
+const explains =
+  /^(analyze|verbose|costs|settings|generic_plan|buffers|serialize|wal|timing|summary|memory|format)$/
+const copies =
+  /^(format|header|delimiter|null|default|quote|escape|force_quote|force_not_null|force_null|on_error|log_verbosity|reject_limit)$/
+
+function options(what: string, given: unknown, known: RegExp, at: Place): void {
+  for (const option of list(given)) {
+    const name = String(only(option, 'DefElem')?.defname)
+    if (!known.test(name)) at.refuse(`${what} with ${name} is not permitted`)
+  }
+}
+
+/** COPY to and from the client; never a file or a program (attack 71). Its rows carry no origin, so nothing masked. */
+function copy(node: Tree, around: Place): void {
+  if (node.is_program === true) around.refuse('copy with a program is not permitted')
+  if (node.filename !== undefined) around.refuse('copy with a file is not permitted')
+  options('copy', node.options, copies, around)
+  if (node.query !== undefined) visit(node.query, around)
+  const range = node.relation as Tree | undefined
+  if (range === undefined) return
+  if (node.is_from === true) {
+    // Only what is written: no row of the table is seen, but by a WHERE over what comes in.
+    around.verb('insert')
+    around.touch('insert', relationName(range, around))
+    const name = String(range.relname)
+    visit(node.whereClause, around.inFrame([{ name, relation: relationName(range, around), masked: [] }]))
+    return
+  }
+  const at = around.inFrame()
+  around.verb('select')
+  from([{ RangeVar: range }], at)
+  for (const { relation, masked } of at.frame.entries) {
+    if (masked.length > 0) at.refuse(`${relation}.${masked[0]} is masked: the table cannot be copied out`)
+  }
+}
+
+const controls: Readonly<Record<string, string | undefined>> = {
+  TRANS_STMT_BEGIN: 'begin',
+  TRANS_STMT_START: 'begin',
+  TRANS_STMT_COMMIT: 'commit',
+  TRANS_STMT_ROLLBACK: 'rollback',
+  TRANS_STMT_SAVEPOINT: 'savepoint',
+  TRANS_STMT_RELEASE: 'release',
+  TRANS_STMT_ROLLBACK_TO: 'rollback',
+}
+
+function transaction(node: Tree, at: Place): string {
+  const kind = controls[String(node.kind)]
+  if (kind === undefined) at.refuse('two-phase commit is not permitted')
+  transactionModes(list(node.options), at)
+  return kind ?? 'transaction'
+}

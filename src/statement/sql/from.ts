@@ -1,0 +1,131 @@
+/** FROM: what each of its items is called, and what it reads. */
+import { functionColumns, otherFunctions } from './functions.gen.ts'
+import { identifier, parts, relationName } from './names.ts'
+import type { Entry, Frame, Handlers, Place, Tree } from './place.ts'
+import { refuseMasked } from './reference.ts'
+import { descend, list, only, visit, visitBare } from './walk.ts'
+
+type InFrame = Place & { readonly frame: Frame }
+
+/**
+ * Registers every item's name in the frame first and walks into them after, so that a LATERAL item sees its siblings.
+ * One that is not LATERAL sees them too: more than the server shows it, which errs on the safe side.
+ */
+export function from(items: unknown, at: InFrame): void {
+  const after: (() => void)[] = []
+  for (const item of list(items)) enter(item, at, after)
+  for (const one of after) one()
+}
+
+function enter(item: unknown, at: InFrame, after: (() => void)[]): void {
+  const [type = '', value] = Object.entries(item as Tree)[0] ?? []
+  const node = value as Tree
+  const go = () => visitBare(type, node, at)
+  switch (type) {
+    case 'RangeVar':
+      at.frame.entries.push(readRelation(node, at))
+      return
+    case 'JoinExpr':
+      join(node, at, after)
+      return
+    case 'RangeTableSample':
+      enter(node.relation, at, after)
+      after.push(go)
+      return
+    case 'RangeFunction':
+      at.frame.entries.push({
+        name: aliasOf(node, at) ?? functionAlias(node, at),
+        masked: [],
+        columns: columnsOf(node, at),
+      })
+      after.push(go)
+      return
+    default:
+      // A sub-select, VALUES, XMLTABLE, JSON_TABLE: its columns are its own. What it is not, the walk refuses.
+      at.frame.entries.push({ name: aliasOf(node, at) ?? '', masked: [] })
+      after.push(go)
+  }
+}
+
+/** A relation, or the CTE that its bare name means here. */
+function readRelation(node: Tree, at: Place): Entry {
+  const name = aliasOf(node, at) ?? identifier(String(node.relname ?? ''), at)
+  descend('RangeVar', node, at)
+  if (node.schemaname === undefined && at.ctes.has(String(node.relname))) return { name, masked: [] }
+  const relation = relationName(node, at)
+  at.touch('read', relation)
+  const masked = at.maskedOf(relation)
+  if (masked.length > 0 && list((node.alias as Tree | undefined)?.colnames).length > 0) {
+    at.refuse(`${relation} has masked columns: they cannot be renamed in FROM`)
+  }
+  return { name, relation, masked }
+}
+
+function join(node: Tree, at: InFrame, after: (() => void)[]): void {
+  const first = at.frame.entries.length
+  enter(node.larg, at, after)
+  enter(node.rarg, at, after)
+  const joined = at.frame.entries.slice(first)
+  const using = parts(node.usingClause, at)
+  for (const { relation, masked } of joined) {
+    for (const column of masked) if (using.includes(column)) refuseMasked(`${relation}.${column}`, at)
+    if (masked.length > 0 && (node.isNatural === true || node.alias !== undefined)) {
+      at.refuse(`${relation} has masked columns: it cannot stand in a NATURAL join or in a join with a name`)
+    }
+  }
+  for (const alias of [node.alias, node.join_using_alias] as (Tree | undefined)[]) {
+    if (alias !== undefined)
+      at.frame.entries.push({ name: identifier(String(alias.aliasname ?? ''), at), masked: [] })
+  }
+  after.push(() => descend('JoinExpr', node, at, ['larg', 'rarg']))
+}
+
+function aliasOf(node: Tree, at: Place): string | undefined {
+  const alias = node.alias as Tree | undefined
+  return alias?.aliasname === undefined ? undefined : identifier(String(alias.aliasname), at)
+}
+
+/** The functions of a RangeFunction: a list for each, of the call and its column definitions. */
+const callsOf = (node: Tree) =>
+  list(node.functions).map(one => {
+    const [call, columns] = list(only(one, 'List')?.items)
+    return { call: only(call, 'FuncCall'), columns: list(only(columns, 'List')?.items) }
+  })
+
+function functionAlias(node: Tree, at: Place): string {
+  const [first] = callsOf(node)
+  return parts(first?.call?.funcname, at).at(-1) ?? ''
+}
+
+/** The columns a function in FROM is known to have; any other name after its alias would be a call. */
+function columnsOf(node: Tree, at: Place): readonly string[] {
+  const calls = callsOf(node)
+  const renamed = parts((node.alias as Tree | undefined)?.colnames, at)
+  const defined = [...list(node.coldeflist), ...calls.flatMap(call => call.columns)].map(one =>
+    String(only(one, 'ColumnDef')?.colname ?? ''),
+  )
+  const known = calls.flatMap(({ call }) => functionColumns.get(parts(call?.funcname, at).at(-1) ?? '') ?? [])
+  // A scalar function's one column is called as its alias, unless renamed.
+  const own =
+    renamed.length > 0
+      ? []
+      : [aliasOf(node, at) ?? functionAlias(node, at)].filter(name => !otherFunctions.has(name))
+  return [...renamed, ...defined, ...known, ...own, ...(node.ordinality === true ? ['ordinality'] : [])]
+}
+
+export const froms: Handlers = {
+  // A relation anywhere but in FROM or as the target of a write.
+  RangeVar(node, at) {
+    at.refuse(`${relationName(node, at)} cannot stand here`)
+  },
+  RangeTableSample(node, at) {
+    const method = parts(node.method, at).join('.')
+    if (!/^(pg_catalog\.)?(system|bernoulli)$/.test(method))
+      at.refuse(`TABLESAMPLE ${method} is not built in`)
+    descend('RangeTableSample', node, at, ['relation', 'method'])
+  },
+  RangeFunction(node, at) {
+    for (const one of list(node.functions)) for (const item of list(only(one, 'List')?.items)) visit(item, at)
+    descend('RangeFunction', node, at, ['functions'])
+  },
+}

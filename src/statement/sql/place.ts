@@ -1,0 +1,104 @@
+/** Where the walk stands in a statement: what is found goes into one notebook, names resolve along the frames. */
+import type { Touch } from '../../recording/record.ts'
+import type { Facts, Masked, Verb } from './analysis.ts'
+
+/** One thing in FROM, or the target of a write. */
+export interface Entry {
+  readonly name: string
+  /** A relation's resolved name; nothing for what a sub-select, CTE or function gives. */
+  readonly relation?: string
+  readonly masked: readonly string[]
+  /** The target of a write: reading any column of it is reading the relation. */
+  readonly target?: boolean
+  /** A function, whose columns are these: `alias.other` would be a call (attribute notation). */
+  readonly columns?: readonly string[]
+}
+
+export interface Frame {
+  readonly entries: Entry[]
+  readonly outer: Frame | undefined
+}
+
+export type Handler = (node: Tree, at: Place) => void
+export type Handlers = Readonly<Record<string, Handler>>
+export type Tree = Readonly<Record<string, unknown>>
+
+export class Notes {
+  readonly masked: Masked
+  /** What the walk does at nodes where going on into their parts is not enough. */
+  readonly handlers: Handlers
+  readonly verbs: { verb: Verb; where?: string }[] = []
+  readonly touches: Touch[] = []
+  readonly refusals: string[] = []
+  timeout: number | undefined
+  constructor(masked: Masked, handlers: Handlers) {
+    this.masked = masked
+    this.handlers = handlers
+  }
+
+  /** The notes as they leave: each thing once. */
+  facts(kind: string): Facts {
+    const seen = new Set<string>()
+    const once = (touch: Touch) => {
+      const key = `${touch.act} ${touch.on}`
+      return !seen.has(key) && seen.add(key) !== undefined
+    }
+    return {
+      kind,
+      verbs: this.verbs,
+      touches: this.touches.filter(once),
+      refusals: [...new Set(this.refusals)],
+      ...(this.timeout !== undefined && { timeout: this.timeout }),
+    }
+  }
+}
+
+export class Place {
+  readonly notes: Notes
+  readonly frame: Frame | undefined
+  /** The CTEs that can be named here. */
+  readonly ctes: ReadonlySet<string>
+  /** "inside WITH", for words. */
+  readonly where: string | undefined
+
+  constructor(notes: Notes, frame?: Frame, ctes: ReadonlySet<string> = new Set(), where?: string) {
+    this.notes = notes
+    this.frame = frame
+    this.ctes = ctes
+    this.where = where
+  }
+
+  inFrame(entries: Entry[] = []): Place & { readonly frame: Frame } {
+    const frame: Frame = { entries, outer: this.frame }
+    return new Place(this.notes, frame, this.ctes, this.where) as Place & { readonly frame: Frame }
+  }
+
+  knowing(ctes: ReadonlySet<string>): Place {
+    return new Place(this.notes, this.frame, ctes, this.where)
+  }
+
+  inside(where: string): Place {
+    return new Place(this.notes, this.frame, this.ctes, where)
+  }
+
+  refuse(why: string): void {
+    this.notes.refusals.push(why)
+  }
+
+  touch(act: string, on: string): void {
+    this.notes.touches.push({ act, on })
+  }
+
+  verb(verb: Verb): void {
+    this.notes.verbs.push(this.where === undefined ? { verb } : { verb, where: this.where })
+  }
+
+  maskedOf(relation: string): readonly string[] {
+    return Object.hasOwn(this.notes.masked, relation) ? (this.notes.masked[relation] ?? []) : []
+  }
+
+  /** Everything that a name could mean here, nearest first. */
+  *entries(): Generator<Entry> {
+    for (let frame = this.frame; frame !== undefined; frame = frame.outer) yield* frame.entries
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * What a column reference names: a masked column, a whole row that holds one, the target of a write, or, through
+ * PostgreSQL's attribute notation, a function: `f.pg_read_file` over `lower('/etc/passwd') f` is a call (attack 67).
+ *
+ * Without the catalogue a name may mean several things; all that it may mean counts.
+ */
+import { otherFunctions, rowFunctions } from './functions.gen.ts'
+import { functionName, parts } from './names.ts'
+import type { Entry, Place, Tree } from './place.ts'
+import { list, only } from './walk.ts'
+
+export interface Reference {
+  /** Masked columns that it covers, `schema.table.column`. */
+  readonly masked: readonly string[]
+  /** A relation with masked columns that it names as a whole row. */
+  readonly row?: string
+}
+
+export function resolve(ref: Tree, at: Place): Reference {
+  const fields = list(ref.fields)
+  const names = parts(fields, at)
+  const star = only(fields.at(-1), 'A_Star') !== undefined
+  const qualifier = star ? names.at(-1) : names.at(-2)
+  if (names.length + (star ? 1 : 0) !== fields.length || fields.length > 4)
+    at.refuse(`${names.join('.')} is not permitted`)
+  if (qualifier === undefined) return star ? everything(at) : bare(names[0] ?? '', at)
+  return qualified(qualifier, star ? undefined : names.at(-1), at)
+}
+
+function everything(at: Place): Reference {
+  const entries = at.frame?.entries ?? []
+  for (const entry of entries) readTarget(entry, at)
+  return { masked: entries.flatMap(allMasked) }
+}
+
+function bare(name: string, at: Place): Reference {
+  const masked: string[] = []
+  for (const entry of at.entries()) {
+    readTarget(entry, at)
+    if (entry.name === name && entry.masked.length > 0) return { masked, row: entry.relation ?? name }
+    if (entry.masked.includes(name)) masked.push(`${entry.relation}.${name}`)
+  }
+  return { masked }
+}
+
+function qualified(qualifier: string, column: string | undefined, at: Place): Reference {
+  const entries = [...at.entries()].filter(entry => entry.name === qualifier)
+  if (entries.length === 0) at.refuse(`nothing here is called ${qualifier}`)
+  for (const entry of entries) readTarget(entry, at)
+  if (column === undefined) return { masked: entries.flatMap(allMasked) }
+  for (const entry of entries) {
+    if (entry.columns !== undefined) {
+      if (!entry.columns.includes(column)) attribute(column, at)
+    } else if (rowFunctions.has(column)) {
+      if (entry.masked.length > 0) return { masked: [], row: entry.relation ?? qualifier }
+      if (otherFunctions.has(column)) attribute(column, at)
+    }
+  }
+  const masking = entries.filter(entry => entry.masked.includes(column))
+  return { masked: masking.map(entry => `${entry.relation}.${column}`) }
+}
+
+/** `(expression).name`, and `alias.name` where alias is a function's: a call of that name, unless it is a column. */
+export function attribute(name: string, at: Place): void {
+  at.touch('call', functionName([name], at))
+}
+
+const allMasked = (entry: Entry) => entry.masked.map(column => `${entry.relation}.${column}`)
+
+function readTarget(entry: Entry, at: Place): void {
+  if (entry.target && entry.relation !== undefined) at.touch('read', entry.relation)
+}
+
+/** A reference anywhere but as plain output: nothing masked may be in it (attack 85). */
+export function inExpression(ref: Tree, at: Place): void {
+  const { masked, row } = resolve(ref, at)
+  for (const column of masked) refuseMasked(column, at)
+  if (row !== undefined) refuseRow(row, at)
+}
+
+export function refuseMasked(column: string, at: Place): void {
+  at.refuse(
+    `${column} is masked: it can be selected as it is by the outermost select, not used in an expression, a condition, ` +
+      'an order, a grouping, a join or a sub-select',
+  )
+}
+
+export function refuseRow(relation: string, at: Place): void {
+  at.refuse(`${relation} has masked columns: its whole row cannot be used as a value`)
+}

@@ -1,0 +1,106 @@
+/** SELECT, VALUES and TABLE, set operations, and WITH. */
+import { from } from './from.ts'
+import { identifier, parts } from './names.ts'
+import type { Place, Tree } from './place.ts'
+import { refuseMasked, refuseRow, resolve } from './reference.ts'
+import { descend, list, only, visit } from './walk.ts'
+
+/**
+ * Where a SELECT's rows go: `top` to the client, who is told each plain column's origin by the server, by which the
+ * relay masks it; `exists` nowhere; `nested` into something else, where a masked column's origin would be lost.
+ */
+export type Output = 'top' | 'exists' | 'nested'
+
+export function select(node: Tree, around: Place, output: Output): void {
+  const before = around.notes.touches.length
+  around.verb('select')
+  if (node.intoClause !== undefined) around.refuse('SELECT INTO makes a table')
+  const outer = withClause(node.withClause, around)
+  const at = outer.inFrame()
+  const done = ['intoClause', 'withClause', 'larg', 'rarg', 'fromClause', 'targetList', 'lockingClause']
+  if (node.larg !== undefined) {
+    select(node.larg as Tree, outer, 'nested')
+    select(node.rarg as Tree, outer, 'nested')
+  }
+  from(node.fromClause, at)
+  const shown = list(node.targetList).map(target => column(target, at, output))
+  plainly(node, shown, at)
+  descend('SelectStmt', node, at, done)
+  if (node.lockingClause !== undefined) lock(node, around, before)
+}
+
+/** One item of the select list. */
+interface Shown {
+  /** The masked columns it shows; several under a star. */
+  readonly masked: readonly string[]
+  readonly star: boolean
+  /** What the output column is called. */
+  readonly name?: string | undefined
+}
+
+function column(target: unknown, at: Place, output: Output): Shown {
+  const item = only(target, 'ResTarget') ?? {}
+  const ref = only(item.val, 'ColumnRef')
+  if (ref === undefined) {
+    visit(target, at)
+    return { masked: [], star: false }
+  }
+  const { masked, row } = resolve(ref, at)
+  if (row !== undefined) refuseRow(row, at)
+  if (output === 'nested') for (const one of masked) refuseMasked(one, at)
+  const star = only(list(ref.fields).at(-1), 'A_Star') !== undefined
+  const name = item.name === undefined ? parts(ref.fields, at).at(-1) : identifier(String(item.name), at)
+  return { masked: output === 'top' ? masked : [], star, name: star ? undefined : name }
+}
+
+/** Where masked columns are shown, nothing may be told of them by order, grouping or sameness (attack 85). */
+function plainly(node: Tree, shown: readonly Shown[], at: Place): void {
+  const [first] = shown.flatMap(one => one.masked)
+  if (first === undefined) return
+  if (
+    node.distinctClause !== undefined ||
+    node.groupClause !== undefined ||
+    node.havingClause !== undefined
+  ) {
+    refuseMasked(first, at)
+  }
+  for (const sort of list(node.sortClause)) {
+    const by = only(sort, 'SortBy')?.node
+    const names = parts(only(by, 'ColumnRef')?.fields, at)
+    const ordinal = only(by, 'A_Const')?.ival as { ival?: number } | undefined
+    const named = shown.some(one => one.masked.length > 0 && names.length === 1 && one.name === names[0])
+    if (named || (ordinal !== undefined && maybeMasked(shown, ordinal.ival ?? 0))) refuseMasked(first, at)
+  }
+}
+
+/** Whether the nth output column may be a masked one: behind a star nobody can count. */
+function maybeMasked(shown: readonly Shown[], ordinal: number): boolean {
+  const upTo = shown.slice(0, ordinal)
+  return upTo.length < ordinal || upTo.some(one => one.star) || upTo.at(-1)?.masked.length !== 0
+}
+
+/** FOR UPDATE and its kin lock what this SELECT reads (attack 90). */
+function lock(node: Tree, at: Place, before: number): void {
+  for (const clause of list(node.lockingClause)) {
+    const locking = only(clause, 'LockingClause') ?? {}
+    descend('LockingClause', locking, at, ['lockedRels'])
+  }
+  for (const touch of at.notes.touches.slice(before)) if (touch.act === 'read') at.touch('lock', touch.on)
+}
+
+/** The place behind a WITH: its CTEs can be named there, by one another too where it is RECURSIVE. */
+export function withClause(clause: unknown, at: Place): Place {
+  if (clause === undefined) return at
+  const { ctes, recursive } = clause as { ctes?: unknown; recursive?: boolean }
+  const known = new Set(at.ctes)
+  const named = list(ctes).map(one => only(one, 'CommonTableExpr') ?? {})
+  if (recursive === true) for (const cte of named) known.add(identifier(String(cte.ctename), at))
+  for (const cte of named) {
+    const inside = at.knowing(new Set(known)).inside('inside WITH')
+    visit(cte.ctequery, inside)
+    // SEARCH and CYCLE name the CTE's own columns.
+    descend('CommonTableExpr', cte, inside, ['ctequery'])
+    known.add(identifier(String(cte.ctename), at))
+  }
+  return at.knowing(known)
+}

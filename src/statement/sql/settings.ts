@@ -1,0 +1,135 @@
+/**
+ * What a session may change about itself, and may ask: what drivers send, and nothing that decides how names resolve,
+ * how text is read, who one is, or whether one may write (attacks 76, 81, 88, 89).
+ */
+import type { Place, Tree } from './place.ts'
+import { list, only } from './walk.ts'
+
+/** SET and RESET. Values are the server's to check, but for those in `pinned`. */
+const settable = new Set([
+  'application_name',
+  'bytea_output',
+  'client_min_messages',
+  'datestyle',
+  'default_transaction_isolation',
+  'escape_string_warning',
+  'extra_float_digits',
+  'idle_in_transaction_session_timeout',
+  'intervalstyle',
+  'jit',
+  'lock_timeout',
+  'plan_cache_mode',
+  'synchronize_seqscans',
+  'timezone',
+  'transaction_isolation',
+  'xmloption',
+])
+
+/** Only ever these values: the guard and the mask read text by them. */
+const pinned: Readonly<Record<string, RegExp | undefined>> = {
+  client_encoding: /^(utf-?8|unicode)$/i,
+  standard_conforming_strings: /^(on|true|yes|1)$/i,
+}
+
+const readable = new Set([
+  ...settable,
+  ...Object.keys(pinned),
+  'block_size',
+  'default_transaction_deferrable',
+  'default_transaction_read_only',
+  'in_hot_standby',
+  'integer_datetimes',
+  'is_superuser',
+  'lc_collate',
+  'lc_ctype',
+  'lc_messages',
+  'lc_monetary',
+  'lc_numeric',
+  'lc_time',
+  'max_identifier_length',
+  'max_index_keys',
+  'search_path',
+  'server_encoding',
+  'server_version',
+  'server_version_num',
+  'session_authorization',
+  'statement_timeout',
+  'transaction_deferrable',
+  'transaction_read_only',
+])
+
+export function set(node: Tree, at: Place): void {
+  const name = String(node.name ?? '').toLowerCase()
+  switch (node.kind) {
+    case 'VAR_SET_VALUE':
+      return setValue(name, list(node.args), at)
+    case 'VAR_SET_DEFAULT':
+    case 'VAR_RESET':
+      // What the gateway pins and bounds must not fall back to what the database says.
+      if (!settable.has(name)) at.refuse(`reset of ${name} is not permitted`)
+      return
+    case 'VAR_SET_MULTI':
+      if (name !== 'transaction' && name !== 'session characteristics')
+        at.refuse(`set ${name} is not permitted`)
+      return transactionModes(list(node.args), at)
+    case 'VAR_RESET_ALL':
+      return at.refuse('reset all is not permitted')
+    default:
+      return at.refuse(`set ${name} in this form is not permitted`)
+  }
+}
+
+function setValue(name: string, args: readonly unknown[], at: Place): void {
+  const values = args.map(literal)
+  const [value] = values
+  if (values.includes(undefined)) return at.refuse(`set ${name} to anything but a value is not permitted`)
+  if (name === 'statement_timeout') {
+    at.notes.timeout = milliseconds(value ?? '')
+    return
+  }
+  const only = Object.hasOwn(pinned, name) ? pinned[name] : undefined
+  if (only !== undefined) {
+    if (values.length !== 1 || !only.test(value ?? '')) at.refuse(`set ${name} to ${value} is not permitted`)
+  } else if (!settable.has(name)) at.refuse(`set ${name} is not permitted`)
+}
+
+/** A plain value's text. `SET TIME ZONE INTERVAL '...'` casts one. */
+function literal(arg: unknown): string | undefined {
+  const value = only(arg, 'A_Const') ?? only(only(arg, 'TypeCast')?.arg, 'A_Const')
+  if (value === undefined) return undefined
+  const { ival, fval, sval, boolval } = value as Record<string, Record<string, unknown> | undefined>
+  return String(sval?.sval ?? fval?.fval ?? ival?.ival ?? boolval?.boolval ?? (ival ? 0 : ''))
+}
+
+const units: Readonly<Record<string, number | undefined>> = {
+  '': 1,
+  us: 0.001,
+  ms: 1,
+  s: 1000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+}
+
+/** As the server reads it; what it might read otherwise counts as no timeout at all. */
+function milliseconds(text: string): number {
+  const [, digits, unit] = /^\s*([0-9]{1,10})\s*([a-z]*)\s*$/.exec(text) ?? []
+  const factor = unit === undefined || !Object.hasOwn(units, unit) ? undefined : units[unit]
+  return digits === undefined || factor === undefined ? 0 : Math.round(Number(digits) * factor)
+}
+
+export function show(node: Tree, at: Place): void {
+  const name = String(node.name ?? '').toLowerCase()
+  if (!readable.has(name)) at.refuse(`show ${name} is not permitted`)
+}
+
+/** `BEGIN ISOLATION LEVEL ...`: nothing that ends the session's being read-only (attack 89). */
+export function transactionModes(options: readonly unknown[], at: Place): void {
+  for (const option of options) {
+    const { defname, arg } = only(option, 'DefElem') ?? {}
+    const value = literal(arg)
+    if (defname === 'transaction_isolation' || defname === 'transaction_deferrable') continue
+    if (defname !== 'transaction_read_only') at.refuse('this form of SET TRANSACTION is not permitted')
+    else if (value !== '1') at.refuse('READ WRITE is not permitted')
+  }
+}
