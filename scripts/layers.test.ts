@@ -48,6 +48,16 @@ test('the broker cannot know a protocol, and only main and cli know the registry
   assert.deepEqual(planted('src/protocol/registry.ts', "import { postgres } from './postgres/index.ts'"), [])
 })
 
+test('other neighbours of a layer may import one way, never both ways', () => {
+  const api: [string, string] = ['src/api/caller.ts', "import { source } from '../listener/source.ts'"]
+  const listener: [string, string] = ['src/listener/http.ts', "import { app } from '../api/app.ts'"]
+  assert.deepEqual(judge(new Map([api])), [])
+  assert.deepEqual(
+    judge(new Map([api, listener])).map(o => o.what.replace(/.*: /, '')),
+    ['api and listener import each other', 'listener and api import each other'],
+  )
+})
+
 test('a type, a re-export, a dynamic import and a worker count as imports', () => {
   for (const text of [
     "import type { Live } from '../broker/live.ts'",

@@ -25,8 +25,11 @@ export const layers: readonly (readonly string[])[] = [
   ['telemetry', 'words', 'denial'],
 ]
 
-/** Units of one layer that may import each other. Everywhere else a layer's units are strangers to each other. */
-const neighbours: readonly (readonly string[])[] = [
+/** Layers whose units never import each other. In the others one may import its neighbour, but not both ways. */
+const strangers: readonly string[] = ['identity', 'protocol/*']
+
+/** One unit in several files and folders. */
+const together: readonly (readonly string[])[] = [
   ['cli', 'demo'],
   ['pipeline', 'steps', 'house', 'way'],
 ]
@@ -79,11 +82,12 @@ export function edgesOf(from: string, text: string): Edge[] {
 /** Judges the whole tree: `files` maps a path such as `src/broker/live.ts` to its text. */
 export function judge(files: ReadonlyMap<string, string>): Offence[] {
   const offences: Offence[] = []
+  const sideways = sidewaysEdges(files)
   for (const [file, text] of files) {
     if (unitOf(file) === undefined)
       offences.push({ file, line: 1, what: 'belongs to no layer: name it in scripts/layers.ts' })
     for (const edge of edgesOf(file, text)) {
-      const what = wrong(edge)
+      const what = wrong(edge, sideways)
       if (what !== undefined)
         offences.push({ file, line: edge.line, what: `must not import ${edge.to}: ${what}` })
     }
@@ -100,7 +104,7 @@ export function judge(files: ReadonlyMap<string, string>): Offence[] {
   return offences
 }
 
-function wrong({ from, to }: Edge): string | undefined {
+function wrong({ from, to }: Edge, sideways: ReadonlySet<string>): string | undefined {
   if (!to.startsWith('src/'))
     return to.startsWith('..') || /^(test|bench|scripts)\//.test(to) ? 'outside src/' : undefined
   const [a, b] = [unitOf(from), unitOf(to)]
@@ -112,8 +116,21 @@ function wrong({ from, to }: Edge): string | undefined {
       : 'the registry is for main and cli; others are handed it as a value'
   if (a.layer < b.layer) return undefined
   if (a.layer > b.layer) return `${a.name} lies below ${b.name}`
-  if (neighbours.some(group => group.includes(a.name) && group.includes(b.name))) return undefined
-  return `${a.name} and ${b.name} share a layer and never import each other`
+  if (together.some(group => group.includes(a.name) && group.includes(b.name))) return undefined
+  if (strangers.some(unit => layers[a.layer]?.includes(unit)))
+    return `${a.name} and ${b.name} share a layer and never import each other`
+  return sideways.has(`${b.name} ${a.name}`) ? `${a.name} and ${b.name} import each other` : undefined
+}
+
+/** Which units import which of their own layer: "api listener". */
+function sidewaysEdges(files: ReadonlyMap<string, string>): Set<string> {
+  const found = new Set<string>()
+  for (const [file, text] of files)
+    for (const { from, to } of edgesOf(file, text)) {
+      const [a, b] = [unitOf(from), unitOf(to)]
+      if (a !== undefined && a.layer === b?.layer && a.name !== b.name) found.add(`${a.name} ${b.name}`)
+    }
+  return found
 }
 
 function unitOf(file: string): { name: string; layer: number } | undefined {

@@ -41,13 +41,19 @@ export async function startGateway(home: Home, issuer: Issuer, orders: Orders, h
       fail(new Error(`the gateway ended (${code}): ${await readFile(logFile, 'utf8')}`)),
     )
   })
+  const over = new AbortController()
+  try {
+    await Promise.race([ready(url, over.signal), ended])
+  } finally {
+    over.abort()
+  }
+  // From now on its end is the end of the demo, and no error.
   ended.catch(() => undefined)
-  await Promise.race([ready(url), ended])
   return { url, configFile, config, data: join(dir, 'data'), logFile }
 }
 
-async function ready(url: string): Promise<void> {
-  for (const end = performance.now() + 20_000; performance.now() < end; ) {
+async function ready(url: string, over: AbortSignal): Promise<void> {
+  for (const end = performance.now() + 20_000; performance.now() < end && !over.aborted; ) {
     const answer = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(1000) }).catch(() => undefined)
     if (answer?.ok) return
     await new Promise(resolve => setTimeout(resolve, 25))
