@@ -43,7 +43,9 @@ const issuerUrl = z
   )
   .meta({ description: "The issuer's URL, exactly as `iss` has it." })
 
-const oneOrMore = z.union([plainText.transform(text => [text]), listOf(plainText, 1)])
+const oneOrMore = z.union([plainText.transform(text => [text]), listOf(plainText, 1)], {
+  error: 'must be an audience or a list of them',
+})
 
 export const issuer = z.strictObject({
   issuer: issuerUrl,

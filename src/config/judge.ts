@@ -3,7 +3,7 @@
  * An unknown key is a problem of its own, at the key, with the nearest known one.
  */
 import type { z } from 'zod'
-import { didYouMean } from './nearest.ts'
+import { didYouMean, nearest } from './nearest.ts'
 import { keyOf, type Problem, printable } from './problem.ts'
 import type { Path, Source } from './source.ts'
 
@@ -26,12 +26,23 @@ export function judge<T>(schema: z.ZodType<T>, value: unknown, path: Path, repor
     },
   })
   if (result.success) return result.data
-  for (const issue of result.error.issues) {
-    if (isMissing(value, issue.path))
+  const { issues } = result.error
+  // A misspelt key is one mistake, not also a missing one.
+  const meant = new Set(issues.flatMap(issue => misspelt(issue, known)))
+  for (const issue of issues) {
+    if (!isMissing(value, issue.path)) tell(issue, path, known, report)
+    else if (!meant.has(keyOf(issue.path))) {
       report([...path, ...issue.path], issue.message === missing ? missing : `${missing}: ${issue.message}`)
-    else tell(issue, path, known, report)
+    }
   }
   return undefined
+}
+
+type Known = ReadonlyMap<readonly string[], readonly string[]>
+
+function misspelt(issue: Issue, known: Known): string[] {
+  if (issue.code !== 'unrecognized_keys') return []
+  return issue.keys.map(key => keyOf([...issue.path, nearest(key, known.get(issue.keys) ?? []) ?? key]))
 }
 
 const missing = 'missing'
@@ -46,12 +57,7 @@ function isMissing(value: unknown, path: readonly PropertyKey[]): boolean {
 
 type Issue = z.core.$ZodIssue
 
-function tell(
-  issue: Issue,
-  at: readonly PropertyKey[],
-  known: ReadonlyMap<readonly string[], readonly string[]>,
-  report: Report,
-): void {
+function tell(issue: Issue, at: readonly PropertyKey[], known: Known, report: Report): void {
   const path = [...at, ...issue.path]
   if (issue.code === 'unrecognized_keys') {
     for (const key of issue.keys)

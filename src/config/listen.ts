@@ -16,7 +16,7 @@ export function listenSchema(protocols: Iterable<string>) {
       .optional()
       .meta({ description: "People's calls and the console. Default: the http listener." }),
     tls: z
-      .union([z.literal('auto', { error: tlsForm }), z.strictObject({ cert: filePath, key: secretRef })])
+      .union([z.literal('auto'), z.strictObject({ cert: filePath, key: secretRef })], { error: tlsForm })
       .default('auto')
       .meta({ description: 'auto makes a CA and a certificate in data/keys.' }),
     insecure: z
@@ -28,7 +28,7 @@ export function listenSchema(protocols: Iterable<string>) {
 
 export function advertiseSchema(protocols: Iterable<string>) {
   const each = z.strictObject(Object.fromEntries([...protocols].map(name => [name, hostPort.optional()])))
-  return z.union([host, each]).meta({
+  return z.union([host, each], { error: hostForm }).meta({
     description:
       "What agents are told to connect to: host:port by protocol, or one host with the listeners' ports.",
   })

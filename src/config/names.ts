@@ -18,7 +18,8 @@ export function isName(text: string): boolean {
 }
 
 /** A rule names one connection: a wildcard or a list is a mistake about what a grant is (invariant 2). */
-const one = 'is the name of one connection; lists and wildcards are not a feature: a grant names exactly one'
+const one =
+  'must be the name of one connection; lists and wildcards are not a feature: a grant names exactly one'
 export const oneConnection = z
   .string({ error: one })
   .regex(nameForm, { error: one })
@@ -36,7 +37,7 @@ export function isVisible(text: string): boolean {
 }
 
 const visible = (what: string) =>
-  z.string({ error: `must be ${what}, as a text` }).refine(isVisible, {
+  z.string({ error: `must be ${what}` }).refine(isVisible, {
     error: `must be ${what}: 1 to 256 visible characters, no space at either end`,
   })
 

@@ -37,7 +37,7 @@ export const rule = z.strictObject({
   group,
   connection: oneConnection,
   ttl: duration('1s', '8h'),
-  scope: z.unknown().refine(scope => scope !== undefined, { error: 'missing: say what may be done' }),
+  scope: z.unknown().refine(scope => scope !== undefined, { error: 'say what may be done' }),
   require: listOf(z.enum(['reason', 'task']), 1).default([]),
   sessions: z.strictObject({ at_once: count(1).default(10), total: count(1).optional() }).prefault({}),
   use_within: duration('1s', '8h').optional(),

@@ -46,19 +46,32 @@ const postgres: ConfigProtocol = {
         tables: rule.tables.filter(one => tables === undefined || tables.includes(one)),
       }
     },
-    isEmpty: scope => (scope as DatabaseScope).statements.length === 0 || (scope as DatabaseScope).tables.length === 0,
+    isEmpty: scope =>
+      (scope as DatabaseScope).statements.length === 0 || (scope as DatabaseScope).tables.length === 0,
   },
 }
 
-const sftp = z.union([z.enum(['none', 'read', 'write']), z.strictObject({ read: texts.optional(), write: texts.optional() })])
+const sftp = z.union([
+  z.enum(['none', 'read', 'write']),
+  z.strictObject({ read: texts.optional(), write: texts.optional() }),
+])
 const shell = { shell: z.boolean(), pty: z.boolean(), exec: texts, sftp }
 
 const ssh: ConfigProtocol = {
   name: 'ssh',
-  target: z.strictObject({ host: z.string(), port, host_key: z.string().optional(), known_hosts: filePath.optional() }),
+  target: z.strictObject({
+    host: z.string(),
+    port,
+    host_key: z.string().optional(),
+    known_hosts: filePath.optional(),
+  }),
   lease: z.strictObject({ user: z.string(), private_key: secretRef }),
   scope: {
-    schema: z.strictObject({ shell: shell.shell.default(false), exec: texts.default([]), sftp: sftp.default('none') }),
+    schema: z.strictObject({
+      shell: shell.shell.default(false),
+      exec: texts.default([]),
+      sftp: sftp.default('none'),
+    }),
     limit: z.strictObject(shell).partial(),
     meet: scope => scope,
     isEmpty: scope => {
@@ -68,4 +81,6 @@ const ssh: ConfigProtocol = {
   },
 }
 
-export const twoProtocols: ConfigProtocols = new Map([postgres, ssh].map(protocol => [protocol.name, protocol]))
+export const twoProtocols: ConfigProtocols = new Map(
+  [postgres, ssh].map(protocol => [protocol.name, protocol]),
+)
