@@ -26,6 +26,17 @@ export interface AuditEvent {
   readonly facts?: Readonly<Record<string, unknown>>
 }
 
+/** Where a line stands. Kept beside what it decided, it says from where to read again. */
+export interface Cursor {
+  /** Relative to `data/`. */
+  readonly file: string
+  readonly seq: number
+}
+
+/**
+ * Beside these the ledger writes lines of its own: `seal`, `heads` (how far recordings have grown), `recording.sealed`
+ * (a closed recording's last line) and `recovered` (docs/recording.md).
+ */
 export type EventType =
   | 'gateway.started'
   | 'gateway.stopped'
@@ -58,8 +69,11 @@ export type EventType =
 
 /** Where events go. Implemented by `audit.ts` over the ledger. */
 export interface Audit {
-  /** A decision: resolves once its line is on disk (one fdatasync for all that wait). Answer only after it. */
-  decided(event: AuditEvent): Promise<void>
+  /**
+   * A decision: resolves once its line is on disk (one fdatasync for all that wait). Answer only after it. Rejects with
+   * RecordingLost while the audit cannot be written: refuse.
+   */
+  decided(event: AuditEvent): Promise<Cursor>
   /** A fact: written at once, synced within the second. */
   noted(event: AuditEvent): void
 }

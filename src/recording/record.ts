@@ -73,7 +73,13 @@ export interface Recorder {
 }
 
 export type StreamForm =
-  | { readonly kind: 'terminal'; readonly cols: number; readonly rows: number; readonly term: string; readonly title: string }
+  | {
+      readonly kind: 'terminal'
+      readonly cols: number
+      readonly rows: number
+      readonly term: string
+      readonly title: string
+    }
   | { readonly kind: 'digest'; readonly what: string }
 
 export interface StreamRecorder {
@@ -86,8 +92,14 @@ export interface StreamRecorder {
 
 /** A record could not be written: full disk, lost device. The session ends with `recording_unavailable`. */
 export class RecordingLost extends Error {
-  constructor(cause: unknown) {
-    super('the recording cannot be written', { cause })
+  /** How the session ends for it. */
+  readonly why: 'recording_unavailable' | 'limit_exceeded'
+  constructor(cause: unknown, why: 'recording_unavailable' | 'limit_exceeded' = 'recording_unavailable') {
+    super(
+      why === 'limit_exceeded' ? 'the recording is as long as it may be' : 'the recording cannot be written',
+      { cause },
+    )
     this.name = 'RecordingLost'
+    this.why = why
   }
 }

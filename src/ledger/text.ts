@@ -1,0 +1,31 @@
+/**
+ * JSON that is one line to every reader (attack 180). `JSON.stringify` escapes newlines, controls and lone surrogates;
+ * U+0085, U+2028 and U+2029 end a line for some programs, C1 controls are terminal commands, and bidirectional or
+ * invisible marks make a line read otherwise than it is. They become `\uXXXX`, which any JSON reader turns back.
+ */
+
+const fences = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g
+
+const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
+
+/** One JSON value on one line. */
+export function json(value: unknown): string {
+  return (JSON.stringify(value) ?? 'null').replace(fences, escaped)
+}
+
+/** An object's members without its braces, ready to be put behind others; '' for an empty one. */
+export function members(object: Readonly<Record<string, unknown>>): string {
+  return json(object).slice(1, -1)
+}
+
+let lastMillis = Number.NaN
+let lastIso = ''
+
+/** ISO 8601. Remembered for the millisecond, for many lines fall into one. */
+export function iso(millis: number): string {
+  if (millis !== lastMillis) {
+    lastIso = new Date(millis).toISOString()
+    lastMillis = millis
+  }
+  return lastIso
+}

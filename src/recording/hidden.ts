@@ -1,0 +1,79 @@
+/** The values one session must not write down: what its lease holds, in every form in which they are likely to appear. */
+import { type Finder, redactSpans, redactTokens } from './redact.ts'
+import { nextToken } from './tokens.ts'
+
+/** Shorter ones would put marks all over the text and tell the secret by where they stand. */
+const shortest = 4
+
+/** As it is, line by line, in JSON, in base64, percent-encoded. */
+function formsOf(secret: string): Set<string> {
+  const forms = new Set<string>()
+  const whole = secret.replace(/\r?\n$/, '')
+  const lines = whole.split(/\r?\n/)
+  // A key file is shown with other line ends than it has: its lines are hidden one by one, its BEGIN and END are not.
+  const pieces =
+    lines.length === 1 ? [] : lines.filter(line => line.length >= 16 && !line.startsWith('-----'))
+  for (const value of [whole, ...pieces]) {
+    if (value.length < shortest) continue
+    forms.add(value)
+    forms.add(JSON.stringify(value).slice(1, -1))
+    if (value.length < 8) continue
+    const bytes = Buffer.from(value, 'utf8')
+    forms.add(bytes.toString('base64').replace(/=+$/, ''))
+    forms.add(bytes.toString('base64url'))
+    if (value.isWellFormed()) forms.add(encodeURIComponent(value))
+  }
+  return forms
+}
+
+const longestFirst = (forms: Iterable<string>) => [...new Set(forms)].sort((a, b) => b.length - a.length)
+
+const find = (form: string): Finder => {
+  return (text, from) => {
+    const start = text.indexOf(form, from)
+    return start < 0 ? undefined : { start, end: start + form.length }
+  }
+}
+
+export class Hidden {
+  #forms: readonly string[] = []
+  #finders: readonly Finder[] = [nextToken]
+  #byteForms: readonly string[] = []
+  #byteFinders: readonly Finder[] = []
+
+  /** The forms as UTF-8 bytes, each byte one latin1 character. */
+  get byteForms(): readonly string[] {
+    return this.#byteForms
+  }
+
+  /** Find them, longest first. */
+  get byteFinders(): readonly Finder[] {
+    return this.#byteFinders
+  }
+
+  hide(secret: string): void {
+    this.#forms = longestFirst([...this.#forms, ...formsOf(secret)])
+    this.#finders = [...this.#forms.map(find), nextToken]
+    this.#byteForms = longestFirst(this.#forms.map(form => Buffer.from(form, 'utf8').toString('latin1')))
+    this.#byteFinders = this.#byteForms.map(find)
+  }
+
+  isIn(text: string): boolean {
+    for (const form of this.#forms) if (text.includes(form)) return true
+    return false
+  }
+
+  /** Without hidden values and tokens. */
+  redact(text: string): string {
+    return this.isIn(text) ? redactSpans(text, this.#finders) : redactTokens(text)
+  }
+
+  /** The same for bytes of any encoding. */
+  redactBytes(bytes: Uint8Array): Buffer {
+    const plain = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    return Buffer.from(
+      redactSpans(plain.toString('latin1'), [...this.#byteFinders, nextToken], 'latin1'),
+      'latin1',
+    )
+  }
+}
