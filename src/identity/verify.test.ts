@@ -467,3 +467,21 @@ test('a reload forgets every remembered token and judges by the new rules', asyn
   await verifier.updated({ issuers: new Map([['okta', { ...issuer.config, audience: ['api://new'] }]]) })
   await refused(verifier, token, 'token_audience')
 })
+
+test('a token shown again is remembered, not verified again', async () => {
+  const verifier = gateway()
+  const token = issuer.token()
+  assert.equal(await accepted(verifier, token), await accepted(verifier, token))
+})
+
+test('attack 23: a token has one spelling: loose bits at the end of a part are refused', async () => {
+  const token = issuer.token()
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+  const last = alphabet.indexOf(token.at(-1) ?? '')
+  const twin = token.slice(0, -1) + alphabet[last ^ 1]
+  assert.deepEqual(
+    Buffer.from(twin.split('.')[2] ?? '', 'base64url'),
+    Buffer.from(token.split('.')[2] ?? '', 'base64url'),
+  )
+  await refused(gateway(), twin, 'token_malformed')
+})

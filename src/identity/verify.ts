@@ -11,7 +11,7 @@ import type { Identity } from '../words.ts'
 import type { ShownToken } from './authorization.ts'
 import { createTokenCache, type Remembered, type TokenCache } from './cache.ts'
 import { readActors } from './checks/actors.ts'
-import { checkAlgorithm } from './checks/algorithm.ts'
+import { checkAlgorithm, checkFits } from './checks/algorithm.ts'
 import { checkAudience } from './checks/audience.ts'
 import { checkBinding } from './checks/binding.ts'
 import { checkClient, readClient } from './checks/client.ts'
@@ -127,7 +127,7 @@ export function createVerifier(at: Trusted & Surroundings): Verifier {
     const kid = member(form.header, 'kid')
     const key = await trust.issuer.keys.find(kid, alg)
     if (key instanceof Refused) return key
-    const forged = await checkSignature(shown.token, key.key, alg)
+    const forged = checkFits(alg, key.key) ?? (await checkSignature(shown.token, key.key, alg))
     if (forged !== undefined) return forged
     const identity = readIdentity(form.claims, trust.config, shown.scheme, now.people, digest)
     if (identity instanceof Refused) return identity

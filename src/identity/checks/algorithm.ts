@@ -25,3 +25,9 @@ export function fits(alg: Algorithm, key: KeyObject): boolean {
   }
   return type === 'rsa'
 }
+
+/** An issuer may pin several algorithms and publish a key that names none: then the key's kind decides (attack 2). */
+export function checkFits(alg: Algorithm, key: KeyObject): Refused | undefined {
+  if (fits(alg, key)) return undefined
+  return refuse('token_algorithm', `alg ${alg}, but the key is of kind ${key.asymmetricKeyType}`)
+}
