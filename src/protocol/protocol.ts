@@ -31,6 +31,8 @@ export interface Protocol<Target, LeaseRef, Scope, Limit, Up extends Upstream> {
   present(at: Presenting<Target>): Presented
   /** How `postern connect` runs the protocol's usual client. */
   readonly client: ClientProgram
+  /** Where a grant can open for a key alone: one public key's text as the wire blob for `Proof.publicKeys`. Pure. */
+  publicKey?(text: string): Uint8Array | Refused
 }
 
 /** A protocol whose own types the house need not know. */

@@ -1,0 +1,231 @@
+/**
+ * The client's way in: service, then authentication up to the credential it shows. Decides nothing: what was shown goes
+ * to the door, which answers with a session or a refusal.
+ *
+ * Only authentication messages may come before it has succeeded (attack 124, CVE-2025-32433). The user name is fixed by
+ * the first try (attack 123). A key that is merely offered changes nothing (GHSA-3cjp): the key that goes to the door is
+ * the one whose signature was verified, taken from the very bytes that were signed (CVE-2024-45337).
+ */
+import { timingSafeEqual } from 'node:crypto'
+import ssh2 from 'ssh2'
+import { type Code, denials, Refused, refuse, sayOf } from '../../denial.ts'
+import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
+import type { Door, Session, Shown } from '../protocol.ts'
+
+import { disconnectReason, msg } from './messages.ts'
+import type { SshScope } from './scope.ts'
+import type { SshUpstream } from './upstream.ts'
+import { signatures, type Wire } from './wire.ts'
+
+type SshSession = Session<SshScope, SshUpstream>
+
+/** Failed tries a connection gets; an agent with a ring of keys offers each of them first. */
+const tries = 10
+const maxUserBytes = 255
+/** A token shown as a password may be long (DESIGN.md section 6), a password never is. */
+const maxSecretBytes = 16_384
+const methods = 'publickey,password'
+const userKeyTypes = [
+  'ssh-ed25519',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+  'ssh-rsa',
+]
+const signatureAlgorithms = userKeyTypes.flatMap(signatures)
+
+/** One request at a time: what arrives while the door thinks waits here, at most this many. */
+const maxWaiting = 4
+
+export class Greeting {
+  readonly #wire: Wire
+  readonly #door: Door<SshScope, SshUpstream>
+  readonly #entered: (session: SshSession | undefined) => void
+  #service = false
+  #user: string | undefined
+  #failures = 0
+  #busy = false
+  #over = false
+  #inside = false
+  readonly #waiting: Buffer[] = []
+
+  /** `entered` is called in the turn in which success is told; without a session where the client left while the door thought. */
+  constructor(wire: Wire, door: Door<SshScope, SshUpstream>, entered: (session?: SshSession) => void) {
+    this.#wire = wire
+    this.#door = door
+    this.#entered = entered
+  }
+
+  /** The door is thinking: the outcome is told even if the client is gone. */
+  get busy(): boolean {
+    return this.#busy
+  }
+
+  ready(): void {
+    if (this.#wire.wantsExtInfo)
+      this.#wire.send(message(msg.extInfo, 1, 'server-sig-algs', signatureAlgorithms.join(',')))
+  }
+
+  onMessage(type: number, payload: Buffer): void {
+    if (this.#over) return
+    if (type === msg.extInfo) return
+    if (type === msg.serviceRequest && !this.#service) {
+      if (new Reader(payload, 1).text() !== 'ssh-userauth') throw new Malformed('service')
+      this.#service = true
+      this.#wire.send(message(msg.serviceAccept, 'ssh-userauth'))
+      return
+    }
+    if (type !== msg.userauthRequest || !this.#service)
+      throw new Malformed(`message ${type} before authentication`)
+    if (this.#waiting.length >= maxWaiting) throw new Malformed('too many authentication requests at once')
+    this.#waiting.push(Buffer.from(payload))
+    if (!this.#busy) void this.#work()
+  }
+
+  async #work(): Promise<void> {
+    this.#busy = true
+    try {
+      for (let next = this.#waiting.shift(); next !== undefined && !this.#over; next = this.#waiting.shift())
+        await this.#request(next)
+    } catch (error) {
+      this.#over = true
+      this.#wire.fail(error instanceof Error ? error : new Error(String(error)))
+    }
+    this.#busy = false
+    if (this.#wire.ended && !this.#inside) this.#entered(undefined)
+  }
+
+  async #request(payload: Buffer): Promise<void> {
+    const fields = new Reader(payload, 1)
+    const user = fields.text()
+    const service = fields.text()
+    const method = fields.text()
+    if (service !== 'ssh-connection') throw new Malformed('service')
+    if (Buffer.byteLength(user) > maxUserBytes) throw new Malformed('user name')
+    this.#user ??= user
+    if (user !== this.#user) {
+      this.#door.note(refuse('protocol_violation', 'the user name changed between two tries'), this.#user)
+      this.#end(disconnectReason.protocolError, 'the user name may not change')
+      return
+    }
+    const shown = await this.#shown(user, method, fields, payload)
+    // The client has gone while the door was thinking: nothing is opened for it.
+    if (this.#wire.ended) return
+    if (shown === 'offered') return
+    if (shown === 'failed') {
+      this.#fail(method === 'none')
+      return
+    }
+    const session = await this.#door.enter(shown)
+    if (session instanceof Refused) {
+      this.#refused(session)
+      return
+    }
+    this.#over = true
+    this.#inside = true
+    if (!this.#wire.ended) this.#wire.send(message(msg.userauthSuccess))
+    this.#entered(session)
+  }
+
+  async #shown(
+    user: string,
+    method: string,
+    fields: Reader,
+    payload: Buffer,
+  ): Promise<Shown | 'offered' | 'failed'> {
+    if (method === 'password') {
+      if (fields.bool()) return 'failed'
+      const secret = fields.text()
+      fields.end()
+      if (secret === '' || Buffer.byteLength(secret) > maxSecretBytes) return 'failed'
+      return { how: 'secret', user, secret }
+    }
+    if (method === 'publickey') return this.#key(user, fields, payload)
+    return 'failed'
+  }
+
+  async #key(user: string, fields: Reader, payload: Buffer): Promise<Shown | 'offered' | 'failed'> {
+    const signed = fields.bool()
+    const algorithm = fields.text()
+    const blob = fields.bytes()
+    const signedEnd = fields.at
+    if (!signatureAlgorithms.includes(algorithm) || blob.length > 4096) return 'failed'
+    if (!signatures(new Reader(blob).text()).includes(algorithm)) return 'failed'
+    if (!signed) {
+      fields.end()
+      const { publicKeys } = await this.#door.proof(user)
+      if (!publicKeys.some(key => same(key, blob))) return 'failed'
+      this.#wire.send(message(msg.userauth60, algorithm, blob))
+      return 'offered'
+    }
+    const signature = new Reader(fields.bytes())
+    fields.end()
+    if (signature.text() !== algorithm) return 'failed'
+    const value = signature.bytes()
+    // What was signed: this connection's id and this very request, so that no signature can be used twice.
+    const covered = message(0, this.#wire.sessionId, { raw: payload.subarray(0, signedEnd) }).subarray(1)
+    if (!verifies(blob, algorithm, covered, value)) {
+      this.#door.note(refuse('grant_unknown', 'a signature that does not verify'), user)
+      return 'failed'
+    }
+    return { how: 'key', user, key: blob }
+  }
+
+  #refused(refused: Refused): void {
+    const { code } = refused.denial
+    if (!told(code)) {
+      this.#fail(false)
+      return
+    }
+    const text = `postern: ${code}: ${sayOf(refused.denial)}`
+    this.#wire.send(message(msg.userauthBanner, `${text}\r\n`, ''))
+    this.#end(disconnectReason.byApplication, text)
+  }
+
+  #fail(free: boolean): void {
+    if (!free && ++this.#failures >= tries) {
+      this.#door.note(refuse('limit_exceeded', `${tries} failed tries on one connection`), this.#user)
+      this.#end(disconnectReason.noMoreAuthMethods, 'too many failed tries')
+      return
+    }
+    this.#wire.send(message(msg.userauthFailure, methods, false))
+  }
+
+  #end(reason: number, why: string): void {
+    this.#over = true
+    this.#wire.disconnect(reason, why)
+  }
+}
+
+/**
+ * Refusals that come after the credential was found good are told with their reason. The others (401, 404, 400) all
+ * look like a wrong password, so that nobody learns which grants exist (attack 42).
+ */
+function told(code: Code): boolean {
+  const { http } = denials[code]
+  return http !== 401 && http !== 404 && http !== 400
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && timingSafeEqual(a, b)
+}
+
+function verifies(blob: Buffer, algorithm: string, covered: Buffer, signature: Buffer): boolean {
+  const key = ssh2.utils.parseKey(blob)
+  if (key instanceof Error) return false
+  const hash = algorithm === 'rsa-sha2-512' ? 'sha512' : algorithm === 'rsa-sha2-256' ? 'sha256' : undefined
+  const value = algorithm.startsWith('ecdsa-') ? derOf(signature) : signature
+  return key.verify(covered, value, hash) === true
+}
+
+/** ECDSA in SSH is two mpints (RFC 5656 section 3.1.2), in OpenSSL a DER sequence of two integers. */
+function derOf(signature: Buffer): Buffer {
+  const fields = new Reader(signature)
+  const [r, s] = [fields.bytes(), fields.bytes()]
+  fields.end()
+  if (r.length > 67 || s.length > 67) throw new Malformed('signature')
+  const integer = (n: Buffer) => Buffer.concat([Buffer.from([0x02, n.length]), n])
+  const body = Buffer.concat([integer(r), integer(s)])
+  const head = body.length < 128 ? [0x30, body.length] : [0x30, 0x81, body.length]
+  return Buffer.concat([Buffer.from(head), body])
+}

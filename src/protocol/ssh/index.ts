@@ -1,0 +1,72 @@
+/**
+ * SSH: one connection of a client is one session of a grant, with as many channels as it opens. On ssh2's transport,
+ * behind `wire.ts`; everything above key exchange and ciphers is in this folder.
+ */
+import type { Client, Door, Protocol } from '../protocol.ts'
+import { dial, lease, type SshLease, type SshTarget, target } from './dial.ts'
+import { Greeting } from './greet.ts'
+import { disconnectReason } from './messages.ts'
+import { client, present } from './present.ts'
+import { publicKey } from './publickey.ts'
+import { Relay } from './relay.ts'
+import { type SshLimit, type SshScope, sshScope } from './scope.ts'
+import type { SshUpstream } from './upstream.ts'
+import { Wire } from './wire.ts'
+
+/** From the first byte to a login (attack 190). The timer closes the socket and does nothing else (CVE-2024-6387). */
+const graceMillis = 30_000
+
+export const ssh: Protocol<SshTarget, SshLease, SshScope, SshLimit, SshUpstream> = {
+  name: 'ssh',
+  target,
+  lease,
+  scope: sshScope,
+  verifier: 'sha-256',
+  serve,
+  dial,
+  present,
+  client,
+  publicKey,
+}
+
+function serve(at: Client, door: Door<SshScope, SshUpstream>): Promise<void> {
+  if (at.kind !== 'stream') {
+    at.socket.destroy()
+    return Promise.resolve()
+  }
+  const { socket, keys } = at
+  return new Promise(resolve => {
+    let relay: Relay | undefined
+    const grace = setTimeout(() => socket.destroy(), graceMillis)
+    const drain = () => wire.disconnect(disconnectReason.byApplication, 'the gateway is shutting down')
+    const greeted = () => {
+      clearTimeout(grace)
+      door.signal.removeEventListener('abort', drain)
+    }
+    const wire: Wire = new Wire(socket, {
+      role: { kind: 'server', hostKey: keys.hostKey },
+      onReady: () => greeting.ready(),
+      onMessage: (type, payload) =>
+        relay === undefined ? greeting.onMessage(type, payload) : relay.onNear(type, payload),
+      onTurn: () => relay?.onTurn(),
+      onDrain: () => relay?.onDrain(),
+      onEnd: error => {
+        greeted()
+        if (relay !== undefined) relay.onNearEnd(error)
+        else if (!greeting.busy) resolve()
+      },
+    })
+    const greeting = new Greeting(wire, door, session => {
+      greeted()
+      if (session === undefined) {
+        resolve()
+        return
+      }
+      relay = new Relay(session, wire)
+      void relay.over.then(resolve)
+      if (wire.ended) relay.onNearEnd()
+    })
+    door.signal.addEventListener('abort', drain, { once: true })
+    if (door.signal.aborted) drain()
+  })
+}

@@ -1,0 +1,107 @@
+/**
+ * One direction of a channel: what may still be sent to the receiver, what the sender may still send to us, and what
+ * waits in between. No I/O: sending and granting are the caller's.
+ *
+ * A sender gets as much credit as its receiver has window, so that data passes without waiting here; at least
+ * {@link least}, so that neither can stall the other by a window of nothing, and at most {@link most}. What waits is
+ * therefore bounded, whatever windows are claimed (attack 121, mscdex/ssh2 #1505).
+ */
+import { Malformed } from '../../statement/sftp/fields.ts'
+
+const least = 65_536
+const most = 2 * 1024 * 1024
+const maxWindow = 0xffff_ffff
+
+export interface PipeEnds {
+  send(data: Buffer, extended: boolean): void
+  grant(bytes: number): void
+}
+
+type Waiting = { readonly data: Buffer; readonly extended: boolean } | { readonly act: () => void }
+
+export class Pipe {
+  readonly #ends: PipeEnds
+  readonly #queue: Waiting[] = []
+  #window: number
+  #packet: number
+  #credit = 0
+  #queued = 0
+
+  constructor(window: number, packet: number, ends: PipeEnds) {
+    this.#window = window
+    this.#packet = packet
+    this.#ends = ends
+  }
+
+  /** The credit that the sender's channel opens with. */
+  opening(): number {
+    this.#credit = this.#wanted()
+    return this.#credit
+  }
+
+  /** The receiver said how much it takes. */
+  opened(window: number, packet: number): void {
+    this.#window = window
+    this.#packet = packet
+    this.settle()
+  }
+
+  /** The sender sent this much: more than it was given is an attack. */
+  spend(bytes: number): void {
+    if (bytes > this.#credit) throw new Malformed('data beyond the window')
+    this.#credit -= bytes
+  }
+
+  /** The receiver takes this much more. */
+  widen(bytes: number): void {
+    if (this.#window + bytes > maxWindow) throw new Malformed('a window beyond 2^32-1')
+    this.#window += bytes
+    this.settle()
+  }
+
+  get waiting(): number {
+    return this.#queued
+  }
+
+  push(data: Buffer, extended: boolean): void {
+    this.#queue.push({ data, extended })
+    this.#queued += data.length
+  }
+
+  /** When all before it has been sent. */
+  after(act: () => void): void {
+    this.#queue.push({ act })
+  }
+
+  drop(): void {
+    this.#queue.length = 0
+    this.#queued = 0
+  }
+
+  /** Sends what the receiver takes, then lets the sender go on. */
+  settle(): void {
+    for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
+      if ('act' in next) {
+        this.#queue.shift()
+        next.act()
+        continue
+      }
+      const size = Math.min(next.data.length, this.#window, this.#packet)
+      if (size === 0 && next.data.length > 0) break
+      this.#ends.send(next.data.subarray(0, size), next.extended)
+      this.#window -= size
+      this.#queued -= size
+      if (size === next.data.length) this.#queue.shift()
+      else this.#queue[0] = { data: next.data.subarray(size), extended: next.extended }
+    }
+    const wanted = this.#wanted()
+    if (this.#credit < wanted / 2) {
+      this.#ends.grant(wanted - this.#credit)
+      this.#credit = wanted
+    }
+  }
+
+  #wanted(): number {
+    return Math.max(0, Math.min(Math.max(this.#window, least), most) - this.#queued)
+  }
+}

@@ -1,0 +1,40 @@
+/** What an agent is told of a grant on a host, and how `postern connect` runs OpenSSH's client with it. */
+import { join } from 'node:path'
+import type { ClientProgram, Presented, Presenting } from '../protocol.ts'
+import type { SshTarget } from './dial.ts'
+
+export function present(at: Presenting<SshTarget>): Presented {
+  const { host, port } = at.advertised
+  return {
+    endpoint: { host, port, host_key: at.hostKey },
+    env: {
+      POSTERN_SSH_HOST: host,
+      POSTERN_SSH_PORT: String(port),
+      POSTERN_SSH_USER: at.grant.id,
+      ...(at.password === undefined ? {} : { POSTERN_SSH_PASSWORD: at.password }),
+    },
+    connect: `ssh -p ${port} ${at.grant.id}@${host}`,
+  }
+}
+
+/** A login with a key made for the purpose: OpenSSH takes no password from anything but a terminal. */
+export const client: ClientProgram = {
+  program: 'ssh',
+  wantsKey: true,
+  prepare({ grant, folder, keyFile, args }) {
+    const { host, port, host_key } = grant.endpoint
+    const knownHosts = join(folder, 'known_hosts')
+    const name = port === 22 ? host : `[${host}]:${port}`
+    const options = [
+      ...(keyFile === undefined ? [] : ['-i', keyFile]),
+      ...['-o', `UserKnownHostsFile=${knownHosts}`, '-o', 'GlobalKnownHostsFile=/dev/null'],
+      ...['-o', 'StrictHostKeyChecking=yes', '-o', 'IdentitiesOnly=yes', '-o', 'ForwardAgent=no'],
+      ...['-p', String(port), '-l', grant.credential.username, host],
+    ]
+    return {
+      args: [...options, ...args],
+      env: {},
+      files: { known_hosts: host_key === undefined ? '' : `${name} ${host_key}\n` },
+    }
+  },
+}

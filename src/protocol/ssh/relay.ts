@@ -1,0 +1,309 @@
+/**
+ * The two-way loop of one session: the client's messages and the host's, channel by channel, and the cut.
+ *
+ * Nothing is sent while messages are read. When a turn is over the recorder is flushed, then what gathered goes out to
+ * both sides; if the record cannot be written, what gathered is thrown away and the session ends (invariant 7).
+ */
+import { setTimeout as wait } from 'node:timers/promises'
+import { type Recorder, RecordingLost, type Seq, type Verdict } from '../../recording/record.ts'
+import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
+import type { Ending } from '../../words.ts'
+import type { Session } from '../protocol.ts'
+import { SessionChannel } from './channel.ts'
+import { judgeOther } from './guard.ts'
+import { channelOpenFailed, disconnectReason, msg, openFailure } from './messages.ts'
+import { oneLine } from './refuse.ts'
+import type { SshScope } from './scope.ts'
+import type { FarSide, SshUpstream } from './upstream.ts'
+import type { Wire } from './wire.ts'
+
+/** One fewer than sshd's own MaxSessions, so that {@link Sweep} finds room (attack 121). */
+const maxChannels = 9
+/** Each refusal is a line in the recording; a client that only knocks is not let fill the disk. */
+const maxRefusals = 1000
+const minPacket = 1024
+/** OpenSSH's client drops what it has not yet shown when a DISCONNECT comes with it. */
+const lastWordsMillis = 80
+/** A client that takes nothing for this long while something waits for it is gone (attack 192). */
+const stalledMillis = 120_000
+
+/** What a channel may do to the session that it is in. */
+export interface RelaySide {
+  readonly scope: SshScope
+  readonly recorder: Recorder
+  toNear(payload: Buffer): void
+  toFar(payload: Buffer): void
+  /** Sets something running on the host; its record's number is the proof that there is one. */
+  run(of: Seq, payload: Buffer): void
+  /** Past the turn: at the cut there is no other. */
+  urgent(payload: Buffer): void
+  refused(verdict: Verdict): void
+  started(channel: SessionChannel): void
+  stopped(channel: SessionChannel): void
+  forget(channel: SessionChannel): void
+}
+
+export class Relay implements RelaySide, FarSide {
+  readonly scope: SshScope
+  readonly recorder: Recorder
+  /** Resolves when the client has been told and the host has been cancelled. */
+  readonly over: Promise<void>
+  readonly #session: Session<SshScope, SshUpstream>
+  readonly #near: Wire
+  readonly #far: Wire
+  readonly #channels = new Map<number, SessionChannel>()
+  #next = 0
+  #refusals = 0
+  #noMoreSessions = false
+  #lost = false
+  #toNear: Buffer[] = []
+  #toFar: Buffer[] = []
+  #ending: Ending | undefined
+  #stalled: NodeJS.Timeout | undefined
+  #finish: () => void = () => undefined
+
+  constructor(session: Session<SshScope, SshUpstream>, near: Wire) {
+    this.#session = session
+    this.scope = session.scope
+    this.recorder = session.recorder
+    this.#near = near
+    this.#far = session.upstream.wire
+    this.over = new Promise(resolve => {
+      this.#finish = resolve
+    })
+    const cut = () => void this.#cut(session.signal.reason as Ending)
+    if (session.signal.aborted) cut()
+    else session.signal.addEventListener('abort', cut, { once: true })
+    session.upstream.attach(this)
+  }
+
+  // ---- from the client
+
+  onNear(type: number, payload: Buffer): void {
+    if (this.#ending !== undefined) return
+    this.#recorded(() => this.#nearMessage(type, payload))
+  }
+
+  #nearMessage(type: number, payload: Buffer): void {
+    const fields = new Reader(payload, 1)
+    if (type === msg.globalRequest) this.#nearGlobal(fields)
+    else if (type === msg.channelOpen) this.#open(fields)
+    else if (type === msg.channelData) this.#channel(fields).nearData(fields.bytes())
+    else if (type === msg.channelWindowAdjust) this.#channel(fields).nearWidens(fields.u32())
+    else if (type === msg.channelRequest)
+      this.#channel(fields).nearRequest(fields.text(), fields.bool(), fields)
+    else if (type === msg.channelEof) this.#channel(fields).nearEof()
+    else if (type === msg.channelClose) this.#channel(fields).nearClose()
+    // Answers to the keep-alives that we never ask for, and what only a server sends: not taken (attack 124).
+    else throw new Malformed(`message ${type} from a client`)
+  }
+
+  #channel(fields: Reader): SessionChannel {
+    const channel = this.#channels.get(fields.u32())
+    if (channel === undefined) throw new Malformed('no such channel')
+    return channel
+  }
+
+  #nearGlobal(fields: Reader): void {
+    const name = fields.text()
+    const wantReply = fields.bool()
+    const noMore = name === 'no-more-sessions@openssh.com'
+    if (noMore) this.#noMoreSessions = true
+    else if (name.includes('forward')) this.refused(judgeOther('forward', name, 'forward is not in scope'))
+    // OpenSSH takes a failure for a sign of life as well.
+    if (wantReply) this.toNear(message(noMore ? msg.requestSuccess : msg.requestFailure))
+  }
+
+  #open(fields: Reader): void {
+    const type = fields.text()
+    const near = fields.u32()
+    const window = fields.u32()
+    const packet = fields.u32()
+    if (packet === 0) throw new Malformed('a packet size of zero')
+    const no = (reason: number, why: string) => this.toNear(channelOpenFailed(near, reason, why))
+    if (type !== 'session') {
+      const to = type === 'direct-tcpip' ? `${fields.text()}:${fields.u32()}` : type
+      this.refused(judgeOther('forward', oneLine(to), 'forward is not in scope'))
+      no(openFailure.prohibited, 'forward is not in scope')
+    } else if (this.#noMoreSessions) no(openFailure.prohibited, 'no more sessions were wanted')
+    else if (this.#channels.size >= maxChannels)
+      no(openFailure.resourceShortage, `at most ${maxChannels} channels at once`)
+    else if (packet < minPacket) no(openFailure.resourceShortage, 'the packets are too small')
+    else {
+      const id = this.#next++
+      this.#channels.set(id, new SessionChannel(this, id, near, window, packet))
+    }
+  }
+
+  // ---- from the host
+
+  onMessage(type: number, payload: Buffer): void {
+    this.#recorded(() => this.#farMessage(type, payload))
+  }
+
+  #farMessage(type: number, payload: Buffer): void {
+    const fields = new Reader(payload, 1)
+    if (type === msg.globalRequest) this.#farGlobal(fields)
+    else if (type === msg.channelOpen) this.#farOpens(fields)
+    else if (type >= msg.channelOpenConfirmation && type <= msg.channelFailure) this.#fromFar(type, fields)
+    else if (type !== msg.requestSuccess && type !== msg.requestFailure && type !== msg.extInfo)
+      throw new Malformed(`message ${type} from a host`)
+  }
+
+  #fromFar(type: number, fields: Reader): void {
+    const id = fields.u32()
+    const channel = this.#channels.get(id)
+    if (channel === undefined) throw new Malformed('no such channel')
+    if (type === msg.channelSuccess || type === msg.channelFailure)
+      channel.farReplies(type === msg.channelSuccess)
+    else if (type === msg.channelClose) channel.farClose()
+    // After the cut nothing else of the host's is of interest.
+    else if (this.#ending !== undefined) return
+    else if (type === msg.channelData) channel.farData(fields.bytes(), 0)
+    else if (type === msg.channelExtendedData) channel.farExtended(fields)
+    else if (type === msg.channelWindowAdjust) channel.farWidens(fields.u32())
+    else if (type === msg.channelRequest) channel.farRequest(fields.text(), fields.bool(), fields)
+    else if (type === msg.channelEof) channel.farEof()
+    else if (type === msg.channelOpenConfirmation) channel.confirmed(fields.u32(), fields.u32(), fields.u32())
+    else if (type === msg.channelOpenFailure) channel.farRefused(fields)
+  }
+
+  #farGlobal(fields: Reader): void {
+    fields.text()
+    if (fields.bool()) this.toFar(message(msg.requestFailure))
+  }
+
+  /** A hostile host asks for the client's agent, display or network: never (attack 110). */
+  #farOpens(fields: Reader): void {
+    fields.text()
+    this.toFar(channelOpenFailed(fields.u32(), openFailure.prohibited, 'not here'))
+  }
+
+  // ---- for the channels
+
+  toNear(payload: Buffer): void {
+    this.#toNear.push(payload)
+  }
+  toFar(payload: Buffer): void {
+    this.#toFar.push(payload)
+  }
+  run(_of: Seq, payload: Buffer): void {
+    this.#toFar.push(payload)
+  }
+  urgent(payload: Buffer): void {
+    this.#far.send(payload)
+  }
+  refused(verdict: Verdict): void {
+    this.recorder.statement(verdict)
+    if (++this.#refusals === maxRefusals)
+      this.#end({
+        how: 'cut',
+        why: 'limit_exceeded',
+        text: `${maxRefusals} requests outside the grant's scope`,
+      })
+  }
+  started(channel: SessionChannel): void {
+    this.#session.upstream.running.add(channel)
+  }
+  stopped(channel: SessionChannel): void {
+    this.#session.upstream.running.delete(channel)
+  }
+  forget(channel: SessionChannel): void {
+    this.#channels.delete(channel.id)
+  }
+
+  // ---- turns
+
+  onTurn(): void {
+    if (this.#ending !== undefined) return
+    this.#recorded(() => this.recorder.flush())
+    this.#sendAll()
+    if (this.#near.blocked) {
+      this.#far.pause()
+      this.#stalled ??= setTimeout(() => this.#isStalled(), stalledMillis).unref()
+    }
+    if (this.#far.blocked) this.#near.pause()
+  }
+
+  /** What could not be recorded is not sent: what has gathered is thrown away, and the session ends. */
+  #recorded(act: () => void): void {
+    if (this.#lost) return
+    try {
+      act()
+    } catch (error) {
+      if (!(error instanceof RecordingLost)) throw error
+      this.#lost = true
+      this.#toNear = []
+      this.#toFar = []
+      this.#end({
+        how: 'cut',
+        why: 'recording_unavailable',
+        text: 'the recording cannot be written, so the session ends',
+      })
+    }
+  }
+
+  #sendAll(): void {
+    const [near, far] = [this.#toNear, this.#toFar]
+    this.#toNear = []
+    this.#toFar = []
+    for (const payload of far) this.#far.send(payload)
+    for (const payload of near) this.#near.send(payload)
+  }
+
+  onDrain(): void {
+    if (this.#ending !== undefined) return
+    if (!this.#near.blocked) {
+      clearTimeout(this.#stalled)
+      this.#stalled = undefined
+      this.#far.resume()
+    }
+    if (!this.#far.blocked) this.#near.resume()
+  }
+
+  #isStalled(): void {
+    this.#end({ how: 'cut', why: 'limit_exceeded', text: 'the client took no data for two minutes' })
+  }
+
+  // ---- the end
+
+  /** The host's connection is over. */
+  onEnd(error?: Error): void {
+    const why = error instanceof Malformed ? ': it broke the protocol' : ''
+    this.#end({ how: 'close', why: 'upstream_closed', text: `the host closed the connection${why}` })
+  }
+
+  /** The client's connection is over. */
+  onNearEnd(error?: Error): void {
+    if (error === undefined || !(error instanceof Malformed))
+      this.#end({ how: 'close', why: 'client_closed', text: 'the client closed the connection' })
+    else this.#end({ how: 'cut', why: 'protocol_violation', text: 'the client broke the protocol' })
+  }
+
+  #end(ending: Ending): void {
+    if (this.#ending === undefined) void this.#session.end(ending)
+  }
+
+  /** Invariant 6, in its order. The broker destroys both sockets after 500 ms, whatever becomes of this. */
+  async #cut(ending: Ending): Promise<void> {
+    if (this.#ending !== undefined) return
+    this.#ending = ending
+    clearTimeout(this.#stalled)
+    this.#near.pause()
+    this.#toNear = []
+    this.#toFar = []
+    for (const channel of this.#channels.values()) this.#recorded(() => channel.cut(ending))
+    this.#recorded(() => this.recorder.flush())
+    // What the client is told of its channels; to the host nothing goes any more but the cancelling.
+    this.#toFar = []
+    this.#sendAll()
+    await Promise.all([this.#goodbye(ending), this.#session.upstream.cancel()])
+    this.#finish()
+  }
+
+  async #goodbye(ending: Ending): Promise<void> {
+    if (this.#near.ended) return
+    if (this.#channels.size > 0) await wait(lastWordsMillis)
+    this.#near.disconnect(disconnectReason.byApplication, oneLine(ending.text))
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * What may be done on a host, and how two such limits meet (DESIGN.md section 8). Everything unsaid is refused. Pure.
+ */
+import { z } from 'zod'
+import { patternProblem } from '../../statement/shell/pattern.ts'
+
+/** Command patterns: one list, or several of which each must match (what two lists meet in). */
+export type ExecPatterns = readonly string[] | { readonly all_of: readonly (readonly string[])[] }
+
+export interface SshScope {
+  readonly shell: boolean
+  readonly pty: boolean
+  readonly exec: ExecPatterns
+  readonly sftp: 'none' | 'read'
+  readonly scp: false
+  readonly forward: readonly never[]
+  readonly env: readonly string[]
+}
+
+export type SshLimit = { readonly [K in keyof SshScope]?: SshScope[K] | undefined }
+
+const pattern = z
+  .string()
+  .min(1)
+  .max(4096)
+  .superRefine((text, at) => {
+    const problem = patternProblem(text)
+    if (problem !== undefined) at.addIssue({ code: 'custom', message: problem, input: undefined })
+  })
+const patterns = z.array(pattern).max(256)
+const exec = z.union([patterns, z.strictObject({ all_of: z.array(patterns).min(1).max(16) })])
+
+/** Variables that make a loader, a shell or an interpreter run code: no list may name them (attack 107). */
+const runsCode =
+  /^(LD_.*|DYLD_.*|PATH|IFS|ENV|BASH_ENV|BASH_FUNC.*|BASHOPTS|SHELLOPTS|PS4|PROMPT_COMMAND|SHELL|HOME|CDPATH|GIT_.*|SSH_.*|PERL.*|PYTHON.*|RUBY.*|NODE_.*|JAVA_.*|JDK_.*|CLASSPATH|GCONV_PATH|LOCPATH|NLSPATH|TERMINFO.*|TERMCAP|PAGER|EDITOR|VISUAL|LESS.*|MANPAGER|BROWSER|DOTNET_.*|R_.*|LUA_.*|MALLOC_.*|TMPDIR)$/
+
+const variable = z
+  .string()
+  .max(128)
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a variable is named exactly; there are no patterns')
+  .refine(
+    name => !runsCode.test(name),
+    'this variable can make programs run other code, so it can never be passed on',
+  )
+
+const sftp = z.enum(['none', 'read'], {
+  error: issue =>
+    issue.input === 'write' || typeof issue.input === 'object'
+      ? 'writing and path prefixes are not available yet: none or read'
+      : 'none or read',
+})
+const scp = z.literal(false, {
+  error: 'scp in its legacy mode is not available yet; scp over sftp (its default) is',
+})
+const forward = z
+  .array(z.never(), { error: 'forwarding is not available yet' })
+  .max(0, 'forwarding is not available yet')
+
+const complete = z.strictObject({
+  shell: z.boolean().default(false),
+  pty: z.boolean().optional(),
+  exec: exec.default([]),
+  sftp: sftp.default('none'),
+  scp: scp.default(false),
+  forward: forward.default([]),
+  env: z.array(variable).max(64).default([]),
+})
+
+const limit = z.strictObject({
+  shell: z.boolean().optional(),
+  pty: z.boolean().optional(),
+  exec: exec.optional(),
+  sftp: sftp.optional(),
+  scp: scp.optional(),
+  forward: forward.optional(),
+  env: z.array(variable).max(64).optional(),
+})
+
+export const sshScope = {
+  schema: complete.transform((said): SshScope => ({ ...said, pty: said.pty ?? said.shell })),
+  limit: limit as z.ZodType<SshLimit>,
+  meet,
+  isEmpty,
+  words,
+}
+
+function meet(scope: SshScope, other: SshLimit): SshScope {
+  return {
+    shell: scope.shell && other.shell !== false,
+    pty: scope.pty && other.pty !== false,
+    exec: other.exec === undefined ? scope.exec : meetExec(scope.exec, other.exec),
+    sftp: other.sftp === 'none' ? 'none' : scope.sftp,
+    scp: false,
+    forward: [],
+    env: other.env === undefined ? scope.env : scope.env.filter(name => other.env?.includes(name)),
+  }
+}
+
+/** Each list of patterns that a command line has to satisfy. */
+export function listsOf(patterns: ExecPatterns): readonly (readonly string[])[] {
+  return 'all_of' in patterns ? patterns.all_of : [patterns]
+}
+
+/** Patterns cannot be intersected as text, so both lists are kept and both must match. */
+function meetExec(a: ExecPatterns, b: ExecPatterns): ExecPatterns {
+  const lists: (readonly string[])[] = []
+  for (const list of [...listsOf(a), ...listsOf(b)]) {
+    if (list.length === 0) return []
+    if (list.includes('*')) continue
+    if (!lists.some(kept => equal(kept, list))) lists.push(list)
+  }
+  const [only] = lists
+  if (only === undefined) return ['*']
+  return lists.length === 1 ? only : { all_of: lists }
+}
+
+function equal(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((text, i) => text === b[i])
+}
+
+function isEmpty(scope: SshScope): boolean {
+  return !scope.shell && scope.sftp === 'none' && listsOf(scope.exec).some(list => list.length === 0)
+}
+
+function words(scope: SshScope): string {
+  const parts: string[] = []
+  if (scope.shell) parts.push(scope.pty ? 'shell' : 'shell without a terminal')
+  const exec = execWords(scope.exec)
+  if (exec !== undefined) parts.push(exec)
+  if (scope.sftp === 'read') parts.push('sftp read')
+  if (scope.env.length > 0) parts.push(`env ${scope.env.join(', ')}`)
+  return parts.length === 0 ? 'nothing' : parts.join('; ')
+}
+
+/** `exec of: uptime, ls *`, or nothing where no command is allowed. */
+export function execWords(patterns: ExecPatterns): string | undefined {
+  const lists = listsOf(patterns)
+  if (lists.some(list => list.length === 0)) return undefined
+  return `exec of: ${lists.map(list => list.join(', ')).join(' and also of: ')}`
+}

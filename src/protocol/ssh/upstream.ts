@@ -1,0 +1,105 @@
+/**
+ * An authenticated connection to a host. The relay takes it over; until then nothing is read from it.
+ *
+ * At a cut what runs there must be gone within the second (invariant 6). A closed connection alone does not end a
+ * command that has no terminal, so each one gets the signal HUP, and KILL if it is still there; where the host's sshd
+ * honours no signals (OpenSSH refuses them to root), {@link sweep} does the same from a shell on the host.
+ */
+import { setTimeout as wait } from 'node:timers/promises'
+import { message, Reader } from '../../statement/sftp/fields.ts'
+import type { Upstream } from '../protocol.ts'
+import { disconnectReason, msg } from './messages.ts'
+import { Sweep } from './sweep.ts'
+import type { Wire } from './wire.ts'
+
+/** Something that runs on the host, as its channel shows it. */
+export interface Running {
+  /** Sends a signal; whether the host honoured it. */
+  signal(name: 'HUP' | 'KILL'): Promise<boolean>
+  /** The host has closed its channel. */
+  readonly over: Promise<void>
+}
+
+export interface FarSide {
+  onMessage(type: number, payload: Buffer): void
+  onTurn(): void
+  onDrain(): void
+  onEnd(error?: Error): void
+}
+
+/** A command gets this long to obey HUP before KILL. */
+const hangUpMillis = 150
+const killMillis = 150
+
+export class SshUpstream implements Upstream {
+  readonly wire: Wire
+  readonly running = new Set<Running>()
+  #side: FarSide | undefined
+  #sweep: Sweep | undefined
+  #cancelled: Promise<void> | undefined
+  #ended: { readonly error: Error | undefined } | undefined
+
+  constructor(wire: Wire) {
+    this.wire = wire
+  }
+
+  /** From now on the host's messages go there. */
+  attach(side: FarSide): void {
+    this.#side = side
+    if (this.#ended !== undefined) side.onEnd(this.#ended.error)
+  }
+
+  onMessage(type: number, payload: Buffer): void {
+    if (this.#sweep?.takes(type, payload) === true) return
+    if (this.#side !== undefined) this.#side.onMessage(type, payload)
+    else if (type === msg.globalRequest) this.#answerGlobal(payload)
+  }
+  onTurn(): void {
+    this.#side?.onTurn()
+  }
+  onDrain(): void {
+    this.#side?.onDrain()
+  }
+  onEnd(error?: Error): void {
+    this.#ended = { error }
+    this.#side?.onEnd(error)
+  }
+
+  #answerGlobal(payload: Buffer): void {
+    const fields = new Reader(payload, 1)
+    fields.text()
+    if (fields.bool()) this.wire.send(message(msg.requestFailure))
+  }
+
+  cancel(): Promise<void> {
+    this.#cancelled ??= this.#cancel().catch(() => undefined)
+    return this.#cancelled
+  }
+
+  async #cancel(): Promise<void> {
+    const running = [...this.running]
+    if (running.length === 0 || this.wire.ended) return
+    this.wire.resume()
+    const over = Promise.all(running.map(one => one.over))
+    const honoured = Promise.all(running.map(one => one.signal('HUP')))
+    const refused = honoured.then(async all => (all.includes(false) ? 'refused' : await over))
+    if ((await Promise.race([over, refused, wait(hangUpMillis, 'late')])) === 'refused') {
+      this.#sweep = new Sweep(this.wire)
+      await Promise.race([this.#sweep.done, wait(hangUpMillis + killMillis)])
+      return
+    }
+    const left = [...this.running]
+    if (left.length === 0) return
+    for (const one of left) void one.signal('KILL')
+    await Promise.race([over, wait(killMillis)])
+  }
+
+  destroy(): void {
+    this.wire.destroy()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.cancel()
+    this.wire.disconnect(disconnectReason.byApplication, 'the session is over')
+  }
+}

@@ -1,0 +1,347 @@
+/**
+ * What the folder's tests stand on: a real sshd on loopback, the door's side of the house as a small object, and real
+ * clients. Everything is in one folder of its own and gone with {@link World.close}.
+ */
+import { execFileSync, spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { createSecureContext } from 'node:tls'
+import { SecretRef } from '../../config/secret.ts'
+import { Refused, refuse } from '../../denial.ts'
+import {
+  type FileRecord,
+  type Recorder,
+  RecordingLost,
+  type Result,
+  type Seq,
+  type StreamForm,
+  type Verdict,
+} from '../../recording/record.ts'
+import type { Ending, Grant, Narrowed } from '../../words.ts'
+import type { Door, Session } from '../protocol.ts'
+import type { SshTarget } from './dial.ts'
+import { loadHostKey } from './hostkey.ts'
+import { ssh } from './index.ts'
+import type { SshScope } from './scope.ts'
+import type { SshUpstream } from './upstream.ts'
+
+export interface Granted {
+  readonly id: string
+  readonly password: string
+  readonly key?: Uint8Array
+  readonly scope: SshScope
+  readonly refusal?: Refused
+}
+
+/** Everything that a session was asked to write, in order. */
+export class MemoryRecorder implements Recorder {
+  readonly lines: { readonly what: string; readonly of: number; readonly value: unknown }[] = []
+  flushed = 0
+  broken = false
+  #seq = 0
+  statement(verdict: Verdict): Seq {
+    this.lines.push({ what: verdict.allow ? 'allowed' : 'refused', of: ++this.#seq, value: verdict.statement })
+    return this.#seq as Seq
+  }
+  result(of: Seq, value: Result): void {
+    this.lines.push({ what: 'result', of, value })
+  }
+  file(of: Seq, value: FileRecord): void {
+    this.lines.push({ what: 'file', of, value })
+  }
+  stream(of: Seq, form: StreamForm) {
+    const sums = { output: 0, stderr: 0, input: 0, text: '' }
+    this.lines.push({ what: 'stream', of, value: form })
+    return {
+      output: (bytes: Uint8Array, from: 'stdout' | 'stderr' = 'stdout') => {
+        sums[from === 'stderr' ? 'stderr' : 'output'] += bytes.length
+        if (sums.text.length < 10_000) sums.text += Buffer.from(bytes).toString()
+      },
+      input: (bytes: Uint8Array) => {
+        sums.input += bytes.length
+      },
+      resize: (cols: number, rows: number) => {
+        this.lines.push({ what: 'resize', of, value: { cols, rows } })
+      },
+      end: (result: Result) => {
+        this.lines.push({ what: 'end', of, value: { ...result, ...sums } })
+      },
+    }
+  }
+  hide(): void {
+    this.lines.push({ what: 'hide', of: 0, value: undefined })
+  }
+  flush(): void {
+    if (this.broken) throw new RecordingLost(new Error('ENOSPC'))
+    this.flushed = this.lines.length
+  }
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+  of(what: string): readonly unknown[] {
+    return this.lines.filter(line => line.what === what).map(line => line.value)
+  }
+}
+
+export class TestSession implements Session<SshScope, SshUpstream> {
+  readonly id = `s_${randomBytes(6).toString('hex')}`
+  readonly grant: Grant
+  readonly scope: Narrowed<SshScope>
+  readonly upstream: SshUpstream
+  readonly recorder: MemoryRecorder
+  readonly cancelKey = randomBytes(8)
+  readonly #abort = new AbortController()
+  readonly served: () => Promise<void>
+  ending: Ending | undefined
+  over: Promise<void> | undefined
+
+  constructor(granted: Granted, upstream: SshUpstream, recorder: MemoryRecorder, served: () => Promise<void>) {
+    this.grant = { id: granted.id } as Grant
+    this.scope = granted.scope as Narrowed<SshScope>
+    this.upstream = upstream
+    this.recorder = recorder
+    this.served = served
+  }
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+  /** The broker's order, in short. */
+  end(ending: Ending): Promise<void> {
+    this.over ??= this.#close(ending)
+    return this.over
+  }
+  async #close(ending: Ending): Promise<void> {
+    this.ending = ending
+    this.#abort.abort(ending)
+    if (ending.how === 'cut') await Promise.race([this.served(), wait(500)])
+    await Promise.race([this.upstream[Symbol.asyncDispose](), wait(500)])
+    this.upstream.destroy()
+  }
+}
+
+export interface World extends AsyncDisposable {
+  readonly folder: string
+  readonly port: number
+  readonly target: SshTarget
+  readonly keyFile: string
+  readonly publicKey: string
+  readonly sessions: TestSession[]
+  readonly notes: Refused[]
+  readonly shown: unknown[]
+  grant(scope: unknown, more?: Partial<Granted>): Granted
+  /** Arguments for OpenSSH's clients, host last. */
+  args(granted: Granted, port?: '-p' | '-P'): readonly string[]
+  close(): Promise<void>
+}
+
+export interface HostOptions {
+  readonly user?: string
+  readonly extra?: string
+}
+
+export async function world(options: HostOptions = {}): Promise<World> {
+  const folder = mkdtempSync(join(tmpdir(), 'postern-ssh-'))
+  const key = (name: string) => {
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(folder, name)])
+    return readFileSync(join(folder, `${name}.pub`), 'utf8').trim()
+  }
+  const hostKey = key('host').split(' ').slice(0, 2).join(' ')
+  writeFileSync(join(folder, 'authorized'), `${key('lease')}\n`)
+  execFileSync('chmod', ['755', folder])
+  const agentKey = key('agent')
+  const sshdPort = await freePort()
+  const privsep = '/run/sshd'
+  if (process.getuid?.() === 0) mkdirSync(privsep, { recursive: true, mode: 0o755 })
+  const config = `Port ${sshdPort}
+ListenAddress 127.0.0.1
+HostKey ${folder}/host
+AuthorizedKeysFile ${folder}/authorized
+StrictModes no
+PermitRootLogin yes
+UsePAM no
+PidFile none
+MaxStartups 200
+AcceptEnv *
+Subsystem sftp internal-sftp
+PasswordAuthentication no
+${options.extra ?? ''}
+`
+  writeFileSync(join(folder, 'sshd_config'), config)
+  const sshd = spawn('/usr/sbin/sshd', ['-D', '-f', join(folder, 'sshd_config'), '-E', join(folder, 'sshd.log')], {
+    stdio: 'ignore',
+  })
+  await listening(sshdPort)
+  const target = ssh.target.parse({ host: '127.0.0.1', port: sshdPort, host_key: hostKey })
+  const lease = {
+    user: options.user ?? process.env.USER ?? 'root',
+    private_key: await new SecretRef(`file:${join(folder, 'lease')}`).resolve(),
+  }
+  const grants = new Map<string, Granted>()
+  const sessions: TestSession[] = []
+  const notes: Refused[] = []
+  const shown: unknown[] = []
+  const own = await loadHostKey(folder)
+  const drain = new AbortController()
+
+  const server = createServer(socket => {
+    const served = Promise.withResolvers<void>()
+    const door: Door<SshScope, SshUpstream> = {
+      signal: drain.signal,
+      proof: user => {
+        const blob = grants.get(user)?.key
+        return Promise.resolve({
+          scram: { iterations: 1, salt: randomBytes(1), storedKey: randomBytes(1), serverKey: randomBytes(1) },
+          tokenLogin: false,
+          publicKeys: blob === undefined ? [] : [blob],
+        })
+      },
+      enter: async what => {
+        shown.push(what)
+        const granted = grants.get(what.user)
+        const good =
+          granted !== undefined &&
+          (what.how === 'secret'
+            ? digest(what.secret) === digest(granted.password)
+            : what.how === 'key' && granted.key !== undefined && Buffer.compare(what.key, granted.key) === 0)
+        if (!good) return refuse('grant_unknown', 'no such grant or credential')
+        if (granted.refusal !== undefined) return granted.refusal
+        const up = await ssh.dial({
+          target,
+          lease: lease as never,
+          scope: granted.scope as Narrowed<SshScope>,
+          grant: { id: granted.id } as Grant,
+          session: 's_1',
+          signal: drain.signal,
+        })
+        if (up instanceof Refused) return up
+        const session = new TestSession(granted, up as SshUpstream, new MemoryRecorder(), () => served.promise)
+        sessions.push(session)
+        return session
+      },
+      cancel: () => undefined,
+      note: refused => void notes.push(refused),
+    }
+    void ssh
+      .serve(
+        {
+          kind: 'stream',
+          socket,
+          source: '127.0.0.1',
+          keys: { tls: createSecureContext(), hostKey: own.private, plaintext: true, loopback: true },
+        },
+        door,
+      )
+      .then(() => {
+        served.resolve()
+        socket.destroy()
+      })
+  })
+  const port = await listen(server)
+  writeFileSync(join(folder, 'known_hosts'), `[127.0.0.1]:${port} ${own.public}\n`)
+
+  const close = async () => {
+    for (const session of sessions) await session.end({ how: 'close', why: 'shutting_down', text: 'the test is over' })
+    server.close()
+    sshd.kill()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return {
+    folder,
+    port,
+    target,
+    keyFile: join(folder, 'agent'),
+    publicKey: agentKey,
+    sessions,
+    notes,
+    shown,
+    grant: (scope, more = {}) => {
+      const granted: Granted = {
+        id: `g_${randomBytes(6).toString('hex')}`,
+        password: `pst_${randomBytes(16).toString('hex')}`,
+        key: Buffer.from(agentKey.split(' ')[1] ?? '', 'base64'),
+        scope: ssh.scope.schema.parse(scope),
+        ...more,
+      }
+      grants.set(granted.id, granted)
+      return granted
+    },
+    args: (granted, flag = '-p') => [
+      ...['-F', 'none', '-i', join(folder, 'agent'), flag, String(port), '-o', `UserKnownHostsFile=${folder}/known_hosts`],
+      ...['-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes', '-o', `User=${granted.id}`],
+    ],
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+export interface Ran {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a client to its end. */
+export function run(program: string, args: readonly string[], input = '', env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+  const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', chunk => {
+    stdout += chunk
+  })
+  child.stderr.on('data', chunk => {
+    stderr += chunk
+  })
+  child.stdin.on('error', () => child.stdin.destroy())
+  child.stdin.end(input)
+  return new Promise(resolve => child.once('close', code => resolve({ code, stdout, stderr })))
+}
+
+export async function until(done: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  for (let i = 0; i < 400; i++) {
+    if (await done()) return
+    await wait(25)
+  }
+  throw new Error(`did not come to pass: ${what}`)
+}
+
+/** Processes whose command line is exactly this. */
+export function processes(commandLine: string): number {
+  const out = execFileSync('ps', ['-eo', 'args='], { encoding: 'utf8' })
+  return out.split('\n').filter(line => line === commandLine).length
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  const port = await listen(server)
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+function listen(server: Server): Promise<number> {
+  return new Promise(resolve => {
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port))
+  })
+}
+
+async function listening(port: number): Promise<void> {
+  await until(
+    () =>
+      new Promise(resolve => {
+        const socket = connect(port, '127.0.0.1')
+        socket.once('data', () => {
+          socket.destroy()
+          resolve(true)
+        })
+        socket.once('error', () => resolve(false))
+      }),
+    'sshd listens',
+  )
+}

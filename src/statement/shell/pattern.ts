@@ -1,0 +1,112 @@
+/**
+ * Patterns for command lines (DESIGN.md section 8). Pure.
+ *
+ * A pattern matches ONE simple command, word by word, as the shell would read both: `*` inside a word matches anything
+ * but `/`, `**` also `/`; a last word `*` matches any words that remain. Neither matches a word that begins with `-`
+ * unless the pattern spells it, nor anything the shell would expand. The lone pattern `*` is any command line at all.
+ * A pattern with shell operators is that very text, letter by letter, and nothing else.
+ */
+import { isMark, mark, readLine, type Symbols, type Unreadable, wordText } from './line.ts'
+
+export type Matched =
+  | { readonly match: true; readonly words: readonly string[] }
+  | { readonly match: false; readonly unreadable?: Unreadable }
+
+/** What is wrong with a pattern, for whoever writes the configuration. */
+export function patternProblem(text: string): string | undefined {
+  if (text === '*') return undefined
+  const read = readLine(text)
+  if ('words' in read) return undefined
+  if (read.kind === 'unparsable') return `this pattern cannot be read: ${read.why}`
+  if (text.includes('*'))
+    return `a pattern matches one simple command, and this holds ${read.why}; without any * it would be taken to the letter`
+  return /[\n\0]/.test(text) ? 'a pattern is one line' : undefined
+}
+
+/** Whether one list of patterns allows a line. `*` alone reads nothing: it is any command line. */
+export function matchLine(patterns: readonly string[], line: string): Matched {
+  const read = readLine(line)
+  const command = 'words' in read ? read.words : undefined
+  const words = command?.map(wordText) ?? [line]
+  if (patterns.includes('*')) return { match: true, words }
+  if (patterns.some(text => text === line && !('words' in readLine(text)))) return { match: true, words }
+  if (command === undefined) return { match: false, unreadable: read as Unreadable }
+  if (command.some(climbs)) return { match: false, unreadable: { kind: 'not_simple', why: 'a path with ..' } }
+  const found = patterns.some(text => {
+    const pattern = readLine(text)
+    return 'words' in pattern && matchWords(pattern.words, command)
+  })
+  return found ? { match: true, words } : { match: false }
+}
+
+/** `..` as a component of a path, also behind an option or a host: `--file=../x`, `-C..`, `host:..` (attack 117's kin). */
+function climbs(word: Symbols): boolean {
+  return /\.\.(\/|$)/.test(wordText(word))
+}
+
+const star = mark('*')
+
+function matchWords(pattern: readonly Symbols[], command: readonly Symbols[]): boolean {
+  const last = pattern.at(-1)
+  const open = pattern.length > 1 && last?.length === 1 && last[0] === star
+  const fixed = open ? pattern.slice(0, -1) : pattern
+  if (open ? command.length < fixed.length : command.length !== fixed.length) return false
+  if (!fixed.every((word, i) => matchWord(word, command[i] ?? []))) return false
+  return command.slice(fixed.length).every(word => word[0] !== '-' && !word.some(isMark))
+}
+
+/** A word that begins with `-` is an option: only a pattern that spells the `-` may match it. */
+function matchWord(pattern: Symbols, word: Symbols): boolean {
+  if (word[0] === '-' && pattern[0] !== '-') return false
+  return glob(compile(pattern), word)
+}
+
+type Piece = { readonly one: string } | { readonly any: 'segment' | 'path' }
+
+function compile(pattern: Symbols): readonly Piece[] {
+  const pieces: Piece[] = []
+  for (let i = 0; i < pattern.length; i++) {
+    const symbol = pattern[i] ?? ''
+    if (symbol !== star) {
+      pieces.push({ one: symbol })
+      continue
+    }
+    let stars = 1
+    while (pattern[i + 1] === star) {
+      stars++
+      i++
+    }
+    pieces.push({ any: stars > 1 ? 'path' : 'segment' })
+  }
+  return pieces
+}
+
+/** By sets of reachable positions: at most pattern times word steps, whatever an enemy writes. */
+function glob(pieces: readonly Piece[], word: Symbols): boolean {
+  let reached = closure(pieces, new Set([0]))
+  for (const symbol of word) {
+    const next = new Set<number>()
+    for (const at of reached) {
+      const piece = pieces[at]
+      if (piece === undefined) continue
+      if ('one' in piece) {
+        if (piece.one === symbol) next.add(at + 1)
+      } else if (!isMark(symbol) && (piece.any === 'path' || symbol !== '/')) {
+        next.add(at)
+      }
+    }
+    if (next.size === 0) return false
+    reached = closure(pieces, next)
+  }
+  return reached.has(pieces.length)
+}
+
+/** A wildcard may also match nothing. */
+function closure(pieces: readonly Piece[], from: ReadonlySet<number>): Set<number> {
+  const all = new Set(from)
+  for (const at of all) {
+    const piece = pieces[at]
+    if (piece !== undefined && 'any' in piece) all.add(at + 1)
+  }
+  return all
+}
