@@ -13,9 +13,10 @@ import { argv, exit } from 'node:process'
 export const layers: readonly (readonly string[])[] = [
   ['main'],
   ['cli', 'demo'],
+  ['gateway'],
   ['protocol/registry'],
   ['listener', 'api', 'agent-tools'],
-  ['pipeline', 'steps', 'house', 'way'],
+  ['pipeline', 'steps', 'doors', 'house', 'way'],
   ['broker'],
   ['identity', 'policy', 'approval', 'grant'],
   ['protocol/*'],
@@ -31,7 +32,7 @@ const strangers: readonly string[] = ['identity', 'protocol/*']
 /** One unit in several files and folders. */
 const together: readonly (readonly string[])[] = [
   ['cli', 'demo'],
-  ['pipeline', 'steps', 'house', 'way'],
+  ['pipeline', 'steps', 'doors', 'house', 'way'],
 ]
 
 /** Edges that the rules above would refuse, each with its reason. */
