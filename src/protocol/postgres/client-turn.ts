@@ -1,0 +1,237 @@
+/**
+ * One direction of a session: what the client sends, judged message by message, recorded, and only then sent upstream, all
+ * of a turn at once. A message it does not know, or in a state where none may come, ends the session (attack 96).
+ */
+import { RecordingLost, type Verdict } from '../../recording/record.ts'
+import type { Ending } from '../../words.ts'
+import * as extended from './extended.ts'
+import { type FrameJudge, Frames } from './frames.ts'
+import { type Line, violated } from './line.ts'
+import { Owed, type Prepared } from './owed.ts'
+import * as simple from './simple.ts'
+import * as wire from './wire.ts'
+
+/** With masks the whole Bind is needed, for a Describe of ours follows it. */
+const BIND_WHOLE = wire.MAX_SQL
+/** Answers owed at once: a client that pipelines without end waits. */
+const MAX_OWED = 4096
+
+export class ClientTurn implements FrameJudge {
+  readonly line: Line
+  readonly #frames = new Frames(wire.clientBounds, this)
+  /** What this turn sends upstream, in order. */
+  #out: Buffer[] = []
+  #bytes: Buffer = Buffer.alloc(0)
+  /** Start of the stretch of `#bytes` that goes upstream as it is. */
+  #from = 0
+  /** What is still to come of the last frame is dropped. */
+  #dropping = false
+  /** Parses of this turn that no Bind has recorded yet. */
+  readonly #unrecorded: Prepared[] = []
+  /** The newest record that was flushed. */
+  #flushed: number
+  /** A verdict is being waited for; what follows stays unread in `#rest`. */
+  #waiting = false
+  #rest: Buffer | null = null
+  #congested = false
+  #indebted = false
+
+  constructor(line: Line) {
+    this.line = line
+    this.#flushed = line.seq
+  }
+
+  take(chunk: Buffer): void {
+    const passed = this.#frames.pass(chunk)
+    if (passed > 0 && !this.#dropping) this.#out.push(chunk.subarray(0, passed))
+    const bytes = passed > 0 ? chunk.subarray(passed) : this.#frames.join(chunk)
+    if (bytes !== null) this.#walk(bytes)
+    this.#send()
+  }
+
+  /** Answers came: a client that had too many outstanding may be read again. */
+  relieve(): void {
+    if (!this.#indebted || this.line.owed.length > MAX_OWED / 2) return
+    this.#indebted = false
+    this.#read()
+  }
+
+  needs(type: number, total: number): number {
+    switch (type) {
+      case wire.BIND:
+        if (!this.line.masking) return Math.min(total, extended.BIND_READ)
+        if (total > BIND_WHOLE)
+          throw new wire.Violation('parameters above 1 MiB cannot be bound where columns are masked')
+        return total
+      case wire.COPY_DATA:
+      case wire.FUNCTION_CALL:
+        return 5
+      default:
+        return total
+    }
+  }
+
+  judge(type: number, bytes: Buffer, at: number, total: number): boolean {
+    const { line } = this
+    this.#dropping = false
+    if (line.copy !== 'none' && !this.#duringCopy(type)) return this.drop(at, total)
+    if (line.skipping && type !== wire.SYNC && type !== wire.TERMINATE) return this.drop(at, total)
+    switch (type) {
+      case wire.QUERY:
+        return simple.query(this, bytes, at, total)
+      case wire.PARSE:
+        return extended.parse(this, bytes, at, total)
+      case wire.BIND:
+        return extended.bind(this, bytes, at, total)
+      case wire.DESCRIBE:
+        return extended.describe(this, bytes, at, total)
+      case wire.EXECUTE:
+        return extended.execute(this, bytes, at, total)
+      case wire.CLOSE:
+        return extended.close(this, bytes, at, total)
+      case wire.SYNC:
+        line.skipping = false
+        line.unsynced = false
+        line.owed.push(new Owed('sync', line.seq))
+        return true
+      case wire.FLUSH:
+        return true
+      case wire.FUNCTION_CALL:
+        return simple.functionCall(this, at, total)
+      case wire.TERMINATE:
+        this.drop(at, total)
+        line.end({ how: 'close', why: 'client_closed', text: 'the client said goodbye' })
+        return false
+      case wire.COPY_DATA:
+      case wire.COPY_DONE:
+      case wire.COPY_FAIL:
+        if (line.copy === 'none') break
+        if (type !== wire.COPY_DATA) line.copy = 'none'
+        return true
+    }
+    throw new wire.Violation(`message type ${wire.nameOf(type)} in the wrong place`)
+  }
+
+  /** Whether the message means something while a COPY FROM STDIN runs or has just failed. */
+  #duringCopy(type: number): boolean {
+    const { line } = this
+    const copying = type === wire.COPY_DATA || type === wire.COPY_DONE || type === wire.COPY_FAIL
+    if (line.copy === 'failed') {
+      // What was under way when the server gave up is ignored, as the server would.
+      if (copying) return false
+      line.copy = 'none'
+      return true
+    }
+    if (copying || type === wire.TERMINATE) return true
+    // The server ignores them during the copy; the client sends a Sync of its own after it.
+    if (type === wire.SYNC || type === wire.FLUSH) return false
+    throw new wire.Violation(`message type ${wire.nameOf(type)} in the middle of a COPY`)
+  }
+
+  /** What lies before `to` and was not dropped goes upstream. */
+  stretch(to: number): void {
+    const end = Math.min(to, this.#bytes.length)
+    if (end > this.#from) this.#out.push(this.#bytes.subarray(this.#from, end))
+    this.#from = to
+  }
+
+  /** The message does not go upstream. */
+  drop(at: number, total: number): true {
+    this.stretch(at)
+    this.#from = at + total
+    this.#dropping = true
+    return true
+  }
+
+  /** Sends bytes of ours at this place. */
+  insert(bytes: Buffer): void {
+    this.#out.push(bytes)
+  }
+
+  /** A Parse that must be recorded before the turn ends, by a Bind or by itself. */
+  recordLater(prepared: Prepared): void {
+    this.#unrecorded.push(prepared)
+  }
+
+  /** A cache miss: the client is not read until the verdict is there; the message waits with it. */
+  wait(verdict: Promise<Verdict>, then: (verdict: Verdict) => void): false {
+    const { line } = this
+    this.#waiting = true
+    line.client.pause()
+    verdict.then(
+      judged => {
+        if (line.over) return
+        this.#waiting = false
+        try {
+          then(judged)
+          const rest = this.#rest
+          this.#rest = null
+          if (rest !== null) this.#walk(rest)
+          this.#send()
+          this.#read()
+        } catch (error) {
+          line.end(endingOf(error))
+        }
+      },
+      error => line.end(endingOf(error)),
+    )
+    return false
+  }
+
+  #walk(bytes: Buffer): void {
+    this.#bytes = bytes
+    this.#from = 0
+    const at = this.#frames.walk(bytes)
+    this.stretch(at)
+    if (this.#waiting) this.#rest = bytes.subarray(at)
+    else this.#frames.hold(bytes.subarray(at))
+  }
+
+  /** Recorded before relayed (invariant 7): a turn's records are written before its bytes go upstream. */
+  #send(): void {
+    const { line } = this
+    if (line.over) return
+    for (const prepared of this.#unrecorded) {
+      if (prepared.seq !== null) continue
+      prepared.seq = line.recorder.statement(prepared.verdict)
+      line.seq = prepared.seq
+    }
+    this.#unrecorded.length = 0
+    if (line.seq !== this.#flushed) {
+      line.recorder.flush()
+      this.#flushed = line.seq
+    }
+    if (this.#out.length === 0) return
+    const bytes = this.#out.length === 1 ? (this.#out[0] as Buffer) : Buffer.concat(this.#out)
+    this.#out = []
+    if (!line.upstream.send(line.seq, bytes)) {
+      this.#congested = true
+      line.client.pause()
+      line.upstream.drained(() => {
+        this.#congested = false
+        this.#read()
+      })
+    }
+    if (line.owed.length > MAX_OWED) {
+      this.#indebted = true
+      line.client.pause()
+    }
+  }
+
+  #read(): void {
+    if (!this.line.over && !this.#waiting && !this.#congested && !this.#indebted) this.line.client.resume()
+  }
+}
+
+/** Why a turn cannot go on. */
+export function endingOf(error: unknown): Ending {
+  if (error instanceof wire.Violation) return violated(error.message)
+  if (error instanceof RecordingLost) {
+    return {
+      how: 'cut',
+      why: 'recording_unavailable',
+      text: 'the recording cannot be written, so nothing is relayed',
+    }
+  }
+  return { how: 'cut', why: 'internal_error', text: 'the gateway failed' }
+}

@@ -1,0 +1,191 @@
+/**
+ * The way to a PostgreSQL with a lease, and the one file of this folder that sees the secret.
+ *
+ * The target is hostile too (attack 98): every frame is bounded, SCRAM must be run to the server's own proof, an
+ * authentication that was not asked for ends it, and a password goes in clear only to a server whose certificate was verified.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import type { Secret } from '../../config/secret.ts'
+import { Refused, refuse } from '../../denial.ts'
+import type { Dialling } from '../protocol.ts'
+import { Gone, Inbox } from './inbox.ts'
+import { type Link, openLink } from './link.ts'
+import { type MaskedColumns, resolveMasks } from './mask.ts'
+import { visibleParameter } from './parameters.ts'
+import type { PostgresScope } from './scope.ts'
+import { clientBare, clientFinal, MECHANISM } from './scram.ts'
+import { CHECK_CONNECTION, findColumns, run, startupSettings } from './session-setup.ts'
+import type { PostgresLease, PostgresTarget } from './target.ts'
+import { PostgresUpstream, readInto } from './upstream.ts'
+import {
+  AUTHENTICATION,
+  BACKEND_KEY,
+  ERROR,
+  endOfString,
+  errorFields,
+  frame,
+  handshakeBounds,
+  int32,
+  NOTICE,
+  PARAMETER_STATUS,
+  PASSWORD,
+  READY,
+  Violation,
+} from './wire.ts'
+
+const PROTOCOL_3_0 = 196608
+const DIAL_TIMEOUT = 10_000
+const WAITING = 2 * 1024 * 1024
+
+type At = Dialling<PostgresTarget, PostgresLease, PostgresScope>
+
+/** The server said no, in its own words. */
+class ServerSaidNo extends Error {}
+
+export async function dial(at: At): Promise<PostgresUpstream | Refused> {
+  const signal = AbortSignal.any([at.signal, AbortSignal.timeout(DIAL_TIMEOUT)])
+  let link: Link | null = null
+  try {
+    link = await openLink(at.target, signal)
+    const inbox = new Inbox(WAITING)
+    link.reader = readInto(inbox)
+    signal.addEventListener('abort', () => inbox.close(new Gone('the target did not answer in time')), {
+      once: true,
+    })
+    link.resume()
+    link.wire.write(startup(at))
+    await authenticate(link, inbox, at)
+    const { key, parameters } = await untilReady(inbox)
+    await run(link, inbox, CHECK_CONNECTION)
+    const masks = await masked(link, inbox, at.scope)
+    if (masks instanceof Refused) {
+      link.destroy()
+      return masks
+    }
+    link.pause()
+    if (inbox.waiting > 0) throw new Violation('the target sent more than was asked')
+    return new PostgresUpstream({ target: at.target, link, key, parameters, masks })
+  } catch (error) {
+    link?.destroy()
+    return refusedBy(error)
+  }
+}
+
+function refusedBy(error: unknown): Refused {
+  const detail = error instanceof Error ? error.message : String(error)
+  if (error instanceof ServerSaidNo || error instanceof Violation) return refuse('upstream_refused', detail)
+  return refuse('upstream_unreachable', detail)
+}
+
+function startup({ target, lease, grant, scope }: At): Buffer {
+  const parameters = [
+    ['user', lease.user],
+    ['database', target.database],
+    ['application_name', `postern/${grant.id}`],
+    ...startupSettings(scope),
+  ]
+  const text = Buffer.from(`${parameters.map(([name, value]) => `${name}\0${value}\0`).join('')}\0`)
+  return Buffer.concat([int32(text.length + 8), int32(PROTOCOL_3_0), text])
+}
+
+async function authenticate(link: Link, inbox: Inbox, { lease, target }: At): Promise<void> {
+  const payload = await authentication(inbox)
+  switch (payload.readUInt32BE(0)) {
+    case 0:
+      return
+    case 3:
+      // Attack 98, 222: a man in the middle asks for the password in clear. Only a verified server is told it.
+      if (target.tls.mode !== 'verify-full') throw new Violation('the target asks for a cleartext password')
+      link.wire.write(frame(PASSWORD, `${lease.password.revealLine()}\0`))
+      break
+    case 5:
+      if (payload.length !== 8) throw new Violation('an md5 request has another length')
+      link.wire.write(frame(PASSWORD, `${md5Answer(lease, payload.subarray(4))}\0`))
+      break
+    case 10:
+      await scram(link, inbox, lease.password, payload)
+      break
+    default:
+      throw new Violation(
+        `the target asks for authentication method ${payload.readUInt32BE(0)}, which is not spoken here`,
+      )
+  }
+  const done = await authentication(inbox)
+  if (done.readUInt32BE(0) !== 0) throw new Violation('the target asks for a second authentication')
+}
+
+function md5Answer({ user, password }: At['lease'], salt: Uint8Array): string {
+  const md5 = (...pieces: readonly (string | Uint8Array)[]): string => {
+    const hash = createHash('md5')
+    for (const piece of pieces) hash.update(piece)
+    return hash.digest('hex')
+  }
+  return `md5${md5(md5(password.revealLine(), user), salt)}`
+}
+
+async function scram(link: Link, inbox: Inbox, password: Secret, offer: Buffer): Promise<void> {
+  if (!offer.toString('latin1', 4).split('\0').includes(MECHANISM)) {
+    throw new Violation(`the target does not offer ${MECHANISM}`)
+  }
+  const nonce = randomBytes(18).toString('base64')
+  const first = Buffer.from(`n,,${clientBare(nonce)}`)
+  link.wire.write(frame(PASSWORD, `${MECHANISM}\0`, int32(first.length), first))
+  const challenge = await authentication(inbox)
+  if (challenge.readUInt32BE(0) !== 11) throw new Violation('the target broke off SCRAM')
+  const final = await clientFinal(password.revealLine(), nonce, challenge.toString('latin1', 4))
+  if (final === null) throw new Violation("the target's SCRAM message is not acceptable")
+  link.wire.write(frame(PASSWORD, final.message))
+  const outcome = await authentication(inbox)
+  // Without the server's proof anybody could be at the other end.
+  if (outcome.readUInt32BE(0) !== 12 || outcome.toString('latin1', 4) !== final.expect) {
+    throw new Violation('the target did not prove that it knows the password')
+  }
+}
+
+async function authentication(inbox: Inbox): Promise<Buffer> {
+  for (;;) {
+    const { type, payload } = await inbox.frame(handshakeBounds)
+    if (type === AUTHENTICATION) return payload
+    if (type === ERROR) throw complaint(payload)
+    if (type !== NOTICE) throw new Violation('an unexpected message instead of an authentication')
+  }
+}
+
+async function untilReady(inbox: Inbox): Promise<{ key: Buffer; parameters: Map<string, string> }> {
+  const parameters = new Map<string, string>()
+  let key = Buffer.alloc(0)
+  for (;;) {
+    const { type, payload } = await inbox.frame(handshakeBounds)
+    if (type === READY) return { key, parameters }
+    if (type === ERROR) throw complaint(payload)
+    if (type === BACKEND_KEY) key = Buffer.from(payload)
+    else if (type === PARAMETER_STATUS) {
+      const [name, value] = readParameter(payload)
+      if (visibleParameter(name)) parameters.set(name, value)
+      if (parameters.size > 64) throw new Violation('too many parameters')
+    } else if (type !== NOTICE) throw new Violation('an unexpected message before the session was ready')
+  }
+}
+
+function readParameter(payload: Buffer): readonly [string, string] {
+  const end = endOfString(payload, 0, payload.length)
+  const last = endOfString(payload, end + 1, payload.length)
+  return [payload.toString('utf8', 0, end), payload.toString('utf8', end + 1, last)]
+}
+
+async function masked(link: Link, inbox: Inbox, scope: PostgresScope): Promise<MaskedColumns | Refused> {
+  if (scope.mask.length === 0) return new Map()
+  const answer = await run(link, inbox, findColumns(scope.mask.map(mask => mask.column)))
+  if (answer.error !== null)
+    return refuse('upstream_refused', `the masked columns cannot be looked up: ${answer.error}`)
+  const { columns, missing } = resolveMasks(scope.mask, answer.rows)
+  // A mask on nothing masks nothing: better no session than one that shows what should be hidden.
+  if (missing.length > 0)
+    return refuse('upstream_refused', `masked columns do not exist: ${missing.join(', ')}`)
+  return columns
+}
+
+function complaint(payload: Buffer): ServerSaidNo {
+  const fields = errorFields(payload)
+  return new ServerSaidNo(`${fields.C ?? '?????'} ${fields.M ?? 'no message'}`)
+}

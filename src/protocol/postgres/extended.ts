@@ -1,0 +1,209 @@
+/**
+ * The extended protocol: Parse is judged once, each Bind is recorded with its parameters, and names are followed as the
+ * server follows them, so that no Execute runs what was not judged (attack 93). After an error everything up to Sync is
+ * skipped, as the server skips it (attack 94).
+ */
+import { isUtf8 } from 'node:buffer'
+import type { Verdict } from '../../recording/record.ts'
+import type { ClientTurn } from './client-turn.ts'
+import { Owed, type Portal, type Prepared, undoing } from './owed.ts'
+import { serverError } from './refuse.ts'
+import { FAILING, notUtf8, type RefusedVerdict, record } from './simple.ts'
+import * as wire from './wire.ts'
+
+/** Bytes of a Bind that are read and recorded; the rest passes. */
+export const BIND_READ = 8 * 1024
+const MAX_STATEMENTS = 2000
+const MAX_PORTALS = 1000
+/** The server keeps 63 bytes of a name; two longer ones could mean the same. */
+const MAX_NAME = 63
+const STATEMENT = 0x53
+const PORTAL = 0x50
+
+const failingParse = wire.frame(wire.PARSE, `postern_refused\0${FAILING}\0`, Uint8Array.of(0, 0))
+
+export function parse(turn: ClientTurn, bytes: Buffer, at: number, total: number): boolean {
+  const { line } = turn
+  const end = at + total
+  const nameEnd = wire.endOfString(bytes, at + 5, end)
+  const sqlEnd = wire.endOfString(bytes, nameEnd + 1, end)
+  if (end - sqlEnd < 3 || end - sqlEnd - 3 !== 4 * bytes.readUInt16BE(sqlEnd + 1)) {
+    throw new wire.Violation('a Parse lies about its length')
+  }
+  const name = nameAt(bytes, at + 5, nameEnd)
+  if (!isUtf8(bytes.subarray(nameEnd + 1, sqlEnd))) return refuseParse(turn, at, total, name, notUtf8)
+  if (line.statements.size >= MAX_STATEMENTS && !line.statements.has(name)) {
+    return fail(turn, at, total, serverError('54000', 'postern: too many prepared statements; close some'))
+  }
+  const verdict = line.guard.judge(bytes.toString('utf8', nameEnd + 1, sqlEnd))
+  if (verdict instanceof Promise) {
+    turn.drop(at, total)
+    return turn.wait(verdict, judged => {
+      if (!judged.allow) refuseWaiting(turn, name, judged)
+      else {
+        allowParse(turn, name, judged)
+        turn.insert(bytes.subarray(at, end))
+      }
+    })
+  }
+  return verdict.allow ? allowParse(turn, name, verdict) : refuseParse(turn, at, total, name, verdict)
+}
+
+function allowParse(turn: ClientTurn, name: string, verdict: Verdict): true {
+  const { line } = turn
+  const prepared: Prepared = { verdict, seq: null, columns: undefined }
+  turn.recordLater(prepared)
+  const owed = new Owed('parse', line.seq)
+  owed.prepared = prepared
+  owed.undo = undoing(line.statements, name)
+  line.statements.set(name, prepared)
+  return send(turn, owed)
+}
+
+function refuseParse(
+  turn: ClientTurn,
+  at: number,
+  total: number,
+  name: string,
+  verdict: RefusedVerdict,
+): true {
+  turn.drop(at, total)
+  refuseWaiting(turn, name, verdict)
+  return true
+}
+
+function refuseWaiting(turn: ClientTurn, name: string, verdict: RefusedVerdict): void {
+  if (name === '') turn.line.statements.delete('')
+  failNow(turn, record(turn, verdict))
+}
+
+export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number): boolean {
+  const { line } = turn
+  const end = Math.min(at + total, bytes.length)
+  const portalEnd = wire.endOfString(bytes, at + 5, end)
+  const nameEnd = wire.endOfString(bytes, portalEnd + 1, end)
+  const portalName = nameAt(bytes, at + 5, portalEnd)
+  const name = nameAt(bytes, portalEnd + 1, nameEnd)
+  const prepared = line.statements.get(name)
+  if (prepared === undefined) return unknown(turn, at, total, 'prepared statement', name)
+  if (line.portals.size >= MAX_PORTALS && !line.portals.has(portalName)) {
+    return fail(turn, at, total, serverError('54000', 'postern: too many portals; close some'))
+  }
+  const seq = line.recorder.statement(
+    prepared.verdict,
+    bytes.subarray(nameEnd + 1, Math.min(end, at + BIND_READ)),
+  )
+  line.seq = seq
+  prepared.seq ??= seq
+  const portal: Portal = { prepared, seq, plan: null, rows: 0 }
+  const owed = new Owed('bind', seq)
+  owed.undo = undoing(line.portals, portalName)
+  line.portals.set(portalName, portal)
+  send(turn, owed)
+  if (line.masking) describeForMask(turn, portal, portalName, at + total)
+  return true
+}
+
+/** The mask goes by what the server says of the portal, so it is asked before the client can read from it. */
+function describeForMask(turn: ClientTurn, portal: Portal, name: string, end: number): void {
+  turn.stretch(end)
+  turn.insert(wire.frame(wire.DESCRIBE, Uint8Array.of(PORTAL), Buffer.from(`${name}\0`, 'latin1')))
+  const owed = new Owed('describe', portal.seq)
+  owed.portal = portal
+  owed.prepared = portal.prepared
+  owed.quiet = true
+  send(turn, owed)
+}
+
+export function describe(turn: ClientTurn, bytes: Buffer, at: number, total: number): boolean {
+  const { line } = turn
+  const name = targetOf(bytes, at, total)
+  const owed = new Owed('describe', line.seq)
+  if (bytes[at + 5] === STATEMENT) {
+    const prepared = line.statements.get(name)
+    if (prepared === undefined) return unknown(turn, at, total, 'prepared statement', name)
+    owed.prepared = prepared
+  } else {
+    const portal = line.portals.get(name)
+    if (portal === undefined) return unknown(turn, at, total, 'portal', name)
+    owed.portal = portal
+    owed.prepared = portal.prepared
+  }
+  return send(turn, owed)
+}
+
+export function execute(turn: ClientTurn, bytes: Buffer, at: number, total: number): boolean {
+  const nameEnd = wire.endOfString(bytes, at + 5, at + total)
+  if (nameEnd + 5 !== at + total) throw new wire.Violation('an Execute lies about its length')
+  const name = nameAt(bytes, at + 5, nameEnd)
+  const portal = turn.line.portals.get(name)
+  // A cursor that SQL made is a portal for the server too, but none that was judged here.
+  if (portal === undefined) return unknown(turn, at, total, 'portal', name)
+  const owed = new Owed('execute', portal.seq)
+  owed.portal = portal
+  return send(turn, owed)
+}
+
+export function close(turn: ClientTurn, bytes: Buffer, at: number, total: number): boolean {
+  const { line } = turn
+  const name = targetOf(bytes, at, total)
+  const owed = new Owed('close', line.seq)
+  const map: Map<string, unknown> = bytes[at + 5] === STATEMENT ? line.statements : line.portals
+  owed.undo = undoing(map, name)
+  map.delete(name)
+  return send(turn, owed)
+}
+
+function send({ line }: ClientTurn, owed: Owed): true {
+  line.owed.push(owed)
+  line.unsynced = true
+  return true
+}
+
+function unknown(
+  turn: ClientTurn,
+  at: number,
+  total: number,
+  what: 'portal' | 'prepared statement',
+  name: string,
+): true {
+  const sqlstate = what === 'portal' ? '34000' : '26000'
+  return fail(turn, at, total, serverError(sqlstate, `${what} "${name}" does not exist`))
+}
+
+function fail(turn: ClientTurn, at: number, total: number, told: Buffer): true {
+  turn.drop(at, total)
+  failNow(turn, told)
+  return true
+}
+
+/** Told once. Where anything is under way the server must fail as well, in its turn: it is sent what it cannot parse. */
+function failNow(turn: ClientTurn, told: Buffer): void {
+  const { line } = turn
+  line.skipping = true
+  if (line.quiet && line.transaction !== wire.IN_TRANSACTION) {
+    line.client.write(told)
+    return
+  }
+  const owed = new Owed('parse', line.seq)
+  owed.refusal = told
+  send(turn, owed)
+  turn.insert(failingParse)
+}
+
+/** The name in a Describe or Close, of a statement or a portal. */
+function targetOf(bytes: Buffer, at: number, total: number): string {
+  const kind = bytes[at + 5]
+  if (kind !== STATEMENT && kind !== PORTAL)
+    throw new wire.Violation('a Describe or Close of an unknown kind')
+  const end = wire.endOfString(bytes, at + 6, at + total)
+  if (end !== at + total - 1) throw new wire.Violation('a Describe or Close lies about its length')
+  return nameAt(bytes, at + 6, end)
+}
+
+function nameAt(bytes: Buffer, from: number, to: number): string {
+  if (to === from) return ''
+  if (to - from > MAX_NAME)
+    throw new wire.Violation('the name of a statement or portal is longer than 63 bytes')
+  return bytes.toString('latin1', from, to)
+}

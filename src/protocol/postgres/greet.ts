@@ -1,0 +1,210 @@
+/**
+ * A client's handshake, up to the credential it presents. Decides nothing: the door does.
+ *
+ * Encryption first (SSLRequest, direct TLS; GSS never), then the startup packet, then SCRAM against a verifier or, for a
+ * token inside TLS or on loopback, a cleartext password. The exchange is always run to its end, for strangers too.
+ */
+import { randomBytes } from 'node:crypto'
+import type { Duplex } from 'node:stream'
+import { type Refused, refuse } from '../../denial.ts'
+import type { Client, Door, Shown } from '../protocol.ts'
+import { fill, Gone, Inbox } from './inbox.ts'
+import { badPassword, fatal } from './refuse.ts'
+import { MECHANISM, serverFinal, serverFirst } from './scram.ts'
+import { MAX_STARTUP, type Opening, readOpening, type Startup, StartupRefused } from './startup.ts'
+import { encrypt, isDirectTls } from './tls.ts'
+import { AUTHENTICATION, endOfString, frame, int32, loginBounds, PASSWORD, Violation } from './wire.ts'
+
+/** Attack 190: whoever has not shown a credential by then is gone. */
+const LOGIN_GRACE = 30_000
+const WAITING = 80 * 1024
+
+export interface Greeted {
+  /** Decrypted, paused, nobody listening. */
+  readonly wire: Duplex
+  readonly startup: Startup
+  readonly shown: Shown
+  /** Bytes that came early. */
+  readonly rest: Buffer
+}
+
+type Streamed = Client & { readonly kind: 'stream' }
+type Doorway = Pick<Door<unknown, unknown>, 'proof' | 'cancel' | 'note' | 'signal'>
+
+/** Null when there is nothing more to do: cancelled, refused, gone. The socket is then closing. */
+export async function greet(client: Streamed, door: Doorway, grace = LOGIN_GRACE): Promise<Greeted | null> {
+  const conversation = new Conversation(client)
+  const late = setTimeout(() => conversation.close(new Gone('the login took too long')), grace)
+  const drained = (): void => conversation.close(new Gone('the gateway is shutting down'))
+  door.signal.addEventListener('abort', drained, { once: true })
+  try {
+    const startup = await open(conversation, client, door)
+    if (startup === null) return null
+    const shown = await authenticate(conversation, startup, client, door)
+    if (shown === null) return null
+    return { wire: conversation.wire, startup, shown, rest: conversation.leave() }
+  } catch (error) {
+    conversation.finish(lastWords(error, door))
+    return null
+  } finally {
+    clearTimeout(late)
+    door.signal.removeEventListener('abort', drained)
+  }
+}
+
+/** The wire as it is now: plaintext first, then perhaps TLS. */
+class Conversation {
+  wire: Duplex
+  inbox = new Inbox(WAITING)
+  secure = false
+  #stop: () => void
+
+  constructor(client: Streamed) {
+    this.wire = client.socket
+    this.wire.on('error', () => this.close(new Gone('the connection failed')))
+    this.#stop = fill(this.inbox, this.wire)
+  }
+
+  /** Whoever reads, now or later, gets this error. */
+  close(why: Error): void {
+    this.inbox.close(why)
+  }
+
+  async toTls(client: Streamed, direct: boolean): Promise<void> {
+    const early = this.leave()
+    // CVE-2021-23222, attack 100: what came in clear before the switch must never be read as if it had come inside.
+    if (!direct && (early.length > 0 || client.socket.readableLength > 0)) {
+      throw new Violation('bytes came in clear after the request for TLS')
+    }
+    if (direct) client.socket.unshift(early)
+    else client.socket.write('S')
+    this.inbox = new Inbox(WAITING)
+    this.wire = await encrypt(client.socket, client.keys.tls, direct, LOGIN_GRACE)
+    this.wire.on('error', () => this.close(new Gone('the connection failed')))
+    this.#stop = fill(this.inbox, this.wire)
+    this.secure = true
+  }
+
+  send(...frames: readonly Buffer[]): void {
+    this.wire.write(Buffer.concat(frames))
+  }
+
+  /** Stops reading; gives what was left unread. */
+  leave(): Buffer {
+    this.#stop()
+    return this.inbox.rest()
+  }
+
+  finish(words: Buffer | null): void {
+    this.#stop()
+    if (words === null) {
+      this.wire.destroy()
+      return
+    }
+    this.wire.end(words, () => this.wire.destroy())
+    // A client that does not read its goodbye loses it.
+    setTimeout(() => this.wire.destroy(), 1000).unref()
+  }
+}
+
+async function open(conversation: Conversation, client: Streamed, door: Doorway): Promise<Startup | null> {
+  if (isDirectTls(await conversation.inbox.peek())) await conversation.toTls(client, true)
+  // At most: GSS refused, TLS taken, startup. A client that asks again is not a client.
+  const asked = new Set<Opening['kind']>()
+  for (;;) {
+    const opening = await readPacket(conversation.inbox)
+    if (asked.has(opening.kind)) throw new Violation('encryption was asked for twice')
+    asked.add(opening.kind)
+    switch (opening.kind) {
+      case 'cancel':
+        door.cancel(opening.key)
+        conversation.finish(null)
+        return null
+      case 'gss':
+        if (conversation.secure) throw new Violation('GSS was asked for inside TLS')
+        conversation.send(Buffer.from('N'))
+        break
+      case 'ssl':
+        if (conversation.secure) throw new Violation('TLS was asked for inside TLS')
+        await conversation.toTls(client, false)
+        break
+      case 'startup':
+        if (!conversation.secure && !client.keys.plaintext) {
+          throw new StartupRefused(
+            '28000',
+            'this door takes TLS only: connect with sslmode=require or better',
+          )
+        }
+        return opening.startup
+    }
+  }
+}
+
+async function readPacket(inbox: Inbox): Promise<Opening> {
+  const head = await inbox.take(4)
+  const length = head.readUInt32BE(0)
+  if (length < 8 || length > MAX_STARTUP) throw new Violation(`a startup packet has a length of ${length}`)
+  return readOpening(Buffer.concat([head, await inbox.take(length - 4)]))
+}
+
+async function authenticate(
+  conversation: Conversation,
+  startup: Startup,
+  client: Streamed,
+  door: Doorway,
+): Promise<Shown | null> {
+  const { user } = startup
+  const proof = await door.proof(user)
+  if (startup.negotiate !== null) conversation.send(startup.negotiate)
+  if (proof.tokenLogin && (conversation.secure || client.keys.loopback)) {
+    conversation.send(frame(AUTHENTICATION, int32(3)))
+    const { payload } = await conversation.inbox.frame(loginBounds)
+    const end = endOfString(payload, 0, payload.length)
+    if (end !== payload.length - 1) throw new Violation('a password message has bytes left over')
+    return { how: 'secret', user, secret: payload.toString('utf8', 0, end) }
+  }
+  conversation.send(frame(AUTHENTICATION, int32(10), `${MECHANISM}\0\0`))
+  const step = serverFirst(
+    await initialResponse(conversation.inbox),
+    proof.scram,
+    randomBytes(18).toString('base64'),
+  )
+  if (step === null) {
+    conversation.finish(badPassword(user))
+    door.note(refuse('protocol_violation', 'a SCRAM message that is not permitted'), user)
+    return null
+  }
+  conversation.send(frame(AUTHENTICATION, int32(11), step.message))
+  const { payload } = await conversation.inbox.frame(loginBounds)
+  const signature = serverFinal(step, payload.toString('latin1'), proof.scram)
+  if (signature !== null) conversation.send(frame(AUTHENTICATION, int32(12), signature))
+  return { how: 'scram', user, proven: signature !== null }
+}
+
+/** SASLInitialResponse: the mechanism's name, then its first message behind a length. */
+async function initialResponse(inbox: Inbox): Promise<string> {
+  const { type, payload } = await inbox.frame(loginBounds)
+  if (type !== PASSWORD) throw new Violation('a SASL response was expected')
+  const end = endOfString(payload, 0, payload.length)
+  if (payload.toString('latin1', 0, end) !== MECHANISM)
+    throw new Violation('another SASL mechanism than offered')
+  if (payload.length < end + 5) throw new Violation('a SASL response is cut short')
+  const length = payload.readInt32BE(end + 1)
+  // CVE-2026-6664: the inner length must fit the frame to the byte.
+  if (length !== payload.length - end - 5) throw new Violation('a SASL response lies about its length')
+  return payload.toString('latin1', end + 5)
+}
+
+function lastWords(error: unknown, door: Doorway): Buffer | null {
+  if (error instanceof Gone) return fatal('57P01', error.message)
+  if (error instanceof StartupRefused) {
+    door.note(refuse('request_invalid', error.message))
+    return fatal(error.sqlstate, error.message)
+  }
+  const denied: Refused =
+    error instanceof Violation
+      ? refuse('protocol_violation', error.message)
+      : refuse('internal_error', `the handshake failed: ${String(error)}`)
+  door.note(denied)
+  return fatal('08P01', error instanceof Violation ? error.message : 'the handshake failed')
+}

@@ -1,0 +1,71 @@
+/**
+ * What the two directions of one session share: the wire, the names the server holds, what it owes, and the state of its
+ * transaction as it last told. Plain data with a few words; the turns do the work.
+ */
+import type { Duplex } from 'node:stream'
+import type { Recorder, Seq } from '../../recording/record.ts'
+import type { Ending, Grant, Narrowed } from '../../words.ts'
+import type { PostgresGuard } from './guard.ts'
+import { OwedQueue, type Portal, type Prepared } from './owed.ts'
+import type { PostgresScope } from './scope.ts'
+import type { PostgresUpstream } from './upstream.ts'
+import { IDLE } from './wire.ts'
+
+export class Line {
+  readonly client: Duplex
+  readonly upstream: PostgresUpstream
+  readonly recorder: Recorder
+  readonly guard: PostgresGuard
+  readonly scope: Narrowed<PostgresScope>
+  readonly grant: Grant
+  readonly session: string
+  /** Ends the session, whatever side is to blame. */
+  readonly end: (ending: Ending) => void
+  readonly owed = new OwedQueue()
+  readonly statements = new Map<string, Prepared>()
+  readonly portals = new Map<string, Portal>()
+  /** The newest record: what is sent upstream belongs to it or to an older one. */
+  seq: Seq
+  transaction = IDLE
+  /** Messages of the extended protocol went upstream since the last Sync. */
+  unsynced = false
+  /** An error was told: what the client sends is skipped up to its Sync, as a server does. */
+  skipping = false
+  copy: 'none' | 'in' | 'failed' = 'none'
+  over = false
+
+  constructor(parts: {
+    client: Duplex
+    upstream: PostgresUpstream
+    recorder: Recorder
+    guard: PostgresGuard
+    scope: Narrowed<PostgresScope>
+    grant: Grant
+    session: string
+    opened: Seq
+    end: (ending: Ending) => void
+  }) {
+    this.client = parts.client
+    this.upstream = parts.upstream
+    this.recorder = parts.recorder
+    this.guard = parts.guard
+    this.scope = parts.scope
+    this.grant = parts.grant
+    this.session = parts.session
+    this.seq = parts.opened
+    this.end = parts.end
+  }
+
+  get masking(): boolean {
+    return this.upstream.masks.size > 0
+  }
+
+  /** Nothing is under way, so an error of ours changes nothing upstream. */
+  get quiet(): boolean {
+    return this.owed.length === 0 && !this.unsynced
+  }
+}
+
+/** One side broke the rules of the wire. */
+export const violated = (text: string): Ending => ({ how: 'cut', why: 'protocol_violation', text })
+export const limited = (text: string): Ending => ({ how: 'cut', why: 'limit_exceeded', text })

@@ -1,0 +1,75 @@
+/**
+ * What leaves of masked columns. By origin (table oid and column number of RowDescription), never by an output name an
+ * agent can choose (attack 85). A value whose type cannot hold the asked form becomes NULL. Pure.
+ */
+import { createHmac, randomBytes } from 'node:crypto'
+import type { ColumnMask, MaskWith } from './scope.ts'
+import { dataRow, encodeRow, type Field } from './wire.ts'
+
+/** `oid.attnum` to the mask. */
+export type MaskedColumns = ReadonlyMap<string, MaskWith>
+
+/** Types whose bytes are their text in both formats: text, varchar, bpchar, name, unknown. */
+const textual = new Set([25, 1043, 1042, 19, 705])
+
+/** One entry a column; null passes. */
+export type MaskPlan = readonly (((value: Buffer) => Buffer | null) | null)[]
+
+/** The plan for rows of this shape, or null where nothing is masked. */
+export function planMask(fields: readonly Field[], masks: MaskedColumns): MaskPlan | null {
+  let any = false
+  const plan = fields.map(field => {
+    const mask = field.table === 0 ? undefined : masks.get(`${field.table}.${field.column}`)
+    if (mask === undefined) return null
+    any = true
+    return textual.has(field.type) ? forms[mask] : () => null
+  })
+  return any ? plan : null
+}
+
+/** One whole row under a plan, as a new frame. */
+export function maskRow(payload: Buffer, plan: MaskPlan): Buffer {
+  const values = dataRow(payload)
+  return encodeRow(
+    values.map((value, i) => {
+      const form = plan[i]
+      return value === null || form === null || form === undefined ? value : form(value)
+    }),
+  )
+}
+
+/** Resolves what a scope says to what the catalogue answered; the columns it did not find are named. */
+export function resolveMasks(
+  masks: readonly ColumnMask[],
+  rows: readonly (readonly (string | null)[])[],
+): { readonly columns: MaskedColumns; readonly missing: readonly string[] } {
+  const columns = new Map<string, MaskWith>()
+  const found = new Set<string>()
+  const withOf = new Map(masks.map(mask => [mask.column, mask.with]))
+  for (const [said, table, column] of rows) {
+    const mask = withOf.get(said ?? '')
+    if (mask === undefined || table === null || column === null) continue
+    columns.set(`${table}.${column}`, mask)
+    found.add(said ?? '')
+  }
+  return { columns, missing: masks.filter(mask => !found.has(mask.column)).map(mask => mask.column) }
+}
+
+const STARS = Buffer.from('***')
+/** Equal values look equal within one run of the gateway, and nobody can try values against it. */
+const key = randomBytes(32)
+
+const forms: Readonly<Record<MaskWith, (value: Buffer) => Buffer | null>> = {
+  full: () => STARS,
+  blank: () => Buffer.alloc(0),
+  hash: value => Buffer.from(createHmac('sha256', key).update(value).digest('hex').slice(0, 32)),
+  partial: value => Buffer.from(partial(value.toString('utf8'))),
+}
+
+/** `ann@example.com` shows as `a***@example.com`, all else as its first character: `A***`. One character shows nothing. */
+function partial(text: string): string {
+  const [first = ''] = text
+  const at = text.lastIndexOf('@')
+  if (at > 0) return `${at > first.length ? first : ''}***${text.slice(at)}`
+  return text.length > first.length ? `${first}***` : '***'
+}

@@ -1,0 +1,120 @@
+/**
+ * What the server still owes: one entry for each message that went upstream, in order. Answers are matched with the head,
+ * so refusals, injected messages and pipelined answers stay in step (attack 94).
+ *
+ * Names of statements and portals change when a message is sent; where its answer turns out an error, or it was skipped
+ * because of one before it, {@link OwedQueue.fail} takes the change back: a verdict stays tied to what the server holds (attack 93).
+ */
+import { performance } from 'node:perf_hooks'
+import type { Seq, Verdict } from '../../recording/record.ts'
+import type { MaskPlan } from './mask.ts'
+
+/** A statement that the server holds by name, with the verdict it was let through on. */
+export interface Prepared {
+  readonly verdict: Verdict
+  /** Its first record: its own, or that of a Bind in the same turn. */
+  seq: Seq | null
+  /** Known once the server has described it. */
+  columns: readonly string[] | undefined
+}
+
+/** A bound statement. */
+export interface Portal {
+  readonly prepared: Prepared
+  readonly seq: Seq
+  /** Known once the server has described the portal; null where nothing is masked. */
+  plan: MaskPlan | null
+  /** Rows that the server gave for it so far, over all its Executes: `max_rows` counts them all. */
+  rows: number
+}
+
+export type OwedKind = 'query' | 'parse' | 'bind' | 'describe' | 'execute' | 'close' | 'sync'
+
+/** Puts a name back as it was; `itself` where the message failed, and was not just skipped. */
+export type Undo = (itself: boolean) => void
+
+/** Remembers what `name` stood for. The unnamed is dropped by the server before it tries to make the new one. */
+export function undoing<T>(map: Map<string, T>, name: string): Undo {
+  const before = map.get(name)
+  return itself => {
+    if (before === undefined || (itself && name === '')) map.delete(name)
+    else map.set(name, before)
+  }
+}
+
+export class Owed {
+  readonly kind: OwedKind
+  readonly seq: Seq
+  readonly since: number
+  /** For `parse`, and for a `describe` of either kind. */
+  prepared: Prepared | null = null
+  /** For `execute`, and for a `describe` of a portal. */
+  portal: Portal | null = null
+  /** Ours: the client did not ask and gets no answer. */
+  quiet = false
+  /** Told in place of the server's error, which we provoked. */
+  refusal: Buffer | null = null
+  undo: Undo | null = null
+
+  constructor(kind: OwedKind, seq: Seq) {
+    this.kind = kind
+    this.seq = seq
+    this.since = performance.now()
+  }
+}
+
+export class OwedQueue {
+  #entries: Owed[] = []
+  #head = 0
+
+  get length(): number {
+    return this.#entries.length - this.#head
+  }
+
+  get head(): Owed | undefined {
+    return this.#entries[this.#head]
+  }
+
+  push(entry: Owed): void {
+    this.#entries.push(entry)
+  }
+
+  /** The head was answered. */
+  shift(): true {
+    this.#head++
+    if (this.#head === this.#entries.length) {
+      this.#entries.length = 0
+      this.#head = 0
+    } else if (this.#head > 1024) {
+      this.#entries = this.#entries.slice(this.#head)
+      this.#head = 0
+    }
+    return true
+  }
+
+  /**
+   * The head failed in the extended protocol: the server now skips everything up to a Sync. Entries up to there go, newest
+   * change undone first. False where no Sync was sent yet.
+   */
+  fail(): boolean {
+    let end = this.#head
+    while (end < this.#entries.length && this.#entries[end]?.kind !== 'sync') end++
+    for (let i = end - 1; i >= this.#head; i--) this.#entries[i]?.undo?.(i === this.#head)
+    this.#head = end
+    const synced = end < this.#entries.length
+    if (!synced) {
+      this.#entries.length = 0
+      this.#head = 0
+    }
+    return synced
+  }
+
+  /** COPY IN has begun: the Syncs sent behind its Execute are ignored by the server. False where anything else was. */
+  dropSyncs(): boolean {
+    const [execute, ...behind] = this.#entries.slice(this.#head)
+    if (execute === undefined || behind.some(entry => entry.kind !== 'sync')) return false
+    this.#entries = [execute]
+    this.#head = 0
+    return true
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * A denial in PostgreSQL's words: SQLSTATE from the table, a sentence that says what to do, and in DETAIL the grant and a
+ * correlation id under which audit and recording hold the whole reason. The reason itself never leaves (attack 211).
+ */
+import { type Code, type Denial, denials, sayOf } from '../../denial.ts'
+import type { Ending } from '../../words.ts'
+import { ERROR, NOTICE, report } from './wire.ts'
+
+/** Where the record of a refusal is found. */
+export interface Correlation {
+  readonly grant: string
+  readonly session: string
+  readonly seq: number
+}
+
+/** A refused statement: the session goes on. */
+export function refusal(denial: Denial, at: Correlation): Buffer {
+  return report(ERROR, {
+    S: 'ERROR',
+    V: 'ERROR',
+    C: denials[denial.code].sqlstate,
+    M: `postern: ${sayOf(denial)}`,
+    D: `grant ${at.grant}, correlation ${at.session}/${at.seq}`,
+    H: hintOf(denial.code),
+  })
+}
+
+/** A refused login: the connection ends. */
+export function loginRefused(denial: Denial, user: string): Buffer {
+  // Every bad credential looks alike: unknown, wrong, another's (attack 42).
+  if (denial.code === 'grant_unknown') return badPassword(user)
+  return fatal(denials[denial.code].sqlstate, sayOf(denial), hintOf(denial.code))
+}
+
+export function badPassword(user: string): Buffer {
+  const shown = user.slice(0, 64).replace(/[^\x20-\x7e]/g, '?')
+  return fatal('28P01', `password authentication failed for user "${shown}"`)
+}
+
+/** The last words of a session (invariant 6). */
+export const farewell = (ending: Ending): Buffer => fatal(sqlstateOf(ending), ending.text)
+
+export function fatal(sqlstate: string, message: string, hint?: string): Buffer {
+  return report(ERROR, { S: 'FATAL', V: 'FATAL', C: sqlstate, M: `postern: ${message}`, H: hint })
+}
+
+/** An error of the gateway's own that a server would give just so: an unknown statement name, for one. */
+export function serverError(sqlstate: string, message: string): Buffer {
+  return report(ERROR, { S: 'ERROR', V: 'ERROR', C: sqlstate, M: message })
+}
+
+export function truncated(limit: number): Buffer {
+  return report(NOTICE, {
+    S: 'NOTICE',
+    V: 'NOTICE',
+    C: '01000',
+    M: `postern: the result was cut at ${limit} rows`,
+    H: 'The grant has max_rows; ask for less at a time.',
+  })
+}
+
+function sqlstateOf(ending: Ending): string {
+  if (ending.why === 'protocol_violation') return '08P01'
+  if (ending.why === 'limit_exceeded') return '54000'
+  if (ending.why === 'upstream_closed' || ending.why === 'upstream_unreachable') return '08006'
+  return '57P01'
+}
+
+function hintOf(code: Code): string | undefined {
+  switch (code) {
+    case 'statement_refused':
+      return 'Ask for a grant whose scope holds this: postern request, or POST /v1/grants with a scope.'
+    case 'statement_unparsable':
+      return 'Only what the PostgreSQL parser of the gateway reads can be judged; write it in plainer SQL.'
+    case 'grant_expired':
+    case 'grant_revoked':
+      return 'Ask for a new grant.'
+    case 'token_expired':
+      return 'Get a new token from the issuer.'
+    case 'rate_limited':
+    case 'limit_exceeded':
+      return 'Do less at a time.'
+    case 'upstream_unreachable':
+    case 'shutting_down':
+    case 'recording_unavailable':
+    case 'issuer_unreachable':
+      return 'Try again in a moment.'
+    default:
+      return undefined
+  }
+}

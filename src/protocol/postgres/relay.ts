@@ -1,0 +1,203 @@
+/**
+ * The running session: both directions until one side is done or the session is cut. Holds the wire's lifetime and nothing
+ * of its meaning; the turns judge. At the cut (invariant 6): reading stops, the client is told in its protocol's words, what
+ * runs upstream is cancelled, and the broker destroys what is left.
+ */
+import type { Verdict } from '../../recording/record.ts'
+import type { Ending } from '../../words.ts'
+import type { Session } from '../protocol.ts'
+import { ClientTurn, endingOf } from './client-turn.ts'
+import type { Greeted } from './greet.ts'
+import type { PostgresGuard } from './guard.ts'
+import { Line, limited } from './line.ts'
+import { farewell, fatal } from './refuse.ts'
+import type { PostgresScope } from './scope.ts'
+import { ServerTurn } from './server-turn.ts'
+import { literal } from './session-setup.ts'
+import type { PostgresUpstream } from './upstream.ts'
+import { AUTHENTICATION, BACKEND_KEY, frame, IDLE, int32, parameterStatus, ready } from './wire.ts'
+
+/** A client that takes nothing for so long while the upstream pours is gone (attack 192). */
+const STUCK = 120_000
+/** How long a goodbye waits for the message that is on its way to end. */
+const BORDER = 200
+/** How long the last bytes may take to leave. Shorter than the broker's grace. */
+const LAST_BYTES = 400
+
+type PostgresSession = Session<PostgresScope, PostgresUpstream>
+
+/** Resolves when the client has been told its last and the broker may close. */
+export async function relay(session: PostgresSession, greeted: Greeted, guard: PostgresGuard): Promise<void> {
+  const { wire, startup } = greeted
+  const end = (ending: Ending): void => {
+    session.end(ending).catch(() => wire.destroy())
+  }
+  if (startup.database !== session.upstream.database) {
+    wire.write(fatal('3D000', `this grant opens database "${session.upstream.database}" and no other`))
+    end({ how: 'close', why: 'protocol_violation', text: 'the client asked for another database' })
+    return
+  }
+  const opened = openedAs(greeted)
+  const seq = session.recorder.statement(opened)
+  try {
+    session.recorder.flush()
+    const refused = await settle(session, greeted, seq)
+    if (refused !== null) {
+      wire.write(fatal('22023', refused))
+      end({
+        how: 'close',
+        why: 'protocol_violation',
+        text: 'the client asked for a setting that the target refused',
+      })
+      return
+    }
+  } catch (error) {
+    await cut(wire, session.upstream, endingOf(error), then => then())
+    end(endingOf(error))
+    return
+  }
+  const { upstream, recorder, scope, grant } = session
+  const line = new Line({
+    client: wire,
+    upstream,
+    recorder,
+    guard,
+    scope,
+    grant,
+    session: session.id,
+    opened: seq,
+    end(ending) {
+      line.over = true
+      end(ending)
+    },
+  })
+  await run(line, session, greeted)
+}
+
+async function run(line: Line, session: PostgresSession, greeted: Greeted): Promise<void> {
+  const { client, upstream } = line
+  const fromClient = new ClientTurn(line)
+  const fromServer = new ServerTurn(line)
+  let stuck: NodeJS.Timeout | undefined
+  const over = Promise.withResolvers<void>()
+
+  const guarded = (turn: () => void): void => {
+    if (line.over) return
+    try {
+      turn()
+    } catch (error) {
+      line.end(endingOf(error))
+    }
+  }
+  const gone = (): void => {
+    if (!line.over) line.end({ how: 'close', why: 'client_closed', text: 'the client closed the connection' })
+  }
+  const drained = (): void => {
+    clearTimeout(stuck)
+    if (!line.over) upstream.resume()
+  }
+
+  session.signal.addEventListener(
+    'abort',
+    () => {
+      line.over = true
+      clearTimeout(stuck)
+      client.pause()
+      const ending = session.signal.reason as Ending
+      if (ending.how === 'close') {
+        // What is still running has nobody left to answer.
+        const stopped = line.owed.length > 0 ? upstream.cancel() : Promise.resolve()
+        client.end()
+        stopped.then(over.resolve, over.reject)
+        return
+      }
+      cut(client, upstream, ending, then => fromServer.atBorder(then)).then(over.resolve, over.reject)
+    },
+    { once: true },
+  )
+
+  client.on('data', (chunk: Buffer) => guarded(() => fromClient.take(chunk)))
+  client.on('drain', drained)
+  client.on('end', gone)
+  client.on('close', gone)
+  client.on('error', gone)
+  upstream.attach({
+    take(chunk) {
+      if (line.over) {
+        fromServer.finish(chunk)
+        return
+      }
+      guarded(() => {
+        if (!fromServer.take(chunk)) {
+          upstream.pause()
+          clearTimeout(stuck)
+          stuck = setTimeout(() => line.end(limited('the client does not read what it asked for')), STUCK)
+        }
+        fromClient.relieve()
+      })
+    },
+    keeps: () => client.writableLength > 0,
+    over() {
+      if (!line.over)
+        line.end({ how: 'cut', why: 'upstream_closed', text: 'the database closed the connection' })
+    },
+  })
+  if (session.signal.aborted) return
+  client.write(welcome(session, greeted))
+  if (greeted.rest.length > 0) guarded(() => fromClient.take(greeted.rest))
+  client.resume()
+  await over.promise
+}
+
+/** The goodbye. `atBorder` calls back when the client's stream stands between two messages, if it can get there. */
+async function cut(
+  client: Greeted['wire'],
+  upstream: PostgresUpstream,
+  ending: Ending,
+  atBorder: (then: () => void) => void,
+): Promise<void> {
+  const told = new Promise<void>(resolve => {
+    setTimeout(resolve, LAST_BYTES).unref()
+    const torn = setTimeout(() => client.end(resolve), BORDER)
+    atBorder(() => {
+      clearTimeout(torn)
+      upstream.pause()
+      client.end(farewell(ending), resolve)
+    })
+  })
+  await Promise.all([told, upstream.cancel()])
+}
+
+/** The first record of a session: who says it is calling, with which settings. */
+function openedAs({ startup }: Greeted): Verdict {
+  const said = [
+    ['application_name', startup.applicationName],
+    ['database', startup.database],
+    ...startup.settings,
+  ]
+  const text = said.map(([name, value]) => `${name}=${value}`).join(' ')
+  return { allow: true, statement: { kind: 'startup', text, touches: [] } }
+}
+
+async function settle(
+  { upstream }: PostgresSession,
+  { startup }: Greeted,
+  seq: Parameters<PostgresUpstream['apply']>[0],
+) {
+  if (startup.settings.length === 0) return null
+  return upstream.apply(
+    seq,
+    startup.settings.map(([name, value]) => `SET ${name} = ${literal(value)}`).join('; '),
+  )
+}
+
+/** What a server says once it has let somebody in. The key is ours: the upstream's would cancel behind our back (attack 92). */
+function welcome({ upstream, cancelKey }: PostgresSession, { startup }: Greeted): Buffer {
+  return Buffer.concat([
+    frame(AUTHENTICATION, int32(0)),
+    ...[...upstream.parameters].map(([name, value]) => parameterStatus(name, value)),
+    parameterStatus('application_name', startup.applicationName),
+    frame(BACKEND_KEY, cancelKey),
+    ready(IDLE),
+  ])
+}

@@ -1,0 +1,38 @@
+/** One client at the PostgreSQL door: greeted, let in by the pipeline or told why not, relayed. */
+import { Refused } from '../../denial.ts'
+import type { Client, Door } from '../protocol.ts'
+import { greet } from './greet.ts'
+import type { PostgresGuard } from './guard.ts'
+import { loginRefused } from './refuse.ts'
+import { relay } from './relay.ts'
+import type { PostgresScope } from './scope.ts'
+import type { PostgresUpstream } from './upstream.ts'
+
+export type GuardFor = (scope: PostgresScope) => PostgresGuard
+
+export async function serve(
+  client: Client,
+  door: Door<PostgresScope, PostgresUpstream>,
+  guardFor: GuardFor,
+): Promise<void> {
+  if (client.kind !== 'stream') {
+    client.socket.destroy()
+    return
+  }
+  client.socket.setNoDelay(true)
+  client.socket.setKeepAlive(true, 60_000)
+  const greeted = await greet(client, door)
+  if (greeted === null) return
+  const { wire, startup } = greeted
+  const broken = (): void => {
+    wire.destroy()
+  }
+  wire.once('error', broken)
+  const session = await door.enter(greeted.shown)
+  if (session instanceof Refused) {
+    wire.end(loginRefused(session.denial, startup.user), broken)
+    setTimeout(broken, 1000).unref()
+    return
+  }
+  await relay(session, greeted, guardFor(session.scope))
+}

@@ -1,0 +1,329 @@
+/**
+ * The other direction: what the server answers, matched with what it owes, counted, masked, and passed on uncopied wherever
+ * nothing has to change. A message that is not owed ends the session: the upstream is hostile too (attack 98).
+ */
+import { performance } from 'node:perf_hooks'
+import { type FrameJudge, Frames } from './frames.ts'
+import type { Line } from './line.ts'
+import { maskRow, planMask } from './mask.ts'
+import type { Owed } from './owed.ts'
+import { breaksJudgement, visibleParameter } from './parameters.ts'
+import { truncated } from './refuse.ts'
+import { Tally } from './tally.ts'
+import * as wire from './wire.ts'
+
+/** A masked row is held whole while it is rewritten. */
+const MAX_MASKED_ROW = 16 * 1024 * 1024
+const SMALL = 16 * 1024
+
+export class ServerTurn implements FrameJudge {
+  readonly #line: Line
+  readonly #frames = new Frames(wire.serverBounds, this)
+  #out: Buffer[] = []
+  #bytes: Buffer = Buffer.alloc(0)
+  #from = 0
+  #dropping = false
+  /** Start of a run of row frames in `#bytes` that passes as it is; its digest is taken in one go. */
+  #run = -1
+  #tally: Tally | null = null
+  #atBorder: (() => void) | null = null
+
+  constructor(line: Line) {
+    this.#line = line
+  }
+
+  /** False asks to stop reading upstream until the client has drained. */
+  take(chunk: Buffer): boolean {
+    const passed = this.#frames.pass(chunk)
+    if (passed > 0 && !this.#dropping) {
+      const rest = chunk.subarray(0, passed)
+      this.#out.push(rest)
+      this.#tally?.relayed(rest)
+    }
+    const bytes = passed > 0 ? chunk.subarray(passed) : this.#frames.join(chunk)
+    if (bytes !== null) this.#walk(bytes)
+    this.#tally?.settle()
+    return this.#write()
+  }
+
+  /** Calls back once the client's stream stands between two messages: a goodbye can follow only there. */
+  atBorder(then: () => void): void {
+    if (this.#frames.passing === 0 || this.#dropping) then()
+    else this.#atBorder = then
+  }
+
+  /** The session is over: only the message that is on its way to the client goes on to its end. */
+  finish(chunk: Buffer): void {
+    const passed = this.#frames.pass(chunk)
+    if (passed === 0 || this.#atBorder === null) return
+    this.#line.client.write(Buffer.from(chunk.subarray(0, passed)))
+    if (this.#frames.passing === 0) this.#atBorder()
+  }
+
+  needs(type: number, total: number): number {
+    if (type === wire.COPY_DATA) return 5
+    if (type !== wire.DATA_ROW) return total
+    if (this.#planOf(this.#line.owed.head) === null) return 5
+    if (total > MAX_MASKED_ROW) throw new wire.Violation('a row with masked columns is larger than 16 MiB')
+    return total
+  }
+
+  judge(type: number, bytes: Buffer, at: number, total: number): boolean {
+    this.#dropping = false
+    if (type === wire.DATA_ROW) {
+      this.#row(bytes, at, total)
+      return true
+    }
+    if (type === wire.COPY_DATA) {
+      this.#copyRow(at, total)
+      return true
+    }
+    this.#endRun(at)
+    if (!this.#message(type, bytes, at, total)) throw unexpected(type)
+    return !this.#line.over
+  }
+
+  // ---- rows: the hot path ---------------------------------------------------------------------------------------
+
+  #row(bytes: Buffer, at: number, total: number): void {
+    const head = this.#line.owed.head
+    if (head === undefined || (head.kind !== 'query' && head.kind !== 'execute'))
+      throw unexpected(wire.DATA_ROW)
+    this.#tally ??= new Tally()
+    const tally = this.#tally
+    const before = head.portal === null ? tally.rows : head.portal.rows
+    const limit = this.#line.scope.max_rows
+    if (limit !== null && before >= limit) {
+      tally.truncated = true
+      this.#drop(at, total)
+      return
+    }
+    if (head.portal !== null) head.portal.rows++
+    tally.rows++
+    const plan = this.#planOf(head)
+    if (plan === null) {
+      if (this.#run < 0) this.#run = at
+      return
+    }
+    const masked = maskRow(bytes.subarray(at + 5, at + total), plan)
+    tally.relayed(masked)
+    this.#replace(at, total, masked)
+  }
+
+  #planOf(head: Owed | undefined) {
+    if (head === undefined) return null
+    return head.portal === null ? (this.#tally?.plan ?? null) : head.portal.plan
+  }
+
+  #copyRow(at: number, total: number): void {
+    const tally = this.#tally
+    if (tally === null) throw unexpected(wire.COPY_DATA)
+    const limit = this.#line.scope.max_rows
+    // The two bytes that end a binary COPY are not a row.
+    const trailer = tally.binaryCopy && total === 7
+    if (!trailer && limit !== null && tally.rows >= limit) {
+      tally.truncated = true
+      this.#drop(at, total)
+      return
+    }
+    if (!trailer) tally.rows++
+    if (this.#run < 0) this.#run = at
+  }
+
+  #endRun(at: number): void {
+    if (this.#run < 0) return
+    this.#tally?.relayed(this.#bytes.subarray(this.#run, Math.min(at, this.#bytes.length)))
+    this.#run = -1
+  }
+
+  // ---- everything else --------------------------------------------------------------------------------------------
+
+  /** False where the message was not owed. */
+  #message(type: number, bytes: Buffer, at: number, total: number): boolean {
+    switch (type) {
+      case wire.NOTICE:
+      case wire.NOTIFICATION:
+        return true
+      case wire.PARAMETER_STATUS:
+        return this.#parameter(bytes, at, total)
+      case wire.ERROR:
+        return this.#error(bytes, at, total)
+    }
+    const head = this.#line.owed.head
+    return head !== undefined && this.#answer(type, bytes, at, total, head)
+  }
+
+  #answer(type: number, bytes: Buffer, at: number, total: number, head: Owed): boolean {
+    const { owed } = this.#line
+    const runs = head.kind === 'query' || head.kind === 'execute'
+    switch (type) {
+      case wire.READY:
+        return this.#ready(bytes[at + 5] as number, head)
+      case wire.COMMAND_COMPLETE:
+        return runs && this.#complete(bytes, at, total, head)
+      case wire.EMPTY_QUERY:
+        return runs && this.#ended(head, { tag: '' })
+      case wire.SUSPENDED:
+        return head.kind === 'execute' && this.#ended(head, { tag: 'SUSPENDED' })
+      case wire.ROW_DESCRIPTION:
+        return this.#described(bytes, at, total, head)
+      case wire.PARSE_COMPLETE:
+        return head.kind === 'parse' && owed.shift()
+      case wire.BIND_COMPLETE:
+        return head.kind === 'bind' && owed.shift()
+      case wire.CLOSE_COMPLETE:
+        return head.kind === 'close' && owed.shift()
+      case wire.PARAMETERS:
+        return head.kind === 'describe' && head.portal === null
+      case wire.NO_DATA:
+        if (head.quiet) this.#drop(at, total)
+        return head.kind === 'describe' && owed.shift()
+      case wire.COPY_IN:
+        this.#line.copy = 'in'
+        return runs && (head.kind === 'query' || owed.dropSyncs())
+      case wire.COPY_OUT:
+        this.#tally = new Tally()
+        this.#tally.binaryCopy = bytes[at + 5] === 1
+        return runs
+      case wire.COPY_DONE:
+        return this.#tally !== null
+      default:
+        return false
+    }
+  }
+
+  #parameter(bytes: Buffer, at: number, total: number): true {
+    const nameEnd = wire.endOfString(bytes, at + 5, at + total)
+    const valueEnd = wire.endOfString(bytes, nameEnd + 1, at + total)
+    const name = bytes.toString('latin1', at + 5, nameEnd)
+    // Attack 81: with another encoding or other quoting the server reads another statement than was judged.
+    if (breaksJudgement(name, bytes.toString('latin1', nameEnd + 1, valueEnd))) {
+      throw new wire.Violation(`the session's ${name} was changed`)
+    }
+    if (!visibleParameter(name)) this.#drop(at, total)
+    return true
+  }
+
+  #error(bytes: Buffer, at: number, total: number): true {
+    const line = this.#line
+    const head = line.owed.head
+    if (head === undefined) return true
+    if (head.refusal === null) {
+      const { C = '', M = '' } = wire.errorFields(bytes.subarray(at + 5, at + total))
+      this.#record(head, { error: { code: C, message: M } })
+    } else this.#replace(at, total, head.refusal)
+    this.#tally = null
+    if (line.copy === 'in') line.copy = 'failed'
+    if (head.kind !== 'query' && head.kind !== 'sync' && !line.owed.fail()) line.skipping = true
+    return true
+  }
+
+  #ready(state: number, head: Owed): boolean {
+    const line = this.#line
+    const known = state === wire.IDLE || state === wire.IN_TRANSACTION || state === wire.FAILED_TRANSACTION
+    if ((head.kind !== 'query' && head.kind !== 'sync') || !known) return false
+    line.transaction = state
+    line.owed.shift()
+    this.#tally = null
+    // Portals do not outlive their transaction.
+    if (state === wire.IDLE && line.quiet && line.portals.size > 0) line.portals.clear()
+    return true
+  }
+
+  #described(bytes: Buffer, at: number, total: number, head: Owed): boolean {
+    if (head.kind !== 'query' && head.kind !== 'describe') return false
+    const line = this.#line
+    const fields = wire.rowDescription(bytes.subarray(at + 5, at + total))
+    const columns = fields.map(field => field.name)
+    const plan = line.masking ? planMask(fields, line.upstream.masks) : null
+    if (head.kind === 'query') {
+      this.#tally = new Tally()
+      this.#tally.columns = columns
+      this.#tally.plan = plan
+      return true
+    }
+    if (head.prepared !== null) head.prepared.columns = columns
+    if (head.portal !== null) head.portal.plan = plan
+    if (head.quiet) this.#drop(at, total)
+    return line.owed.shift()
+  }
+
+  #complete(bytes: Buffer, at: number, total: number, head: Owed): true {
+    const line = this.#line
+    const tag = bytes.toString('latin1', at + 5, at + total - 1)
+    const tally = this.#tally
+    if (tally?.truncated && line.scope.max_rows !== null) {
+      // The tag says what was sent; the recording holds the server's own.
+      const said = /^(SELECT|FETCH|COPY) [0-9]+$/.test(tag) ? tag.replace(/[0-9]+$/, String(tally.rows)) : tag
+      this.#replace(
+        at,
+        total,
+        Buffer.concat([truncated(line.scope.max_rows), wire.frame(wire.COMMAND_COMPLETE, `${said}\0`)]),
+      )
+    }
+    return this.#ended(head, { tag })
+  }
+
+  #ended(head: Owed, end: { tag: string }): true {
+    this.#record(head, end)
+    if (head.kind === 'execute') this.#line.owed.shift()
+    return true
+  }
+
+  #record(head: Owed, end: { tag?: string; error?: { code: string; message: string } }): void {
+    const tally = this.#tally ?? new Tally()
+    this.#tally = null
+    const prepared = head.portal?.prepared ?? head.prepared
+    tally.columns ??= prepared?.columns
+    const seq = head.kind === 'parse' ? (prepared?.seq ?? head.seq) : head.seq
+    this.#line.recorder.result(seq, tally.result(end, head.since, performance.now()))
+  }
+
+  // ---- the turn -----------------------------------------------------------------------------------------------------
+
+  #walk(bytes: Buffer): void {
+    this.#bytes = bytes
+    this.#from = 0
+    this.#run = -1
+    const at = this.#frames.walk(bytes)
+    this.#endRun(at)
+    this.#stretch(at)
+    this.#frames.hold(bytes.subarray(at))
+  }
+
+  #stretch(to: number): void {
+    const end = Math.min(to, this.#bytes.length)
+    if (end > this.#from) this.#out.push(this.#bytes.subarray(this.#from, end))
+    this.#from = to
+  }
+
+  #drop(at: number, total: number): void {
+    this.#endRun(at)
+    this.#stretch(at)
+    this.#from = at + total
+    this.#dropping = true
+  }
+
+  #replace(at: number, total: number, by: Buffer): void {
+    this.#drop(at, total)
+    this.#out.push(by)
+  }
+
+  #write(): boolean {
+    const out = this.#out
+    const [first] = out
+    if (first === undefined) return true
+    this.#out = []
+    const { client } = this.#line
+    if (out.length === 1) return client.write(first)
+    if (out.reduce((sum, piece) => sum + piece.length, 0) <= SMALL) return client.write(Buffer.concat(out))
+    client.cork()
+    let room = true
+    for (const piece of out) room = client.write(piece)
+    client.uncork()
+    return room
+  }
+}
+
+const unexpected = (type: number): wire.Violation =>
+  new wire.Violation(`the target sent message ${wire.nameOf(type)}, which was not asked for`)

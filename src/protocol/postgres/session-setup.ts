@@ -1,0 +1,109 @@
+/**
+ * How an upstream session is made ours before a client may use it: settings that hold the scope a second time, in the
+ * database itself, and the columns to mask as the catalogue numbers them.
+ */
+import type { Inbox } from './inbox.ts'
+import type { Link } from './link.ts'
+import type { PostgresScope } from './scope.ts'
+import {
+  COMMAND_COMPLETE,
+  DATA_ROW,
+  dataRow,
+  ERROR,
+  errorFields,
+  handshakeBounds,
+  NOTICE,
+  PARAMETER_STATUS,
+  query,
+  READY,
+  ROW_DESCRIPTION,
+  Violation,
+} from './wire.ts'
+
+/** Names resolve as the guard resolves them: temporary objects last, so that none can stand in for a real one (attack 77). */
+const SEARCH_PATH = 'pg_catalog, public, pg_temp'
+
+/**
+ * Settings given in the startup packet: they are the session's defaults, so RESET and DISCARD fall back to them and not
+ * to the role's (attack 76).
+ */
+export function startupSettings(scope: PostgresScope): readonly (readonly [string, string])[] {
+  const reads = scope.statements.every(kind => kind === 'select')
+  return [
+    ['search_path', SEARCH_PATH],
+    ['client_encoding', 'UTF8'],
+    ['standard_conforming_strings', 'on'],
+    ...(reads ? ([['default_transaction_read_only', 'on']] as const) : []),
+    ...(scope.statement_timeout === null
+      ? []
+      : ([['statement_timeout', String(scope.statement_timeout)]] as const)),
+    ['idle_in_transaction_session_timeout', '600000'],
+  ]
+}
+
+/** A closed socket does not stop a running query upstream; with this it does. Servers before 14 do not know it. */
+export const CHECK_CONNECTION = 'SET client_connection_check_interval = 500'
+
+/**
+ * The masked columns by number, with those of every partition and child table: a mask on the parent must hold there too.
+ * A name that is not found is missing from the answer.
+ */
+export function findColumns(columns: readonly string[]): string {
+  const rows = columns.map(column => {
+    const parts = column.split('.')
+    return `(${parts.map(literal).join(', ')}, ${literal(column)})`
+  })
+  return `WITH RECURSIVE wanted(schema, name, attribute, said) AS (VALUES ${rows.join(', ')}),
+    family(relation, attribute, said) AS (
+      SELECT c.oid, w.attribute, w.said FROM wanted w
+        JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
+        JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
+      UNION
+      SELECT i.inhrelid, f.attribute, f.said FROM family f JOIN pg_catalog.pg_inherits i ON i.inhparent = f.relation)
+    SELECT f.said, a.attrelid::pg_catalog.int8, a.attnum FROM family f
+      JOIN pg_catalog.pg_attribute a ON a.attrelid = f.relation AND a.attname = f.attribute AND NOT a.attisdropped`
+}
+
+/** With standard_conforming_strings on, doubling the quote is all there is to it. */
+export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`
+
+export interface Answer {
+  readonly rows: readonly (readonly (string | null)[])[]
+  /** The server's complaint. */
+  readonly error: string | null
+  /** Settings that the server reported meanwhile. */
+  readonly reported: readonly Buffer[]
+}
+
+/** One simple query of ours and its whole answer. */
+export async function run(link: Link, inbox: Inbox, sql: string): Promise<Answer> {
+  const rows: (string | null)[][] = []
+  const reported: Buffer[] = []
+  let error: string | null = null
+  link.wire.write(query(sql))
+  for (;;) {
+    const { type, payload } = await inbox.frame(handshakeBounds)
+    switch (type) {
+      case DATA_ROW:
+        if (rows.length >= 100_000) throw new Violation('an answer has too many rows')
+        rows.push(dataRow(payload).map(value => value?.toString('utf8') ?? null))
+        break
+      case ERROR: {
+        const fields = errorFields(payload)
+        error = `${fields.C ?? '?????'} ${fields.M ?? ''}`
+        break
+      }
+      case PARAMETER_STATUS:
+        reported.push(payload)
+        break
+      case READY:
+        return { rows, error, reported }
+      case NOTICE:
+      case ROW_DESCRIPTION:
+      case COMMAND_COMPLETE:
+        break
+      default:
+        throw new Violation('an unexpected message during set-up')
+    }
+  }
+}

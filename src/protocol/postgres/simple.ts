@@ -1,0 +1,104 @@
+/**
+ * The simple protocol: one text, one verdict, one ReadyForQuery. A refusal inside an open transaction makes the server fail
+ * it by its own rules: a statement that cannot be parsed goes in place of the refused one, and its error is told as ours.
+ */
+import { isUtf8 } from 'node:buffer'
+import { type Denial, type Refused, refuse } from '../../denial.ts'
+import type { Verdict } from '../../recording/record.ts'
+import type { ClientTurn } from './client-turn.ts'
+import { Owed, undoing } from './owed.ts'
+import { refusal } from './refuse.ts'
+import * as wire from './wire.ts'
+
+export type RefusedVerdict = Verdict & { readonly allow: false }
+
+/** No PostgreSQL parses this. */
+export const FAILING = 'postern refused a statement'
+const failingQuery = wire.query(FAILING)
+
+const refusedBefore = (kind: string, { denial }: Refused): RefusedVerdict => ({
+  allow: false,
+  statement: { kind, text: '', touches: [] },
+  denial,
+})
+
+export const notUtf8 = refusedBefore(
+  'unparsable',
+  refuse('statement_unparsable', 'the statement is not valid UTF-8'),
+)
+
+/** Attack 95: the fast path calls any function by its number, behind the parser's back. */
+const fastPath = refusedBefore(
+  'function_call',
+  refuse('statement_refused', 'FunctionCall message', {
+    say: 'function calls by number (the fast path) are not permitted',
+  }),
+)
+
+export function query(turn: ClientTurn, bytes: Buffer, at: number, total: number): boolean {
+  const end = at + total - 1
+  // A NUL inside would hide the rest of the text from a parser (attack 102).
+  if (wire.endOfString(bytes, at + 5, end + 1) !== end)
+    throw new wire.Violation('a Query holds a NUL or lies about its length')
+  if (!isUtf8(bytes.subarray(at + 5, end))) return refuseQuery(turn, at, total, notUtf8)
+  const verdict = turn.line.guard.judge(bytes.toString('utf8', at + 5, end))
+  if (verdict instanceof Promise) {
+    turn.drop(at, total)
+    return turn.wait(verdict, judged => {
+      if (!judged.allow) refuseWaiting(turn, judged)
+      else {
+        allow(turn, judged)
+        turn.insert(bytes.subarray(at, end + 1))
+      }
+    })
+  }
+  return verdict.allow ? allow(turn, verdict) : refuseQuery(turn, at, total, verdict)
+}
+
+export const functionCall = (turn: ClientTurn, at: number, total: number): boolean =>
+  refuseQuery(turn, at, total, fastPath)
+
+function allow({ line }: ClientTurn, verdict: Verdict): true {
+  line.seq = line.recorder.statement(verdict)
+  const owed = new Owed('query', line.seq)
+  // A simple query drops the unnamed statement and portal, whatever becomes of it; unless it is skipped.
+  owed.undo = undoing(line.statements, '')
+  forgetUnnamed(line)
+  line.owed.push(owed)
+  line.unsynced = false
+  return true
+}
+
+function refuseQuery(turn: ClientTurn, at: number, total: number, verdict: RefusedVerdict): true {
+  turn.drop(at, total)
+  refuseWaiting(turn, verdict)
+  return true
+}
+
+/** Error and ready, with the transaction in the state in which the server would have left it. */
+function refuseWaiting(turn: ClientTurn, verdict: RefusedVerdict): void {
+  const { line } = turn
+  const told = record(turn, verdict)
+  forgetUnnamed(line)
+  if (line.quiet && line.transaction !== wire.IN_TRANSACTION) {
+    line.client.write(Buffer.concat([told, wire.ready(line.transaction)]))
+    return
+  }
+  const owed = new Owed('query', line.seq)
+  owed.refusal = told
+  line.owed.push(owed)
+  line.unsynced = false
+  turn.insert(failingQuery)
+}
+
+/** Refused statements are recorded too. Gives what the client is told. */
+export function record({ line }: ClientTurn, verdict: { readonly denial: Denial } & RefusedVerdict): Buffer {
+  const seq = line.recorder.statement(verdict)
+  line.seq = seq
+  return refusal(verdict.denial, { grant: line.grant.id, session: line.session, seq })
+}
+
+function forgetUnnamed({ statements, portals }: ClientTurn['line']): void {
+  statements.delete('')
+  portals.delete('')
+}

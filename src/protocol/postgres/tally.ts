@@ -1,0 +1,50 @@
+/** One statement's result while it is relayed: rows, bytes and digest of what the client was given. */
+import { createHash, hash } from 'node:crypto'
+import type { Result } from '../../recording/record.ts'
+import type { MaskPlan } from './mask.ts'
+
+export class Tally {
+  /** Rows that were relayed. */
+  rows = 0
+  bytes = 0
+  truncated = false
+  binaryCopy = false
+  plan: MaskPlan | null = null
+  columns: readonly string[] | undefined
+  #digest: ReturnType<typeof createHash> | null = null
+  /** The only stretch so far: most results are one, and one call hashes it. */
+  #only: Buffer | null = null
+
+  /** Bytes relayed to the client. They may be overwritten after {@link settle}. */
+  relayed(bytes: Buffer): void {
+    this.bytes += bytes.length
+    if (this.#digest === null && this.#only === null) {
+      this.#only = bytes
+      return
+    }
+    this.settle()
+    this.#digest?.update(bytes)
+  }
+
+  /** The read buffer is about to be used again. */
+  settle(): void {
+    if (this.#only === null) return
+    this.#digest ??= createHash('sha256')
+    this.#digest.update(this.#only)
+    this.#only = null
+  }
+
+  result(end: Pick<Result, 'tag' | 'error'>, since: number, now: number): Result {
+    const digest =
+      this.#digest?.digest('hex') ?? (this.#only === null ? undefined : hash('sha256', this.#only, 'hex'))
+    return {
+      rows: this.rows,
+      bytes: this.bytes,
+      ms: Math.round((now - since) * 1000) / 1000,
+      ...(this.columns === undefined ? {} : { columns: this.columns }),
+      ...(digest === undefined ? {} : { digest }),
+      ...(this.truncated ? { truncated: true } : {}),
+      ...end,
+    }
+  }
+}
