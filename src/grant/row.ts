@@ -1,0 +1,60 @@
+/** A grant as it lies in the store, and back. What no query asks for is one JSON document. */
+import type { GrantRow } from '../store/tables.ts'
+import type { Grant, Millis } from '../words.ts'
+import { ownerKey } from './owner.ts'
+import { type Verifier, verifierFromText, verifierToText } from './verifier.ts'
+
+/** A grant and what only its door may see. */
+export interface Stored {
+  readonly grant: Grant
+  readonly verifier?: Verifier
+  readonly publicKey?: Uint8Array
+  readonly decideBy?: Millis
+  readonly endedAt?: Millis
+}
+
+type Document = Omit<
+  Grant,
+  'id' | 'state' | 'connection' | 'rule' | 'issuedAt' | 'expiresAt' | 'used' | 'ending'
+>
+
+export function toRow({ grant, verifier, publicKey, decideBy, endedAt }: Stored): GrantRow {
+  const { id, state, connection, rule, issuedAt, expiresAt, used, ending, ...document } = grant
+  return {
+    id,
+    owner: ownerKey(grant.owner),
+    state,
+    connection,
+    rule,
+    issued_at: issuedAt,
+    expires_at: expiresAt,
+    used,
+    document: JSON.stringify(document satisfies Document),
+    verifier: verifier === undefined ? null : verifierToText(verifier),
+    public_key: publicKey ?? null,
+    decide_by: decideBy ?? null,
+    ending: ending ?? null,
+    ended_at: endedAt ?? null,
+  }
+}
+
+export function fromRow(row: GrantRow): Stored {
+  const document = JSON.parse(row.document) as Document
+  return {
+    grant: {
+      ...document,
+      id: row.id,
+      state: row.state,
+      connection: row.connection,
+      rule: row.rule,
+      issuedAt: row.issued_at,
+      expiresAt: row.expires_at,
+      used: row.used,
+      ...(row.ending === null ? {} : { ending: row.ending }),
+    },
+    ...(row.verifier === null ? {} : { verifier: verifierFromText(row.verifier) }),
+    ...(row.public_key === null ? {} : { publicKey: row.public_key }),
+    ...(row.decide_by === null ? {} : { decideBy: row.decide_by }),
+    ...(row.ended_at === null ? {} : { endedAt: row.ended_at }),
+  }
+}
