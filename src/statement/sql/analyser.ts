@@ -113,8 +113,10 @@ class Analyser implements SqlAnalyser {
     }
     // Answers come in order; another's would be a thread that cannot be believed.
     const [first] = this.#queue
-    if (first?.question.id !== message.id) return this.#fail('the thread answered out of turn')
-    if ('broken' in message) return this.#fail(message.broken)
+    if (first?.question.id !== message.id || 'broken' in message) {
+      this.#fail('broken' in message ? message.broken : 'the thread answered out of turn')
+      return
+    }
     this.#queue.shift()
     first.settle(message.analysis)
     this.#characters += first.question.sql.length

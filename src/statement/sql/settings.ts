@@ -62,33 +62,33 @@ export function set(node: Tree, at: Place): void {
   const name = String(node.name ?? '').toLowerCase()
   switch (node.kind) {
     case 'VAR_SET_VALUE':
-      return setValue(name, list(node.args), at)
+      setValue(name, list(node.args), at)
+      break
     case 'VAR_SET_DEFAULT':
     case 'VAR_RESET':
       // What the gateway pins and bounds must not fall back to what the database says.
       if (!settable.has(name)) at.refuse(`reset of ${name} is not permitted`)
-      return
+      break
     case 'VAR_SET_MULTI':
       if (name !== 'transaction' && name !== 'session characteristics')
         at.refuse(`set ${name} is not permitted`)
-      return transactionModes(list(node.args), at)
+      else transactionModes(list(node.args), at)
+      break
     case 'VAR_RESET_ALL':
-      return at.refuse('reset all is not permitted')
+      at.refuse('reset all is not permitted')
+      break
     default:
-      return at.refuse(`set ${name} in this form is not permitted`)
+      at.refuse(`set ${name} in this form is not permitted`)
   }
 }
 
 function setValue(name: string, args: readonly unknown[], at: Place): void {
   const values = args.map(literal)
   const [value] = values
-  if (values.includes(undefined)) return at.refuse(`set ${name} to anything but a value is not permitted`)
-  if (name === 'statement_timeout') {
-    at.notes.timeout = milliseconds(value ?? '')
-    return
-  }
   const only = Object.hasOwn(pinned, name) ? pinned[name] : undefined
-  if (only !== undefined) {
+  if (values.includes(undefined)) at.refuse(`set ${name} to anything but a value is not permitted`)
+  else if (name === 'statement_timeout') at.notes.timeout = milliseconds(value ?? '')
+  else if (only !== undefined) {
     if (values.length !== 1 || !only.test(value ?? '')) at.refuse(`set ${name} to ${value} is not permitted`)
   } else if (!settable.has(name)) at.refuse(`set ${name} is not permitted`)
 }

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import fc from 'fast-check'
+import type { Verdict } from '../../recording/record.ts'
+import { createAnalyser } from '../../statement/sql/analyser.ts'
+import { VerdictCache } from '../../statement/sql/cache.ts'
+import type { Narrowed } from '../../words.ts'
+import {
+  allowedNew,
+  allowedReads,
+  allowedWrites,
+  refusedAppends,
+  refusedMasked,
+  refusedReads,
+  refusedWrites,
+  unread,
+} from './guard.corpus.ts'
+import { createGuard, type PostgresGuard } from './guard.ts'
+import { type PostgresScope, postgresScope } from './scope.ts'
+
+const none = () => undefined
+const quiet = { debug: none, info: none, warn: none, error: none }
+const analyser = createAnalyser({ log: quiet })
+after(() => analyser[Symbol.asyncDispose]())
+
+function guardOf(scope: object): PostgresGuard {
+  return createGuard(
+    postgresScope.schema.parse(scope) as Narrowed<PostgresScope>,
+    analyser,
+    new VerdictCache(),
+  )
+}
+
+const read = {
+  statements: ['select'],
+  tables: ['public.orders', 'public.order_items'],
+  functions: ['public.safe'],
+  statement_timeout: '5s',
+  mask: [{ column: 'public.orders.email', with: 'partial' }],
+}
+const reading = guardOf(read)
+const writing = guardOf({
+  ...read,
+  statements: ['select', 'insert', 'update', 'delete', 'merge'],
+  tables: [...read.tables, 'public.notes'],
+  write_tables: ['public.notes'],
+})
+const append = guardOf({ statements: ['insert'], write_tables: ['public.notes'] })
+
+async function allows(guard: PostgresGuard, statements: readonly string[]): Promise<void> {
+  const wrong: string[] = []
+  for (const sql of statements) {
+    const verdict = await guard.judge(sql)
+    if (!verdict.allow) wrong.push(`${sql}\n    ${verdict.denial.code}: ${verdict.denial.detail}`)
+  }
+  assert.equal(wrong.join('\n'), '')
+}
+
+async function refuses(guard: PostgresGuard, cases: readonly { sql: string; say: string }[]): Promise<void> {
+  const wrong: string[] = []
+  for (const { sql, say } of cases) {
+    const verdict = await guard.judge(sql)
+    const got = verdict.allow ? 'ALLOWED' : `${verdict.denial.code}: ${verdict.denial.detail}`
+    if (verdict.allow || verdict.denial.code !== 'statement_refused' || !got.includes(say))
+      wrong.push(`${sql}\n    ${got}\n    wanted: ${say}`)
+  }
+  assert.equal(wrong.join('\n'), '')
+}
+
+test('what a read scope permits is permitted', () => allows(reading, [...allowedReads, ...allowedNew]))
+test('what a write scope permits is permitted', () => allows(writing, [...allowedReads, ...allowedWrites]))
+test('everything else is refused and says why', () => refuses(reading, refusedReads))
+test('a write scope writes what it names and reads what it names', () =>
+  refuses(writing, [...refusedWrites, ...refusedMasked.filter(({ sql }) => !sql.includes('for update'))]))
+test('an insert-only scope reads nothing back', () => refuses(append, refusedAppends))
+test('an insert-only scope inserts', () =>
+  allows(append, [
+    'insert into notes (id) values (1)',
+    'copy notes from stdin',
+    'insert into notes (id) values (1) on conflict do nothing',
+  ]))
+test('nothing tells of a masked column but its masked output', () => refuses(reading, refusedMasked))
+
+test('a refusal says what the grant allows', async () => {
+  const verdict = await reading.judge('delete from orders')
+  assert.ok(!verdict.allow)
+  assert.equal(
+    verdict.denial.say,
+    'delete on public.orders is not permitted; this grant allows select on public.orders, public.order_items, functions public.safe, at most 5000 ms a statement, masked: public.orders.email',
+  )
+})
+
+test('what cannot be read is refused as such', async () => {
+  for (const { sql, code } of unread) {
+    const verdict = await reading.judge(sql)
+    assert.ok(!verdict.allow, sql)
+    assert.equal(verdict.denial.code, code, sql)
+  }
+})
+
+test('a record says what a statement touches, by resolved names', async () => {
+  const verdict = await writing.judge(
+    'with a as (select id from Orders) insert into notes (id, body) select id, lower($1) from a returning id',
+  )
+  assert.deepEqual(verdict.statement, {
+    kind: 'insert',
+    text: 'with a as (select id from Orders) insert into notes (id, body) select id, lower($1) from a returning id',
+    touches: [
+      { act: 'read', on: 'public.orders' },
+      { act: 'insert', on: 'public.notes' },
+      { act: 'call', on: 'pg_catalog.lower' },
+      { act: 'read', on: 'public.notes' },
+    ],
+  })
+})
+
+test('a verdict is given again without a promise, and is the same object', async () => {
+  const first = await reading.judge('select 41')
+  assert.equal(reading.judge('select 41'), first)
+})
+
+test('two scopes never share a verdict', async () => {
+  const cache = new VerdictCache()
+  const scoped = (tables: string[]) =>
+    createGuard(
+      postgresScope.schema.parse({ statements: ['select'], tables }) as Narrowed<PostgresScope>,
+      analyser,
+      cache,
+    )
+  assert.ok((await scoped(['public.a']).judge('select * from a')).allow)
+  assert.ok(!(await scoped(['public.b']).judge('select * from a')).allow)
+  assert.ok((await scoped(['public.a']).judge('select * from a')).allow)
+})
+
+test('schema.* covers a schema but for the views that extensions put there', async () => {
+  const guard = guardOf({ statements: ['select'], tables: ['public.*'] })
+  await allows(guard, ['select * from anything', 'select * from public."Odd name"'])
+  await refuses(guard, [
+    { sql: 'select * from public.pg_stat_statements', say: 'public.pg_stat_statements' },
+    { sql: 'select * from pg_stat_statements', say: 'pg_catalog.pg_stat_statements' },
+    { sql: 'select * from publicity.x', say: 'publicity.x' },
+  ])
+})
+
+test('whatever the text, a verdict comes and is never a yes to what was not asked', async () => {
+  const word = fc.constantFrom(
+    ...'select from orders secret where delete ( ) , ; * . :: = "e" $1 \' -- /* */ with as union join on email row_to_json 1 o f(x) update set insert into values returning'.split(
+      ' ',
+    ),
+  )
+  const text = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 80 }),
+    fc.array(word, { maxLength: 14 }).map(words => words.join(' ')),
+  )
+  await fc.assert(
+    fc.asyncProperty(text, async sql => {
+      const verdict: Verdict = await reading.judge(sql)
+      assert.equal(verdict.statement.text, sql)
+      if (verdict.allow)
+        for (const { act, on } of verdict.statement.touches)
+          assert.ok(act === 'call' || (act === 'read' && /^public\.order/.test(on)), sql)
+    }),
+    { numRuns: 1500 },
+  )
+})
