@@ -11,7 +11,7 @@ npm_packages() {
   [ "$(cat "$cache/npm" 2>/dev/null)" = "$lock" ] && return
   command -v npm >/dev/null || { echo "setup: npm is needed (Node 20 or later)" >&2; exit 69; }
   echo "setup: npm ci, into node_modules (no install scripts are run)"
-  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --no-update-notifier
   for node in node_modules/node-*/bin/node; do
     [ -x "$node" ] || { echo "setup: no Node 26 for this machine among the npm packages (it comes for Linux on x64 and arm64)" >&2; exit 69; }
   done
