@@ -1,6 +1,6 @@
 /**
  * The header's `typ` is not that of another kind of JWT (RFC 8725 section 3.11; attack 12). Okta's custom authorization
- * servers write none, so its absence passes; what tells ID tokens apart is `idToken.ts`.
+ * servers write none, so its absence passes; what tells ID tokens apart is `id-token.ts`.
  */
 import { type Refused, refuse } from '../../denial.ts'
 import { type JsonObject, member } from '../json.ts'
