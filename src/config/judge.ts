@@ -10,9 +10,10 @@ import type { Path, Source } from './source.ts'
 /** Collects problems of one file. */
 export type Report = (path: readonly PropertyKey[], message: string, of?: 'key' | 'value') => void
 
-export function reporter(source: Source, into: Problem[]): Report {
+export function reporter(source: Source, into: Problem[], told: ReadonlySet<string> = new Set()): Report {
   return (path, message, of = 'value') => {
-    into.push({ ...source.place(path, of), key: keyOf(path), message })
+    const key = keyOf(path)
+    if (key === '' || !told.has(key)) into.push({ ...source.place(path, of), key, message })
   }
 }
 

@@ -7,8 +7,7 @@ import type { ConfigProtocols } from './schema.ts'
 import { maxBytes } from './source.ts'
 
 export async function loadConfig(file: string, protocols: ConfigProtocols): Promise<Loaded> {
-  const path = resolve(file)
-  return parseConfig(await readBytes(path), path, protocols)
+  return parseConfig(await readBytes(file), resolve(file), protocols, file)
 }
 
 /** One open, one read: what is judged is what was read (attacks 205 and 206). */

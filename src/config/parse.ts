@@ -35,19 +35,26 @@ export interface ReferencedFile {
   readonly secret: boolean
 }
 
-/** `file` is absolute. Throws {@link ConfigError}. */
-export function parseConfig(bytes: Uint8Array, file: string, protocols: ConfigProtocols): Loaded {
-  const source = readSource(decode(bytes, file))
+/** `file` is absolute; `shown` is what messages call it. Throws {@link ConfigError}. */
+export function parseConfig(
+  bytes: Uint8Array,
+  file: string,
+  protocols: ConfigProtocols,
+  shown = file,
+): Loaded {
+  const source = readSource(decode(bytes, shown))
   const problems: Problem[] = [...source.problems]
   const warnings: Problem[] = []
-  const report = reporter(source, problems)
+  // What the YAML was refused for is not also missing.
+  const told = new Set(problems.map(problem => problem.key))
+  const report = reporter(source, problems, told)
   const { data, references } = absolutise(source.data, dirname(file))
   const config =
     problems.length === 0 || isMap(data)
       ? parseData(data, file, bytes, protocols, report, reporter(source, warnings))
       : undefined
   if (problems.length > 0 || config === undefined)
-    throw new ConfigError(file, problems.sort(byPlace).slice(0, 100))
+    throw new ConfigError(shown, problems.sort(byPlace).slice(0, 100))
   const variables = references
     .filter(one => one.ref.startsWith('env:'))
     .map(one => {

@@ -50,29 +50,28 @@ function quote(path: string): string {
   return /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 }
 
-/** Everything that another user could do to the configuration. Empty is as it must be. Creates `data/` if it is absent. */
+/** Makes `data/` for us alone, if it is absent. Call it before {@link checkPermissions}, which judges what it finds. */
+export async function makeData(data: string): Promise<void> {
+  await mkdir(data, { recursive: true, mode: 0o700 })
+}
+
+/** Everything that another user could do to the configuration, with what to run against it. Empty is as it must be. */
 export async function checkPermissions(
   { config, files }: Loaded,
   us = process.getuid?.() ?? 0,
 ): Promise<string[]> {
   const wrong = new Set<string>()
-  try {
-    await mkdir(config.data, { recursive: true, mode: 0o700 })
-  } catch (error) {
-    wrong.add(
-      `${config.data} cannot be made a folder: ${(error as NodeJS.ErrnoException).code ?? String(error)}`,
-    )
-  }
   const roles: [path: string, role: Role][] = [
     [config.file, 'ours'],
     [config.data, 'private'],
     ...files.map(({ path, secret }): [string, Role] => [path, secret ? 'private' : 'ours']),
   ]
-  for (const [path, role] of roles) for (const problem of await walk(path, role, us)) wrong.add(problem)
+  for (const [path, role] of roles)
+    for (const problem of await walk(path, role, us, path === config.data)) wrong.add(problem)
   return [...wrong]
 }
 
-async function walk(path: string, role: Role, us: number): Promise<string[]> {
+async function walk(path: string, role: Role, us: number, mayBeAbsent: boolean): Promise<string[]> {
   const problems: string[] = []
   try {
     for await (const { facts, last } of steps(path)) {
@@ -80,7 +79,9 @@ async function walk(path: string, role: Role, us: number): Promise<string[]> {
       if (problem !== undefined) problems.push(problem)
     }
   } catch (error) {
-    problems.push(`${path} cannot be examined: ${(error as NodeJS.ErrnoException).code ?? String(error)}`)
+    const code = (error as NodeJS.ErrnoException).code
+    if (code !== 'ENOENT' || !mayBeAbsent)
+      problems.push(`${path} cannot be examined: ${code ?? String(error)}`)
   }
   return problems
 }
