@@ -74,7 +74,7 @@ function whatIsAsked({ identity, request }: Asking, policy: Policy): ExplainedSt
   const connection = policy.connections.get(request.connection)
   if (connection === undefined) return [{ ok: false, text: `there is no connection ${request.connection}` }]
   const steps: ExplainedStep[] = [
-    { ok: true, text: `${connection.name} is a ${connection.protocol} connection` },
+    { ok: true, text: `${connection.name} speaks ${connection.protocol}` },
   ]
   for (const rule of policy.rules) {
     if (rule.connection !== connection.name) continue
