@@ -62,9 +62,12 @@ export const issuer = z.strictObject({
     .optional()
     .meta({ description: "Which agents' OAuth clients may call. Default: any." }),
   dpop: z
-    .enum(['never', 'optional', 'required'])
-    .refine(mode => mode !== 'required', { error: 'required is not available yet in this version' })
-    .default('optional'),
+    .enum(['never', 'optional'], {
+      error: ({ input }) =>
+        input === 'required' ? 'required is not available yet in this version' : undefined,
+    })
+    .default('optional')
+    .meta({ description: 'Until DPoP is here, tokens bound to a key are refused either way.' }),
   clock_tolerance: duration('0s', '60s').default(5000),
   introspect: z.literal('never', { error: 'only never is available yet in this version' }).default('never'),
   signals: later,
