@@ -2,6 +2,8 @@
  * The demo: one story in sixteen steps, each done for real against real servers, each figure measured, each held
  * against what was promised.
  */
+import { exit } from '../cli/exit.ts'
+import { Stop } from '../cli/stop.ts'
 import { analyst } from './acts/analyst.ts'
 import { hostile } from './acts/hostile.ts'
 import { proof } from './acts/proof.ts'
@@ -24,7 +26,7 @@ export async function tellStory({ once }: { once: boolean }): Promise<boolean> {
   const interrupted = untilInterrupted()
   try {
     const told = (async () => {
-      const world = await startWorld(home)
+      const world = await startWorld(home).catch(cannotStart)
       stage.line(
         `PostgreSQL ${world.orders.version}, ${world.host.kind}, oidc-provider, postern: ready in ${seconds(start)}`,
       )
@@ -51,6 +53,10 @@ export async function tellStory({ once }: { once: boolean }): Promise<boolean> {
   } finally {
     await home.close()
   }
+}
+
+function cannotStart(error: Error): never {
+  throw new Stop(exit.unavailable, `the demo cannot start here: ${error.message}`)
 }
 
 /** Once is enough: a second Ctrl-C while everything is being removed changes nothing. */
