@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, mock, test } from 'node:test'
 import type { Command } from 'commander'
 import { z } from 'zod'
+import { clients, startIssuer } from '../demo/issuer/issuer.ts'
 import { startTestIssuer } from '../identity/issuer.fixture.ts'
 import { protocols as scopes } from '../policy/policy.fixture.ts'
 import type { AnyProtocol } from '../protocol/protocol.ts'
@@ -162,4 +163,26 @@ test('diff says who gains and loses what', async () => {
   assert.equal((await run(diffCommand(protocols), old, old)).text, 'Nobody gains or loses anything.\n')
   const told = JSON.parse((await run(diffCommand(protocols), old, now, '--json')).text)
   assert.deepEqual([told.rules[0].effect, told.surroundings], ['gains', []])
+})
+
+test('tokens of a real OAuth server: a user with groups, and a service app that has none until client_groups says so', async () => {
+  const okta = await startIssuer()
+  try {
+    const path = await file('okta.yaml', config(okta.issuer))
+    const user = await file('user', await okta.userToken(clients.analystBot, 'ada@example.com'))
+    assert.match(
+      (await run(explainCommand(protocols), '-c', path, '--token-file', user, 'orders-db')).text,
+      /groups \["analyst-agents"\]/,
+    )
+    const service = await file('service', await okta.serviceToken(clients.sreBot))
+    const without = await run(explainCommand(protocols), '-c', path, '--token-file', service, 'web-1')
+    assert.match(without.text, /^NO groups_missing\n/)
+    const mapped = await file('mapped.yaml', config(okta.issuer).replace('0oaService', clients.sreBot))
+    assert.match(
+      (await run(explainCommand(protocols), '-c', mapped, '--token-file', service, 'web-1')).text,
+      /^YES by rule sre:web-1/,
+    )
+  } finally {
+    await okta.stop()
+  }
 })

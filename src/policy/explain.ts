@@ -73,9 +73,7 @@ function whoAsks({ identity }: Asking, policy: Policy): ExplainedStep[] {
 function whatIsAsked({ identity, request }: Asking, policy: Policy): ExplainedStep[] {
   const connection = policy.connections.get(request.connection)
   if (connection === undefined) return [{ ok: false, text: `there is no connection ${request.connection}` }]
-  const steps: ExplainedStep[] = [
-    { ok: true, text: `${connection.name} speaks ${connection.protocol}` },
-  ]
+  const steps: ExplainedStep[] = [{ ok: true, text: `${connection.name} speaks ${connection.protocol}` }]
   for (const rule of policy.rules) {
     if (rule.connection !== connection.name) continue
     if (rule.issuer !== identity.issuer) {
