@@ -5,6 +5,8 @@ import type { Verdict } from '../../recording/record.ts'
 import { createAnalyser } from '../../statement/sql/analyser.ts'
 import { VerdictCache } from '../../statement/sql/cache.ts'
 import type { Narrowed } from '../../words.ts'
+import { createGuard, type PostgresGuard } from './guard.ts'
+import { type PostgresScope, postgresScope } from './scope.ts'
 import {
   allowedNew,
   allowedReads,
@@ -14,9 +16,7 @@ import {
   refusedReads,
   refusedWrites,
   unread,
-} from './guard.corpus.ts'
-import { createGuard, type PostgresGuard } from './guard.ts'
-import { type PostgresScope, postgresScope } from './scope.ts'
+} from './vectors/statements.ts'
 
 const none = () => undefined
 const quiet = { debug: none, info: none, warn: none, error: none }

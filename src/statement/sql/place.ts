@@ -38,15 +38,12 @@ export class Notes {
 
   /** The notes as they leave: each thing once. */
   facts(kind: string): Facts {
-    const seen = new Set<string>()
-    const once = (touch: Touch) => {
-      const key = `${touch.act} ${touch.on}`
-      return !seen.has(key) && seen.add(key) !== undefined
-    }
+    const verbs = new Map(this.verbs.map(verb => [`${verb.verb} ${verb.where}`, verb]))
+    const touches = new Map(this.touches.map(touch => [`${touch.act} ${touch.on}`, touch]))
     return {
       kind,
-      verbs: this.verbs,
-      touches: this.touches.filter(once),
+      verbs: [...verbs.values()],
+      touches: [...touches.values()],
       refusals: [...new Set(this.refusals)],
       ...(this.timeout !== undefined && { timeout: this.timeout }),
     }

@@ -652,7 +652,6 @@ export const unread: readonly {
     'delete',
     'select "',
     "select E'\\'",
-    'begin; select',
     'select 1 \\gexec',
     'SELECT ... FROM',
   ].map(sql => ({ sql, code: 'statement_unparsable' as const })),

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { Refused } from '../../denial.ts'
+import { createAnalyser, type SqlAnalyser } from './analyser.ts'
+import { checkCaps } from './caps.ts'
+
+const warnings: unknown[] = []
+const none = () => undefined
+const log = { debug: none, info: none, error: none, warn: (what: unknown) => void warnings.push(what) }
+
+async function reads(analyser: SqlAnalyser): Promise<void> {
+  const answer = await analyser.analyse('select id from orders', {})
+  assert.ok(!(answer instanceof Refused) && answer.ok)
+  assert.deepEqual(answer.statements[0]?.touches, [{ act: 'read', on: 'public.orders' }])
+}
+
+/** A thread that does something else than parse where a statement says so. */
+async function planted(t: { after(run: () => Promise<void>): void }, body: string): Promise<URL> {
+  const folder = await mkdtemp(join(tmpdir(), 'postern-sql-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const file = join(folder, 'worker.mjs')
+  const facts =
+    "{ ok: true, statements: [{ kind: 'select', verbs: [], touches: [{ act: 'read', on: 'public.orders' }], refusals: [] }] }"
+  await writeFile(
+    file,
+    `import { parentPort } from 'node:worker_threads'
+     parentPort.on('message', ({ id, sql }) => { ${body}; parentPort.postMessage({ id, analysis: ${facts} }) })
+     parentPort.postMessage('ready')`,
+  )
+  return pathToFileURL(file)
+}
+
+const codeOf = (answer: unknown) => (answer instanceof Refused ? answer.denial.code : 'answered')
+
+test('a statement is read, and many at once in their order', async () => {
+  await using analyser = createAnalyser({ log })
+  const answers = await Promise.all(
+    Array.from({ length: 50 }, (_, i) => analyser.analyse(`select * from t${i}`, {})),
+  )
+  assert.deepEqual(
+    answers.map(answer => !(answer instanceof Refused) && answer.ok && answer.statements[0]?.touches[0]?.on),
+    Array.from({ length: 50 }, (_, i) => `public.t${i}`),
+  )
+})
+
+test('a syntax error is an answer, and costs no thread', async () => {
+  await using analyser = createAnalyser({ log })
+  warnings.length = 0
+  const answer = await analyser.analyse('selec 1', {})
+  assert.deepEqual(answer, { ok: false, why: 'syntax error at or near "selec"' })
+  await reads(analyser)
+  assert.equal(warnings.length, 0)
+})
+
+test('after statements that break the parser, time and again, an ordinary statement is still read, and memory is flat', async () => {
+  await using analyser = createAnalyser({ log })
+  // Past the caps, straight into the parser: what breaks it for good breaks one thread (attack 103).
+  const bomb = `select 1${'+1'.repeat(45_000)}`
+  assert.ok(checkCaps(bomb))
+  await reads(analyser)
+  for (let i = 0; i < 2; i++) await analyser.analyse(bomb, {})
+  const before = process.memoryUsage().rss
+  for (let i = 0; i < 6; i++) {
+    assert.equal(codeOf(await analyser.analyse(bomb, {})), 'statement_unparsable')
+    await reads(analyser)
+  }
+  assert.ok(
+    process.memoryUsage().rss - before < 200 * 1024 * 1024,
+    'threads that broke are gone with their memory',
+  )
+})
+
+test('what the caps let through does not break the parser, by the hundred', async () => {
+  await using analyser = createAnalyser({ log })
+  warnings.length = 0
+  const edges = [
+    `select 1${'+1'.repeat(990)}`,
+    `select ${'- '.repeat(1_900)}a`,
+    `select a${' at time zone b'.repeat(480)}`,
+    `select ${'f('.repeat(99)}1${'+1'.repeat(800)}${')'.repeat(99)}`,
+    `select ${'(select '.repeat(99)}1${')'.repeat(99)}`,
+    `select 1${' union select 1'.repeat(600)}`,
+    `select ${'case when a then '.repeat(300)}1${' end'.repeat(300)}`,
+    `insert into t values ${Array(9_000).fill('(1)').join(', ')}`,
+  ]
+  for (const sql of edges) assert.equal(checkCaps(sql), undefined, sql.slice(0, 40))
+  for (let i = 0; i < 13; i++)
+    for (const sql of edges)
+      assert.equal(codeOf(await analyser.analyse(sql, {})), 'answered', sql.slice(0, 40))
+  assert.deepEqual(warnings, [])
+})
+
+test('a statement that outlasts the deadline is refused, and those behind it are read by a new thread', async t => {
+  const file = await planted(
+    t,
+    "if (sql === 'slow') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)",
+  )
+  await using analyser = createAnalyser({ log, limits: { deadline: 100 }, file })
+  await reads(analyser)
+  const [slow, next] = await Promise.all([analyser.analyse('slow', {}), analyser.analyse('select 1', {})])
+  assert.equal(codeOf(slow), 'statement_unparsable')
+  assert.equal(codeOf(next), 'answered')
+})
+
+test('a thread that throws, ends, says it is broken or answers out of turn is replaced', async t => {
+  for (const fault of [
+    "throw new RangeError('x')",
+    'process.exit(1)',
+    "return parentPort.postMessage({ id, broken: 'x' })",
+    'return parentPort.postMessage({ id: id + 7, analysis: {} })',
+  ]) {
+    const file = await planted(t, `if (sql === 'bad') { ${fault} }`)
+    await using analyser = createAnalyser({ log, file })
+    const answers = await Promise.all(['a', 'bad', 'b'].map(sql => analyser.analyse(sql, {})))
+    assert.deepEqual(answers.map(codeOf), ['answered', 'statement_unparsable', 'answered'], fault)
+  }
+})
+
+test('a thread that cannot start refuses everything that waits, once each', async () => {
+  await using analyser = createAnalyser({ log, file: new URL('file:///nowhere/worker.mjs') })
+  const answers = await Promise.all([analyser.analyse('a', {}), analyser.analyse('b', {})])
+  assert.deepEqual(answers.map(codeOf), ['statement_unparsable', 'internal_error'])
+})
+
+test('too many that wait are refused, and a closed analyser refuses', async t => {
+  const file = await planted(t, '')
+  const analyser = createAnalyser({ log, limits: { waiting: 2 }, file })
+  const answers = await Promise.all(['a', 'b', 'c'].map(sql => analyser.analyse(sql, {})))
+  assert.deepEqual(answers.map(codeOf), ['answered', 'answered', 'limit_exceeded'])
+  const open = analyser.analyse('d', {})
+  await analyser[Symbol.asyncDispose]()
+  assert.equal(codeOf(await open), 'shutting_down')
+  assert.equal(codeOf(await analyser.analyse('e', {})), 'shutting_down')
+})
+
+test('a thread is replaced after so much text, between statements', async () => {
+  await using analyser = createAnalyser({ log, limits: { characters: 10 } })
+  for (let i = 0; i < 3; i++) await reads(analyser)
+  await Promise.all([reads(analyser), reads(analyser)])
+})
