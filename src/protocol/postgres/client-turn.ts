@@ -6,7 +6,7 @@ import { RecordingLost, type Verdict } from '../../recording/record.ts'
 import type { Ending } from '../../words.ts'
 import * as extended from './extended.ts'
 import { type FrameJudge, Frames } from './frames.ts'
-import { type Line, violated } from './line.ts'
+import { type Line, limited, violated } from './line.ts'
 import { Owed, type Prepared } from './owed.ts'
 import * as simple from './simple.ts'
 import * as wire from './wire.ts'
@@ -163,7 +163,9 @@ export class ClientTurn implements FrameJudge {
         if (line.over) return
         this.#waiting = false
         try {
-          then(judged)
+          // Meanwhile the server may have failed, and skips what comes; or have begun a COPY, where no statement may come.
+          if (line.copy === 'in') throw new wire.Violation('a statement in the middle of a COPY')
+          if (!line.skipping) then(judged)
           const rest = this.#rest
           this.#rest = null
           if (rest !== null) this.#walk(rest)
@@ -226,6 +228,9 @@ export class ClientTurn implements FrameJudge {
 /** Why a turn cannot go on. */
 export function endingOf(error: unknown): Ending {
   if (error instanceof wire.Violation) return violated(error.message)
+  if (error instanceof RecordingLost && error.why === 'limit_exceeded') {
+    return limited('the recording is as long as it may be; session ended')
+  }
   if (error instanceof RecordingLost) {
     return {
       how: 'cut',

@@ -1,25 +1,42 @@
 /** PostgreSQL: protocol 3.0 and 3.2, judged statement by statement (docs/protocols/postgres.md). */
+import { createAnalyser } from '../../statement/sql/analyser.ts'
+import { VerdictCache } from '../../statement/sql/cache.ts'
+import { createLog } from '../../telemetry/log.ts'
 import type { Protocol } from '../protocol.ts'
 import { dial } from './dial.ts'
+import { createGuard } from './guard.ts'
 import { present, psql } from './present.ts'
 import { type PostgresLimit, type PostgresScope, postgresScope } from './scope.ts'
 import { type GuardFor, serve } from './serve.ts'
 import { type PostgresLease, type PostgresTarget, postgresLease, postgresTarget } from './target.ts'
 import type { PostgresUpstream } from './upstream.ts'
 
-export type Postgres = Protocol<PostgresTarget, PostgresLease, PostgresScope, PostgresLimit, PostgresUpstream>
+export const postgres: Protocol<
+  PostgresTarget,
+  PostgresLease,
+  PostgresScope,
+  PostgresLimit,
+  PostgresUpstream
+> = {
+  name: 'postgres',
+  target: postgresTarget,
+  lease: postgresLease,
+  scope: postgresScope,
+  verifier: 'scram-sha-256',
+  serve: (client, door) => serve(client, door, guards()),
+  dial,
+  present,
+  client: psql,
+}
 
-/** The guard is handed in: it owns the parser's worker and the verdict cache. */
-export function createPostgres(parts: { readonly guardFor: GuardFor }): Postgres {
-  return {
-    name: 'postgres',
-    target: postgresTarget,
-    lease: postgresLease,
-    scope: postgresScope,
-    verifier: 'scram-sha-256',
-    serve: (client, door) => serve(client, door, parts.guardFor),
-    dial,
-    present,
-    client: psql,
+let made: GuardFor | undefined
+
+/** The parser's thread and the verdicts are shared by all sessions, and made when the first client comes. */
+function guards(): GuardFor {
+  if (made === undefined) {
+    const analyser = createAnalyser({ log: createLog() })
+    const cache = new VerdictCache()
+    made = scope => createGuard(scope, analyser, cache)
   }
+  return made
 }

@@ -109,7 +109,10 @@ export class OwedQueue {
     return synced
   }
 
-  /** COPY IN has begun: the Syncs sent behind its Execute are ignored by the server. False where anything else was. */
+  /**
+   * COPY IN has begun: Syncs sent behind its statement are ignored by the server. False where anything else was: it is taken
+   * for a broken COPY, never answered, and all that follows would be out of step.
+   */
   dropSyncs(): boolean {
     const [execute, ...behind] = this.#entries.slice(this.#head)
     if (execute === undefined || behind.some(entry => entry.kind !== 'sync')) return false

@@ -1,5 +1,6 @@
 /** One client at the PostgreSQL door: greeted, let in by the pipeline or told why not, relayed. */
 import { Refused } from '../../denial.ts'
+import type { Narrowed } from '../../words.ts'
 import type { Client, Door } from '../protocol.ts'
 import { greet } from './greet.ts'
 import type { PostgresGuard } from './guard.ts'
@@ -8,7 +9,7 @@ import { relay } from './relay.ts'
 import type { PostgresScope } from './scope.ts'
 import type { PostgresUpstream } from './upstream.ts'
 
-export type GuardFor = (scope: PostgresScope) => PostgresGuard
+export type GuardFor = (scope: Narrowed<PostgresScope>) => PostgresGuard
 
 export async function serve(
   client: Client,

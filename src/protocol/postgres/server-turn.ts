@@ -180,7 +180,7 @@ export class ServerTurn implements FrameJudge {
         return head.kind === 'describe' && owed.shift()
       case wire.COPY_IN:
         this.#line.copy = 'in'
-        return runs && (head.kind === 'query' || owed.dropSyncs())
+        return runs && owed.dropSyncs()
       case wire.COPY_OUT:
         this.#tally = new Tally()
         this.#tally.binaryCopy = bytes[at + 5] === 1
