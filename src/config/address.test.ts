@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatHostPort, isEverywhere, isLoopback, parseHostPort } from './address.ts'
+import { formatHostPort, hostOf, isEverywhere, isLoopback, parseHostPort } from './address.ts'
 
 test('hosts and ports are read and written alike', () => {
   for (const text of [
@@ -46,8 +46,7 @@ for (const text of [
 }
 
 test('loopback is this machine and nothing that looks like it', () => {
-  for (const host of ['localhost', '127.0.0.1', '127.255.0.9', '::1', '[::1]'])
-    assert.ok(isLoopback(host), host)
+  for (const host of ['localhost', '127.0.0.1', '127.255.0.9', '::1']) assert.ok(isLoopback(host), host)
   for (const host of [
     '127.evil.com',
     '127.0.0.1.evil.com',
@@ -63,4 +62,9 @@ test('loopback is this machine and nothing that looks like it', () => {
 test('everywhere is no address to be told', () => {
   for (const host of ['0.0.0.0', '::', '0:0::0']) assert.ok(isEverywhere(host), host)
   for (const host of ['127.0.0.1', '::1', 'a.example']) assert.ok(!isEverywhere(host), host)
+})
+
+test("a URL's host is an address again", () => {
+  assert.equal(hostOf(new URL('https://[2001:db8::7]:8600')), '2001:db8::7')
+  assert.equal(hostOf(new URL('https://a.example')), 'a.example')
 })

@@ -28,13 +28,18 @@ export function parseHost(text: string, ipv6: 'bracketed' | 'bare'): string | un
 
 /** Only programs on this machine can come from or reach it. */
 export function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1' || host === '[::1]') return true
+  if (host === 'localhost' || host === '::1') return true
   return isIP(host) === 4 && host.startsWith('127.')
 }
 
 /** Listens everywhere, and is therefore no address that anybody could be told. */
 export function isEverywhere(host: string): boolean {
   return host === '0.0.0.0' || (isIP(host) === 6 && /^[0:]+$/.test(host))
+}
+
+/** A URL's host without the brackets that it puts around an IPv6 address. */
+export function hostOf({ hostname }: URL): string {
+  return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
 }
 
 export function formatHostPort({ host, port }: HostPort): string {

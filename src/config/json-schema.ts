@@ -9,8 +9,9 @@ import { type ConfigProtocols, configSchema } from './schema.ts'
 type Json = Record<string, unknown>
 
 export function jsonSchema(protocols: ConfigProtocols): Json {
-  const schema = plain(configSchema(protocols.keys()))
-  const each = [...protocols.values()]
+  // By name, so that the order of the registry changes nothing.
+  const each = [...protocols.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  const schema = plain(configSchema(each.map(protocol => protocol.name)))
   entriesOf(schema, 'connections')['additionalProperties'] = {
     oneOf: each.map(({ name, target, lease, scope }) => ({
       type: 'object',

@@ -1,6 +1,6 @@
 /** `listen`, `advertise`, `public_url`: where the gateway is, and where it says it is. */
 import { z } from 'zod'
-import { hostPort, isLoopback, parseHost } from './address.ts'
+import { hostOf, hostPort, isLoopback, parseHost } from './address.ts'
 import { filePath, secretRef } from './reference.ts'
 
 const tlsForm =
@@ -58,5 +58,5 @@ export const publicUrl = z
 
 /** A URL whose answers decide whom we trust: plain http for loopback alone. */
 export function isTrustworthy(url: URL): boolean {
-  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname))
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(hostOf(url)))
 }

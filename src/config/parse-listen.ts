@@ -1,5 +1,5 @@
 /** `listen`, `advertise`, `public_url` held against each other and against `people`. */
-import { formatHostPort, isEverywhere, isLoopback } from './address.ts'
+import { formatHostPort, hostOf, isEverywhere, isLoopback } from './address.ts'
 import type { Config, HostPort, Listen } from './config.ts'
 import { judge, type Report } from './judge.ts'
 import type { ConfigProtocols, Sections } from './schema.ts'
@@ -26,7 +26,7 @@ export function parseListen(
   checkListeners(listen, raw, report)
   const publicUrl = stated ?? defaultUrl(listen, report)
   if (publicUrl === undefined) return undefined
-  if (publicUrl.protocol === 'http:' && !isLoopback(publicUrl.hostname) && !insecure) {
+  if (publicUrl.protocol === 'http:' && !isLoopback(hostOf(publicUrl)) && !insecure) {
     report(['public_url'], 'must be https:// off loopback, or tokens would cross the network in clear')
   }
   return { listen, publicUrl, advertise: advertise(advertised, listen, publicUrl, report) }
@@ -84,7 +84,7 @@ function advertise(
   }
   const told = [...streams].map(([name, at]): [string, HostPort] => {
     // 0.0.0.0 is nowhere to connect to: the gateway's public name is.
-    const host = typeof said === 'string' ? said : isEverywhere(at.host) ? publicUrl.hostname : at.host
+    const host = typeof said === 'string' ? said : isEverywhere(at.host) ? hostOf(publicUrl) : at.host
     return [name, map[name] ?? { host, port: at.port }]
   })
   return new Map(told)

@@ -48,7 +48,8 @@ export function readSource(text: string): Source {
       merge: false,
       uniqueKeys: false,
       lineCounter: lines,
-      logLevel: 'silent',
+      // Not 'silent': that also silences the error of a second document, and the parser then drops what it holds.
+      logLevel: 'error',
       prettyErrors: false,
     })
   } catch (error) {

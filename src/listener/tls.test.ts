@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { SecretRef } from '../config/secret.ts'
-import { loadTls } from './tls.ts'
+import { loadTls, namesOf } from './tls.ts'
 
 const folders: string[] = []
 after(() => Promise.all(folders.map(folder => rm(folder, { recursive: true }))))
@@ -86,4 +86,20 @@ test("the operator's own certificate is taken, and refused when it does not fit 
   await assert.rejects(loadTls(spec('ca.key'), '/nowhere', [], now), /key values mismatch/i)
   await assert.rejects(loadTls(spec('server.key'), '/nowhere', [], now + 91 * day), /expired/)
   await assert.rejects(loadTls(spec('absent.key'), '/nowhere', [], now), /ENOENT/)
+})
+
+test('the certificate is for every name that clients are told, and for none that is nowhere', () => {
+  const at = (host: string) => ({ host, port: 1 })
+  const names = namesOf({
+    publicUrl: new URL('https://[2001:db8::7]:8600'),
+    advertise: new Map([['ssh', at('ssh.example.com')]]),
+    listen: {
+      http: at('0.0.0.0'),
+      people: at('127.0.0.1'),
+      streams: new Map([['ssh', at('::')]]),
+      tls: 'auto',
+      insecure: false,
+    },
+  })
+  assert.deepEqual([...names], ['2001:db8::7', 'ssh.example.com', '127.0.0.1'])
 })

@@ -9,7 +9,8 @@ import { readFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { createSecureContext, type SecureContext } from 'node:tls'
-import type { Listen } from '../config/config.ts'
+import { hostOf, isEverywhere } from '../config/address.ts'
+import type { Config, Listen } from '../config/config.ts'
 import type { Millis } from '../words.ts'
 import { type Issued, writeWhole } from './keyfile.ts'
 
@@ -24,6 +25,17 @@ export interface TlsKeys {
 
 /** Always in the certificate, whatever else the gateway is called. */
 const local = ['localhost', '127.0.0.1', '::1']
+
+/** What clients may call the gateway by: its public name, and what stands in grants. */
+export function namesOf({
+  publicUrl,
+  advertise,
+  listen,
+}: Pick<Config, 'publicUrl' | 'advertise' | 'listen'>): Set<string> {
+  const listeners = [listen.http, listen.people, ...listen.streams.values()].filter(at => at !== undefined)
+  const hosts = [hostOf(publicUrl), ...[...advertise.values(), ...listeners].map(at => at.host)]
+  return new Set(hosts.filter(host => !isEverywhere(host)))
+}
 
 /** Call it again now and then and on reload: it makes anew what has grown old. */
 export async function loadTls(
