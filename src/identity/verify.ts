@@ -10,22 +10,15 @@ import { Refused } from '../denial.ts'
 import type { Identity } from '../words.ts'
 import type { ShownToken } from './authorization.ts'
 import { createTokenCache, type Remembered, type TokenCache } from './cache.ts'
-import { readActors } from './checks/actors.ts'
 import { checkAlgorithm, checkFits } from './checks/algorithm.ts'
-import { checkAudience } from './checks/audience.ts'
-import { checkBinding } from './checks/binding.ts'
-import { checkClient, readClient } from './checks/client.ts'
 import { maxToken, readForm } from './checks/form.ts'
-import { readGroups } from './checks/groups.ts'
-import { checkNotIdToken } from './checks/id-token.ts'
 import { chooseIssuer } from './checks/issuer.ts'
 import { checkSignature } from './checks/signature.ts'
-import { readSubject } from './checks/subject.ts'
-import { checkExpiry, readTimes } from './checks/times.ts'
+import { checkExpiry } from './checks/times.ts'
 import { checkType } from './checks/type.ts'
+import { readIdentity } from './identity.ts'
 import { createIssuer, type Issuer, type Surroundings } from './issuer.ts'
-import { type JsonObject, member } from './json.ts'
-import { kindOf } from './kind.ts'
+import { member } from './json.ts'
 
 export type Trusted = Pick<Config, 'issuers' | 'people'>
 
@@ -129,50 +122,17 @@ export function createVerifier(at: Trusted & Surroundings): Verifier {
     if (key instanceof Refused) return key
     const forged = checkFits(alg, key.key) ?? (await checkSignature(shown.token, key.key, alg))
     if (forged !== undefined) return forged
-    const identity = readIdentity(form.claims, trust.config, shown.scheme, now.people, digest)
+    const identity = readIdentity(form.claims, {
+      config: trust.config,
+      people: now.people,
+      scheme: shown.scheme,
+      now: at.clock.now(),
+      tokenDigest: digest,
+    })
     if (identity instanceof Refused) return identity
     hintAtLimit(trust.config, identity)
     now.cache.set(digest, { identity, trust, kid, alg, thumbprint: key.thumbprint })
     return identity
-  }
-
-  /** From here on the claims are the issuer's own words. */
-  function readIdentity(
-    claims: JsonObject,
-    config: IssuerConfig,
-    scheme: ShownToken['scheme'],
-    people: readonly string[],
-    tokenDigest: string,
-  ): Identity | Refused {
-    const refused = checkAudience(claims, config.audience) ?? checkNotIdToken(claims)
-    if (refused !== undefined) return refused
-    const client = readClient(claims)
-    if (client instanceof Refused) return client
-    const stranger = checkClient(client, config.clients, people)
-    if (stranger !== undefined) return stranger
-    const expiresAt = readTimes(claims, at.clock.now(), config.clockTolerance)
-    if (expiresAt instanceof Refused) return expiresAt
-    const who = readSubject(claims)
-    if (who instanceof Refused) return who
-    const actors = readActors(claims)
-    if (actors instanceof Refused) return actors
-    const unbound = checkBinding(claims, scheme, config.dpop)
-    if (unbound !== undefined) return unbound
-    const groups = readGroups(claims, client, config)
-    if (groups instanceof Refused) return groups
-    const [actor] = actors
-    const kind = kindOf({ client, subject: who.subject, actors }, people)
-    return {
-      issuer: config.name,
-      ...who,
-      client,
-      kind,
-      groups,
-      ...(actor !== undefined && { actor }),
-      actors,
-      tokenDigest,
-      expiresAt,
-    }
   }
 
   function hintAtLimit(config: IssuerConfig, { groups, client }: Identity): void {
