@@ -14,7 +14,7 @@ const world = `
   create table notes (id int primary key default 7, body text);
   create table secret (id int, body text);
   create function safe(int) returns int language sql immutable as 'select $1';
-  insert into orders select n, 'c' || n % 3, n, 'marked-' || n || '@example.com' from generate_series(1, 9) n;
+  insert into orders select n, 'c' || n % 3, n, 'marked-' || n || '@example.com' from generate_series(1, 19) n;
   insert into order_items select n, n, 'i' from generate_series(1, 9) n;
   insert into notes values (11, 'a'), (12, 'b');
   create role reader login password 'r';

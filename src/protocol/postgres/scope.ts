@@ -52,7 +52,16 @@ const table = named(
   `${part}\\.(${part}|\\*)`,
   'a table is schema.name or schema.*, as the catalogue spells it',
 ).refine(name => !closed.test(name), 'catalogue relations and temporary tables cannot be listed')
-const functionName = named(`${part}\\.${part}`, 'a function is schema.name, as the catalogue spells it')
+// They run SQL that is given as text, reach the server's files, or undo what the gateway sets (attacks 67 to 70).
+const neverListed =
+  /^pg_catalog\.(set_config|lo_(im|ex)port|(query|table|schema|database|cursor)_to_xml.*|ts_(stat|rewrite)|pg_(ls_|read_|stat_file).*)$/
+const functionName = named(
+  `${part}\\.${part}`,
+  'a function is schema.name, as the catalogue spells it',
+).refine(
+  name => !neverListed.test(name),
+  'a function that runs text or reaches files or settings cannot be listed',
+)
 const column = named(
   `${part}\\.${part}\\.${part}`,
   'a column is schema.table.column, as the catalogue spells it',
