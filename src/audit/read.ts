@@ -26,6 +26,8 @@ export interface Query {
 
 export interface Page {
   readonly events: readonly Line[]
+  /** The file of the youngest event in it. */
+  readonly file?: string
   /** For the next page's `before` or `after`; absent when there is nothing more. */
   readonly next?: Cursor
 }
@@ -43,16 +45,23 @@ export async function readPage(data: string, query: Query): Promise<Page> {
   const events: Line[] = []
   let read = 0
   let last: Cursor | undefined
-  for await (const { file, line, bytes } of forward
-    ? ahead(data, query.writer ?? 'gw', from)
-    : back(data, query.writer ?? 'gw', from)) {
-    if (events.length >= limit || read > mostRead)
-      return { events, ...(last === undefined ? {} : { next: last }) }
+  let youngest: string | undefined
+  const page = (next?: Cursor): Page => ({
+    events,
+    ...(youngest === undefined ? {} : { file: youngest }),
+    ...(next === undefined ? {} : { next }),
+  })
+  const writer = query.writer ?? 'gw'
+  for await (const found of forward ? ahead(data, writer, from) : back(data, writer, from)) {
+    if (events.length >= limit || read > mostRead) return page(last)
+    const { file, line, bytes } = found
     read += bytes
     last = { file, seq: line.seq }
-    if (matches(line, query)) events.push(line)
+    if (!matches(line, query)) continue
+    events.push(line)
+    if (forward || youngest === undefined) youngest = file
   }
-  return { events }
+  return page()
 }
 
 export async function* replay(

@@ -17,7 +17,7 @@ export interface Line {
 }
 
 export interface Fault {
-  /** Counted from 1, as editors do. */
+  /** Counted from 1, as editors do; 0 is the last line of what the chain goes on from. */
   readonly line: number
   readonly what: string
 }
@@ -144,7 +144,7 @@ export async function walk(at: Walk): Promise<Walked> {
   const blame = (found: Zone, next: RawLine | undefined): Fault => {
     const first = { line: found.line, what: found.why.what }
     if (found.why.before === true) return { line: found.line - 1, what: found.why.what }
-    if (found.why.unlinked !== true || found.line === 1) return first
+    if (found.why.unlinked !== true || tip.seq === 0) return first
     // The line after vouches for the one that does not follow, so it is the line before that was changed.
     const vouched = next === undefined || parseLine(next.bytes)?.prev === found.firstHash
     return vouched

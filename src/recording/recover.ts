@@ -13,6 +13,7 @@ import { readLines, readLinesBack } from '../ledger/lines.ts'
 import { recover } from '../ledger/recover.ts'
 import type { Seal, SealKey } from '../ledger/seal.ts'
 import { members } from '../ledger/text.ts'
+import { castName } from '../ledger/verify-recording.ts'
 import { type Line, parseLine } from '../ledger/walk.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { CastMark } from './cast.ts'
@@ -55,8 +56,6 @@ export async function recoverRecording(
   recovered.journal.close()
   return recovered.torn === undefined ? undefined : { tip: recovered.tip, seal: recovered.torn.seal }
 }
-
-export const castName = /^terminal(?:-[1-9][0-9]*)?\.cast$/
 
 async function castsOf(folder: string, disk: Disk | undefined): Promise<CastMark[]> {
   const names = readdirSync(folder).filter(name => castName.test(name))

@@ -1,0 +1,94 @@
+/** `postern replay SESSION`: plays a recording in the terminal: its terminals as they looked, everything else as lines. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Command } from 'commander'
+import type { Line } from '../ledger/walk.ts'
+import { readCast, readRecords, recordingFiles } from '../recording/read.ts'
+import { replayReset, replaySafe, replayStart } from '../recording/replay.ts'
+import { exit } from './exit.ts'
+import { print, visible } from './print.ts'
+import { Stop } from './stop.ts'
+
+interface Options {
+  readonly data: string
+  readonly speed: string
+  readonly idle: string
+}
+
+export function replayCommand(): Command {
+  return new Command('replay')
+    .description('play a recording in the terminal')
+    .argument('<session>')
+    .option('--data <folder>', 'the data folder', './data')
+    .option('--speed <factor>', 'how many times as fast; 0 for at once', '1')
+    .option('--idle <seconds>', 'the longest pause', '2')
+    .action(async (session: string, options: Options) => {
+      const speed = positive(options.speed, '--speed')
+      const idle = positive(options.idle, '--idle')
+      if ((await recordingFiles(options.data, session)) === undefined) {
+        throw new Stop(exit.no, `no recording ${visible(session)} in ${visible(options.data)}`)
+      }
+      const played = new Set<string>()
+      for await (const line of readRecords(options.data, session)) {
+        const { cast } = line as { cast?: unknown }
+        if (line.type === 'output' && typeof cast === 'string') {
+          if (!played.has(cast)) await play(options.data, session, cast, speed, idle)
+          played.add(cast)
+        } else if (line.type !== 'seal') print(recordText(line))
+      }
+    })
+}
+
+function positive(text: string, name: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+    throw new Stop(exit.usage, `${name} takes a number`)
+  return value
+}
+
+async function play(data: string, session: string, cast: string, speed: number, idle: number): Promise<void> {
+  let state = replayStart
+  let last = 0
+  // Ctrl-C in the middle must not leave the reader's terminal as the recording had it.
+  const stop = new AbortController()
+  const interrupt = () => stop.abort()
+  process.once('SIGINT', interrupt)
+  try {
+    for await (const event of readCast(data, session, cast)) {
+      if (stop.signal.aborted) break
+      if (event.code !== 'o') continue
+      const pause = Math.min(Math.max(0, event.time - last), idle)
+      last = event.time
+      if (speed > 0 && pause > 0) await pauseFor((pause * 1000) / speed, stop.signal)
+      const safe = replaySafe(state, event.data)
+      state = safe.state
+      process.stdout.write(safe.text)
+    }
+  } finally {
+    process.removeListener('SIGINT', interrupt)
+    process.stdout.write(`${replayReset}\n`)
+  }
+  if (stop.signal.aborted) throw new Stop(exit.no, 'interrupted')
+}
+
+async function pauseFor(millis: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(millis, undefined, { signal })
+  } catch (error) {
+    if ((error as Error).name !== 'AbortError') throw error
+  }
+}
+
+/** `12:00:05.120 statement select * from orders` and what came of it. */
+function recordText(line: Line): string {
+  const { time, type, seq, prev, ...rest } = line
+  const head = `${time.slice(11, 23)} ${type}`
+  if (type === 'statement') {
+    const { kind, text, verdict, reason } = rest as Record<string, string | undefined>
+    return visible(`${head} ${seq} ${kind}: ${text}${verdict === 'refused' ? `  REFUSED ${reason}` : ''}`)
+  }
+  return visible(
+    `${head} ${Object.entries(rest)
+      .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+      .join(' ')}`,
+  )
+}
