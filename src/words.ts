@@ -83,6 +83,8 @@ export interface Grant {
   readonly narrowed: readonly string[]
   readonly state: GrantState
   readonly issuedAt: Millis
+  /** When it was approved, where approval was needed: its time runs from here. */
+  readonly activatedAt?: Millis
   readonly expiresAt: Millis
   readonly endsBy: EndsBy
   /** Sessions open at once, and in all (`total: 1` is a grant for one use). */

@@ -2,11 +2,13 @@
 import type { GrantRow } from '../store/tables.ts'
 import type { Grant, Millis } from '../words.ts'
 import { ownerKey } from './owner.ts'
-import { type Verifier, verifierFromText, verifierToText } from './verifier.ts'
+import { type Verifier, type VerifierKind, verifierFromText, verifierToText } from './verifier.ts'
 
 /** A grant and what only its door may see. */
 export interface Stored {
   readonly grant: Grant
+  /** How its password is kept, once it has one. */
+  readonly kind: VerifierKind
   readonly verifier?: Verifier
   readonly publicKey?: Uint8Array
   readonly decideBy?: Millis
@@ -16,9 +18,9 @@ export interface Stored {
 type Document = Omit<
   Grant,
   'id' | 'state' | 'connection' | 'rule' | 'issuedAt' | 'expiresAt' | 'used' | 'ending'
->
+> & { readonly kind: VerifierKind }
 
-export function toRow({ grant, verifier, publicKey, decideBy, endedAt }: Stored): GrantRow {
+export function toRow({ grant, kind, verifier, publicKey, decideBy, endedAt }: Stored): GrantRow {
   const { id, state, connection, rule, issuedAt, expiresAt, used, ending, ...document } = grant
   return {
     id,
@@ -29,7 +31,7 @@ export function toRow({ grant, verifier, publicKey, decideBy, endedAt }: Stored)
     issued_at: issuedAt,
     expires_at: expiresAt,
     used,
-    document: JSON.stringify(document satisfies Document),
+    document: JSON.stringify({ ...document, kind } satisfies Document),
     verifier: verifier === undefined ? null : verifierToText(verifier),
     public_key: publicKey ?? null,
     decide_by: decideBy ?? null,
@@ -39,8 +41,9 @@ export function toRow({ grant, verifier, publicKey, decideBy, endedAt }: Stored)
 }
 
 export function fromRow(row: GrantRow): Stored {
-  const document = JSON.parse(row.document) as Document
+  const { kind, ...document } = JSON.parse(row.document) as Document
   return {
+    kind,
     grant: {
       ...document,
       id: row.id,

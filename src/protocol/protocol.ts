@@ -4,8 +4,9 @@
  *
  * Adding a protocol = adding a folder and one line in `registry.ts` (DESIGN.md section 4).
  */
-import type { Duplex } from 'node:stream'
+
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { SecureContext } from 'node:tls'
 import type { z } from 'zod'
 import type { HostPort } from '../config/config.ts'
@@ -113,7 +114,13 @@ export interface Proof {
 export type Shown =
   | { readonly how: 'secret'; readonly user: string; readonly secret: string }
   /** A SCRAM exchange that was run against `proof(user).scram` and failed or succeeded; failures are audited too. */
-  | { readonly how: 'scram'; readonly user: string; readonly proven: boolean }
+  | {
+      readonly how: 'scram'
+      readonly user: string
+      readonly proven: boolean
+      /** The `proof(user).scram` it was run against: a password renewed during the exchange must not pass. */
+      readonly against?: ScramVerifier
+    }
   /** The key whose signature was verified (never one merely offered: CVE-2024-45337, GHSA-3cjp). */
   | { readonly how: 'key'; readonly user: string; readonly key: Uint8Array }
 
@@ -164,7 +171,12 @@ export interface ClientProgram {
   /** The client logs in with a key that `postern connect` makes for the purpose, not with the password. */
   readonly wantsKey: boolean
   /** Arguments, environment and files (written 0600 under `folder`) for one run. */
-  prepare(at: { readonly grant: AnsweredGrant; readonly folder: string; readonly keyFile?: string; readonly args: readonly string[] }): {
+  prepare(at: {
+    readonly grant: AnsweredGrant
+    readonly folder: string
+    readonly keyFile?: string
+    readonly args: readonly string[]
+  }): {
     readonly args: readonly string[]
     readonly env: Readonly<Record<string, string>>
     readonly files: Readonly<Record<string, string>>
