@@ -8,23 +8,20 @@ import type { Issued } from './keyfile.ts'
 
 x509.cryptoProvider.set(webcrypto)
 
-const day = 86_400_000
-const authorityLife = 10 * 365 * day
-export const serverLife = 90 * day
 /** Clients' clocks may be behind ours. */
-const backdate = day
+const backdate = 86_400_000
 
 const curve = { name: 'ECDSA', namedCurve: 'P-256' } as const
 const signing = { name: 'ECDSA', hash: 'SHA-256' } as const
 
-export async function issueAuthority(now: Millis): Promise<Issued> {
+export async function issueAuthority(now: Millis, life: Millis): Promise<Issued> {
   const keys = await webcrypto.subtle.generateKey(curve, true, ['sign', 'verify'])
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serial(),
     // Two gateways' CAs must not look the same to a client that trusts both.
     name: [{ CN: [`Postern CA ${randomBytes(4).toString('hex')}`] }],
     notBefore: new Date(now - backdate),
-    notAfter: new Date(now + authorityLife),
+    notAfter: new Date(now + life),
     keys,
     signingAlgorithm: signing,
     extensions: [
@@ -36,7 +33,12 @@ export async function issueAuthority(now: Millis): Promise<Issued> {
   return { cert: pem(certificate), key: await exportKey(keys.privateKey) }
 }
 
-export async function issueServer(ca: Issued, names: readonly string[], now: Millis): Promise<Issued> {
+export async function issueServer(
+  ca: Issued,
+  names: readonly string[],
+  now: Millis,
+  life: Millis,
+): Promise<Issued> {
   const authority = new x509.X509Certificate(ca.cert)
   const [der] = x509.PemConverter.decode(ca.key)
   if (der === undefined) throw new Error('ca.key holds no key')
@@ -47,7 +49,7 @@ export async function issueServer(ca: Issued, names: readonly string[], now: Mil
     subject: [{ CN: ['Postern'] }],
     issuer: authority.subjectName,
     notBefore: new Date(now - backdate),
-    notAfter: new Date(now + serverLife),
+    notAfter: new Date(now + life),
     publicKey: keys.publicKey,
     signingKey,
     signingAlgorithm: signing,

@@ -23,6 +23,11 @@ export interface TlsKeys {
   readonly notAfter: Millis
 }
 
+const day = 86_400_000
+const authorityLife = 10 * 365 * day
+/** A CA with less than this before it could not sign for a whole one: a new one is made. */
+const serverLife = 90 * day
+
 /** Always in the certificate, whatever else the gateway is called. */
 const local = ['localhost', '127.0.0.1', '::1']
 
@@ -59,10 +64,10 @@ async function loadAuto(folder: string, names: readonly string[], now: Millis): 
 
 async function loadAuthority(folder: string, now: Millis): Promise<Issued> {
   const kept = await readPair(folder, 'ca')
-  const { issueAuthority, serverLife } = await import('./certificate.ts')
   if (kept !== undefined && new X509Certificate(kept.cert).validToDate.getTime() - now > serverLife)
     return kept
-  const made = await issueAuthority(now)
+  const { issueAuthority } = await import('./certificate.ts')
+  const made = await issueAuthority(now, authorityLife)
   await writePair(folder, 'ca', made)
   return made
 }
@@ -74,7 +79,7 @@ async function renewServer(
   now: Millis,
 ): Promise<Issued> {
   const { issueServer } = await import('./certificate.ts')
-  const made = await issueServer(ca, names, now)
+  const made = await issueServer(ca, names, now, serverLife)
   await writePair(folder, 'server', made)
   return made
 }
