@@ -1,6 +1,7 @@
 /** `postern explain CONNECTION`: why yes, why no; for groups that are supposed, or for a token that is verified. */
 import { readFile } from 'node:fs/promises'
 import { Command } from 'commander'
+import { clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { Refused } from '../denial.ts'
 import { createVerifier } from '../identity/verify.ts'
@@ -68,8 +69,12 @@ async function identityOf(options: Options, config: Config, now: Millis): Promis
   const text = await readFile(tokenFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
     throw new Stop(exit.usage, `${tokenFile} cannot be read: ${error.code}`)
   })
-  const clock = { now: () => now, mono: () => performance.now() }
-  const verifier = createVerifier({ ...config, clock, fetch, log: createLog('silent') })
+  const verifier = createVerifier({
+    ...config,
+    clock: { ...clock, now: () => now },
+    fetch,
+    log: createLog('silent'),
+  })
   return verifier.verify({ token: text.trim(), scheme: 'bearer' })
 }
 

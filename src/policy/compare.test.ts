@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Config, IssuerConfig, Rule } from '../config/config.ts'
 import { compareRules } from './compare.ts'
-import { connection, policy, protocols, rule, scope } from './policy.fixture.ts'
+import { connection, issuer, policy, protocols, rule, scope } from './policy.fixture.ts'
 import { compareSurroundings } from './surroundings.ts'
 
 const db = 'orders-db'
@@ -84,21 +84,11 @@ test('moving a rule before another one for the same connection is a change', () 
 })
 
 test('what changes around the rules is said too, and a lease without its value', () => {
-  const issuer: IssuerConfig = {
-    name: 'okta',
-    issuer: 'https://x',
-    audience: ['api://postern'],
-    groupsClaim: 'groups',
-    clientGroups: new Map(),
-    algorithms: ['RS256'],
-    dpop: 'never',
-    clockTolerance: 5_000,
-  }
   const side = (
     over: Partial<IssuerConfig>,
     to: object,
   ): Pick<Config, 'issuers' | 'connections' | 'people'> => ({
-    issuers: new Map([['okta', { ...issuer, ...over }]]),
+    issuers: new Map([['okta', issuer(over)]]),
     connections: new Map([[db, connection(db, to)]]),
   })
   const old = side({}, { lease: { user: 'ro', password: 'env:OLD' } })

@@ -7,7 +7,7 @@ import { confirm } from './confirm.ts'
 import { decide } from './decide.ts'
 import { grantOf } from './grant.fixture.ts'
 import type { Policy } from './permit.ts'
-import { asking, connection, now, policy, rule, scope } from './policy.fixture.ts'
+import { asking, connection, issuer, now, policy, rule, scope } from './policy.fixture.ts'
 
 const db = 'orders-db'
 const before = policy([rule('a', db)])
@@ -96,4 +96,16 @@ test('conditions hold at each use; where nobody uses it, from where is not asked
   assert.equal(code(issued(), inside, '10.1.1.1'), 'confirmed')
   assert.ok(!(confirm(issued(), undefined, now, inside) instanceof Refused))
   assert.equal(code(issued(), changed({ when: { clients: ['x'] } })), 'condition_unmet')
+})
+
+test('a client or a group that the configuration takes away is taken from live grants too', () => {
+  const under = (over: Parameters<typeof issuer>[0]) =>
+    changed({}, { issuers: new Map([['okta', issuer(over)]]) })
+  assert.equal(
+    code(issued(), under({ clients: ['0oaAgent1'], clientGroups: new Map([['0oaAgent1', ['a', 'b']]]) })),
+    'confirmed',
+  )
+  assert.equal(code(issued(), under({ clients: ['0oaAgent2'] })), 'grant_revoked')
+  assert.equal(code(issued(), under({ clientGroups: new Map([['0oaAgent1', ['b']]]) })), 'grant_revoked')
+  assert.equal(code(issued(), changed({}, { issuers: new Map() })), 'grant_revoked')
 })

@@ -12,6 +12,7 @@ import { narrow } from './narrow.ts'
 import type { Permit, Policy } from './permit.ts'
 import { checkRequire } from './require.ts'
 import { same } from './same.ts'
+import { noLongerTrusted } from './trust.ts'
 import { isPeoples } from './weigh.ts'
 import { checkWhen } from './when.ts'
 
@@ -30,6 +31,8 @@ export function confirm(
     return gone(grant, `client ${identity.client} is now under people.clients`)
   const rule = rulesFor(identity, policy.rules).find(one => one.id === grant.rule)
   if (rule === undefined) return gone(grant, `no rule ${grant.rule} is there for its groups`)
+  const stranger = noLongerTrusted(identity, rule, policy)
+  if (stranger !== undefined) return gone(grant, stranger)
   const connection = policy.connections.get(rule.connection)
   const protocol = connection && policy.protocols.get(connection.protocol)
   if (rule.connection !== grant.connection || protocol?.name !== grant.protocol || connection === undefined) {

@@ -4,7 +4,7 @@ import type { AnyProtocol } from '../protocol/protocol.ts'
 import type { EndsBy, GrantRequest, Identity, Millis, Narrowed, Source } from '../words.ts'
 
 /** The rules in force. A {@link Config} beside the registry of protocols is one. */
-export interface Policy extends Pick<Config, 'rules' | 'connections' | 'people'> {
+export interface Policy extends Pick<Config, 'rules' | 'connections' | 'people' | 'issuers'> {
   readonly protocols: ReadonlyMap<string, AnyProtocol>
 }
 

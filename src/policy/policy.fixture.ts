@@ -1,6 +1,6 @@
 /** For tests: two small protocols with real arithmetic, and a policy over them that each test bends. */
 import { z } from 'zod'
-import type { Connection, Rule } from '../config/config.ts'
+import type { Connection, IssuerConfig, Rule } from '../config/config.ts'
 import type { AnyProtocol, ScopeKind } from '../protocol/protocol.ts'
 import type { GrantRequest, Identity } from '../words.ts'
 import type { Asking, Policy } from './permit.ts'
@@ -87,6 +87,18 @@ export const rule = (group: string, connection: string, over: Partial<Rule> = {}
   ...over,
 })
 
+export const issuer = (over: Partial<IssuerConfig> = {}): IssuerConfig => ({
+  name: 'okta',
+  issuer: 'https://x.example/oauth2/default',
+  audience: ['api://postern'],
+  groupsClaim: 'groups',
+  clientGroups: new Map(),
+  algorithms: ['RS256'],
+  dpop: 'optional',
+  clockTolerance: 5_000,
+  ...over,
+})
+
 export const policy = (rules: readonly Rule[], over: Partial<Policy> = {}): Policy => ({
   rules,
   connections: new Map([
@@ -94,6 +106,7 @@ export const policy = (rules: readonly Rule[], over: Partial<Policy> = {}): Poli
     ['web-1', connection('web-1', { protocol: 'ssh' })],
     ['hidden', connection('hidden')],
   ]),
+  issuers: new Map([['okta', issuer()]]),
   people: { clients: ['0oaPeople'], operators: [], auditors: [] },
   protocols,
   ...over,
