@@ -2,21 +2,20 @@
  * One session channel, from both ends: the client's requests judged, recorded and passed on, the host's answers passed
  * back, data both ways under flow control. It runs one thing: a shell, a command or sftp (attack 116).
  */
-import { performance } from 'node:perf_hooks'
-import type { Seq, StreamRecorder, Touch, Verdict } from '../../recording/record.ts'
+import type { Seq, Verdict } from '../../recording/record.ts'
 import { Malformed, message, type Reader } from '../../statement/sftp/fields.ts'
 import type { Ending } from '../../words.ts'
-import { allowsEnv, judgeExec, judgeOther, judgePty, judgeShell, judgeSubsystem } from './guard.ts'
+import { judgeExec, judgeOther, judgeShell, judgeSubsystem } from './guard.ts'
 import { channelData, channelOpenFailed, channelRequest, maxPacket, msg, stderr } from './messages.ts'
 import { Pipe } from './pipe.ts'
+import { Program } from './program.ts'
 import { endingLine, oneLine, refusalLine, refusedStatus } from './refuse.ts'
 import type { RelaySide } from './relay.ts'
 import { Replies } from './replies.ts'
+import { type Asked, Setup } from './setup.ts'
 import { SftpRelay } from './sftp.ts'
-import { readSize, readTerminal, type Terminal } from './terminal.ts'
 import type { Running } from './upstream.ts'
 
-const maxEnv = 64
 const signals = new Set('ABRT ALRM HUP INT KILL PIPE QUIT TERM USR1 USR2'.split(' '))
 
 /** What runs in the channel. A refused one says why and ends; whatever its client still sends is thrown away. */
@@ -32,14 +31,9 @@ export class SessionChannel implements Running {
   readonly #down: Pipe
   readonly #replies: Replies
   #runs: Runs = 'nothing'
-  #pty: Terminal | undefined
-  readonly #env: Touch[] = []
-  #envAsked = 0
-  #stream: StreamRecorder | undefined
+  readonly #setup: Setup
+  #program: Program | undefined
   #sftp: SftpRelay | undefined
-  #startedAt = 0
-  #bytes = 0
-  #tag = 'no exit status'
   #nearEof = false
   #nearClosed = false
   #nearCloseSent = false
@@ -51,6 +45,7 @@ export class SessionChannel implements Running {
     this.id = id
     this.#relay = relay
     this.#near = near
+    this.#setup = new Setup(relay)
     this.over = new Promise(resolve => {
       this.#finish = resolve
     })
@@ -84,12 +79,11 @@ export class SessionChannel implements Running {
       this.#down.settle()
       return
     }
-    this.#bytes += data.length
     if (this.#sftp !== undefined && type === 0) {
       this.#sftp.fromFar(data)
       return
     }
-    this.#stream?.output(data, type === stderr ? 'stderr' : 'stdout')
+    this.#program?.output(data, type === stderr)
     this.#down.push(data, type === stderr)
     this.#down.settle()
   }
@@ -122,7 +116,7 @@ export class SessionChannel implements Running {
     this.#closeFar()
     this.#finish()
     this.#relay.stopped(this)
-    this.#endRecords()
+    this.endRecords()
     this.#down.after(() => this.#closeNear())
     this.#down.settle()
     this.#forget()
@@ -131,12 +125,12 @@ export class SessionChannel implements Running {
   farRequest(name: string, wantReply: boolean, fields: Reader): void {
     if (name === 'exit-status') {
       const status = fields.u32()
-      this.#tag = `exit ${status}`
+      if (this.#program !== undefined) this.#program.tag = `exit ${status}`
       this.#tell('exit-status', status)
     } else if (name === 'exit-signal') {
       const signal = fields.text()
       const core = fields.bool()
-      this.#tag = `signal ${signal}`
+      if (this.#program !== undefined) this.#program.tag = `signal ${signal}`
       this.#tell('exit-signal', oneLine(signal), core, oneLine(fields.text()), '')
     } else if (name === 'eow@openssh.com') {
       this.#tell('eow@openssh.com')
@@ -167,7 +161,7 @@ export class SessionChannel implements Running {
       this.#sftp.fromNear(data)
       return
     }
-    this.#stream?.input(data)
+    this.#program?.input(data)
     this.#up.push(data, false)
     this.#up.settle()
   }
@@ -189,7 +183,7 @@ export class SessionChannel implements Running {
     this.#nearClosed = true
     this.#down.drop()
     this.#closeNear()
-    if (!this.#farClosed && this.#stream !== undefined && this.#far !== undefined)
+    if (!this.#farClosed && this.#program !== undefined && this.#far !== undefined)
       this.#relay.toFar(channelRequest(this.#far, 'signal', false, 'HUP'))
     this.#closeFar()
     this.#forget()
@@ -204,9 +198,9 @@ export class SessionChannel implements Running {
   #ask(name: string, wantReply: boolean, fields: Reader): 'later' | 'done' | 'failed' {
     const fresh = this.#runs === 'nothing' && !this.#nearEof
     if (name === 'exec' && fresh)
-      return this.#start('exec', judgeExec(this.#relay.scope, fields.bytes(), this.#env), wantReply)
+      return this.#start('exec', judgeExec(this.#relay.scope, fields.bytes(), this.#setup.env), wantReply)
     if (name === 'shell' && fresh)
-      return this.#start('shell', judgeShell(this.#relay.scope, this.#env), wantReply)
+      return this.#start('shell', judgeShell(this.#relay.scope, this.#setup.env), wantReply)
     if (name === 'subsystem' && fresh) {
       const asked = fields.text()
       const verdict = judgeSubsystem(this.#relay.scope, asked)
@@ -214,11 +208,11 @@ export class SessionChannel implements Running {
       this.#relay.refused(verdict)
       return 'failed'
     }
-    if (name === 'pty-req' && fresh && this.#pty === undefined)
-      return this.#openPty(readTerminal(fields), wantReply)
-    if (name === 'env' && fresh) return this.#setEnv(fields.text(), fields.text(), wantReply)
-    if (name === 'window-change' && this.#pty !== undefined) return this.#resize(readSize(fields))
-    if (name === 'signal' && this.#stream !== undefined) {
+    if (name === 'pty-req' && fresh && this.#setup.pty === undefined)
+      return this.#passOn(this.#setup.openPty(fields), wantReply)
+    if (name === 'env' && fresh) return this.#passOn(this.#setup.setEnv(fields), wantReply)
+    if (name === 'window-change' && this.#setup.pty !== undefined) return this.#resize(fields)
+    if (name === 'signal' && this.#program !== undefined) {
       const signal = fields.text()
       if (this.#far === undefined || !signals.has(signal)) return 'failed'
       this.#relay.toFar(channelRequest(this.#far, 'signal', false, signal))
@@ -233,42 +227,20 @@ export class SessionChannel implements Running {
     return 'failed'
   }
 
-  #openPty(asked: Terminal, wantReply: boolean): 'later' | 'failed' {
-    const verdict = judgePty(this.#relay.scope, asked.term)
-    if (!verdict.allow) {
-      this.#relay.refused(verdict)
-      return 'failed'
-    }
-    this.#pty = asked
-    const { term, cols, rows, modes } = asked
-    return this.#passOn(wantReply, 'pty-req', term, cols, rows, 0, 0, modes)
-  }
-
-  #setEnv(name: string, value: string, wantReply: boolean): 'later' | 'failed' {
-    if (++this.#envAsked > maxEnv || !allowsEnv(this.#relay.scope, name, value)) return 'failed'
-    this.#env.push({ act: 'env', on: `${name}=${value}` })
-    return this.#passOn(wantReply, 'env', name, value)
-  }
-
-  #resize(size: { cols: number; rows: number }): 'done' {
-    if (this.#pty === undefined || (this.#pty.cols === size.cols && this.#pty.rows === size.rows))
-      return 'done'
-    this.#pty = { ...this.#pty, ...size }
-    this.#stream?.resize(size.cols, size.rows)
-    if (this.#far !== undefined)
-      this.#relay.toFar(channelRequest(this.#far, 'window-change', false, size.cols, size.rows, 0, 0))
-    return 'done'
-  }
-
-  #passOn(
-    wantReply: boolean,
-    name: string,
-    ...fields: readonly (number | string | Buffer)[]
-  ): 'later' | 'failed' {
-    if (this.#far === undefined) return 'failed'
+  #passOn(asked: Asked, wantReply: boolean): 'later' | 'failed' {
+    if (this.#far === undefined || asked === undefined) return 'failed'
+    const [name, ...fields] = asked
     if (wantReply) this.#replies.later()
     this.#relay.toFar(channelRequest(this.#far, name, wantReply, ...fields))
     return 'later'
+  }
+
+  #resize(fields: Reader): 'done' {
+    const size = this.#setup.resize(fields)
+    if (size === undefined || this.#far === undefined) return 'done'
+    this.#program?.resize(size.cols, size.rows)
+    this.#relay.toFar(channelRequest(this.#far, 'window-change', false, size.cols, size.rows, 0, 0))
+    return 'done'
   }
 
   #start(runs: 'exec' | 'shell' | 'sftp', verdict: Verdict, wantReply: boolean): 'later' | 'done' | 'failed' {
@@ -288,30 +260,15 @@ export class SessionChannel implements Running {
     }
     const seq = this.#relay.recorder.statement(verdict)
     this.#runs = runs
-    this.#startedAt = performance.now()
-    this.#record(runs, seq, verdict)
+    if (runs === 'sftp') this.#sftp = new SftpRelay(this.#relay, this.#up, this.#down)
+    else this.#program = new Program(this.#relay.recorder, seq, runs, verdict.statement.text, this.#setup.pty)
     this.#replies.later(done => {
-      if (!done) this.#tag = 'refused by the host'
+      if (!done && this.#program !== undefined) this.#program.tag = 'refused by the host'
       return wantReply
     })
     this.#send(seq, runs, verdict.statement.text)
     this.#relay.started(this)
     return 'later'
-  }
-
-  #record(runs: 'exec' | 'shell' | 'sftp', seq: Seq, verdict: Verdict): void {
-    const { recorder } = this.#relay
-    if (runs === 'sftp') {
-      this.#sftp = new SftpRelay(this.#relay, this.#up, this.#down)
-      return
-    }
-    const title = verdict.statement.text === '' ? 'shell' : verdict.statement.text.slice(0, 200)
-    this.#stream = recorder.stream(
-      seq,
-      this.#pty === undefined
-        ? { kind: 'digest', what: runs }
-        : { kind: 'terminal', ...sizeOf(this.#pty), title },
-    )
   }
 
   /** The one place from which something is set running on the host: `of` is the number of its record (invariant 7). */
@@ -336,9 +293,8 @@ export class SessionChannel implements Running {
     })
   }
 
-  /** The session is over: its records are closed, and the client is told in the channel why. */
+  /** The session is over: the client is told in the channel why. */
   cut(ending: Ending): void {
-    this.#endRecords()
     this.#down.drop()
     if (ending.why === 'client_closed' || this.#runs === 'nothing' || this.#far === undefined) return
     this.#lastWords(
@@ -351,7 +307,7 @@ export class SessionChannel implements Running {
     if (this.#nearCloseSent) return
     const bytes = Buffer.from(line)
     // In sftp's stream of packets there is no room for words but on stderr.
-    this.#down.push(bytes, this.#pty === undefined)
+    this.#down.push(bytes, this.#setup.pty === undefined)
     this.#down.settle()
     this.#down.drop()
     this.#relay.toNear(exit)
@@ -359,12 +315,9 @@ export class SessionChannel implements Running {
     this.#closeNear()
   }
 
-  #endRecords(): void {
+  endRecords(): void {
     this.#sftp?.end()
-    this.#sftp = undefined
-    const ms = Math.round(performance.now() - this.#startedAt)
-    this.#stream?.end({ tag: this.#tag, bytes: this.#bytes, ms })
-    this.#stream = undefined
+    this.#program?.end()
   }
 
   #closeNear(): void {
@@ -391,8 +344,4 @@ export class SessionChannel implements Running {
   #toFar(type: number, ...fields: readonly number[]): void {
     if (this.#far !== undefined && !this.#farCloseSent) this.#relay.toFar(message(type, this.#far, ...fields))
   }
-}
-
-function sizeOf(pty: Terminal): { cols: number; rows: number; term: string } {
-  return { cols: pty.cols, rows: pty.rows, term: pty.term }
 }

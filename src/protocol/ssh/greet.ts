@@ -41,7 +41,7 @@ export class Greeting {
   readonly #wire: Wire
   readonly #door: Door<SshScope, SshUpstream>
   readonly #entered: (session: SshSession | undefined) => void
-  #service = false
+  #services = 0
   #user: string | undefined
   #failures = 0
   #busy = false
@@ -69,13 +69,14 @@ export class Greeting {
   onMessage(type: number, payload: Buffer): void {
     if (this.#over) return
     if (type === msg.extInfo) return
-    if (type === msg.serviceRequest && !this.#service) {
-      if (new Reader(payload, 1).text() !== 'ssh-userauth') throw new Malformed('service')
-      this.#service = true
+    if (type === msg.serviceRequest) {
+      // Some clients ask again before each try.
+      if (new Reader(payload, 1).text() !== 'ssh-userauth' || ++this.#services > tries)
+        throw new Malformed('service')
       this.#wire.send(message(msg.serviceAccept, 'ssh-userauth'))
       return
     }
-    if (type !== msg.userauthRequest || !this.#service)
+    if (type !== msg.userauthRequest || this.#services === 0)
       throw new Malformed(`message ${type} before authentication`)
     if (this.#waiting.length >= maxWaiting) throw new Malformed('too many authentication requests at once')
     this.#waiting.push(Buffer.from(payload))

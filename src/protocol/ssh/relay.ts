@@ -292,7 +292,10 @@ export class Relay implements RelaySide, FarSide {
     this.#near.pause()
     this.#toNear = []
     this.#toFar = []
-    for (const channel of this.#channels.values()) this.#recorded(() => channel.cut(ending))
+    for (const channel of this.#channels.values()) {
+      this.#recorded(() => channel.endRecords())
+      channel.cut(ending)
+    }
     this.#recorded(() => this.recorder.flush())
     // What the client is told of its channels; to the host nothing goes any more but the cancelling.
     this.#toFar = []

@@ -39,6 +39,7 @@ declare module 'ssh2/lib/protocol/Protocol.js' {
 }
 declare module 'ssh2/lib/protocol/utils.js' {
   import type Protocol from 'ssh2/lib/protocol/Protocol.js'
+
   const transport: { sendPacket(protocol: Protocol, packet: Buffer, bypass?: boolean): boolean }
   export default transport
 }

@@ -4,7 +4,7 @@
  *
  * One more channel on the same connection runs a few lines of shell. Its parent is the sshd process of this very
  * connection, so the parent's other children are exactly our commands, each the leader of its own session; what is in
- * their sessions gets HUP and, half a second later, KILL. It needs /proc and a POSIX shell, and takes no input of the
+ * their sessions gets HUP and soon after KILL, also when the connection is closed by then. It needs /proc and a POSIX shell, and takes no input of the
  * client's: the text below is all that is ever sent.
  */
 import { message, Reader } from '../../statement/sftp/fields.ts'
@@ -15,6 +15,9 @@ import type { Wire } from './wire.ts'
 const channel = 0xffff_0000
 
 const script = `
+trap "" PIPE
+nl="
+"
 all() {
   for f in /proc/[0-9]*/stat; do
     l=; read -r l 2>/dev/null <"$f" || continue
@@ -23,17 +26,16 @@ all() {
     if [ "$1" != Z ]; then echo "$p $2 $4"; fi
   done
 }
+ours="$nl$(all | while read -r p pp s; do
+  if [ "$pp" = $PPID ] && [ "$p" = "$s" ] && [ "$p" != $$ ]; then echo "$p"; fi
+done)$nl"
 end() {
-  t=$(all)
-  echo "$t" | while read -r p pp s; do
-    [ "$pp" = $PPID ] && [ "$p" = "$s" ] && [ "$p" != $$ ] || continue
-    echo "$t" | while read -r q qq r; do
-      if [ "$r" = "$p" ]; then kill -$1 "$q" 2>/dev/null; fi
-    done
+  all | while read -r p pp s; do
+    case "$ours" in *"$nl$s$nl"*) kill -$1 "$p" 2>/dev/null ;; esac
   done
 }
 end HUP
-echo
+echo 2>/dev/null
 sleep 0.2 2>/dev/null || sleep 1
 end KILL
 `

@@ -27,20 +27,25 @@ export interface FarSide {
   onEnd(error?: Error): void
 }
 
-/** A command gets this long to obey HUP before KILL. */
+/** A command gets this long to obey HUP before KILL; with what follows, less than the broker's patience of 500 ms. */
 const hangUpMillis = 150
-const killMillis = 150
+const killMillis = 300
 
 export class SshUpstream implements Upstream {
   readonly wire: Wire
   readonly running = new Set<Running>()
   #side: FarSide | undefined
   #sweep: Sweep | undefined
+  #isSwept: () => void = () => undefined
+  readonly #swept: Promise<void>
   #cancelled: Promise<void> | undefined
   #ended: { readonly error: Error | undefined } | undefined
 
   constructor(wire: Wire) {
     this.wire = wire
+    this.#swept = new Promise(resolve => {
+      this.#isSwept = resolve
+    })
   }
 
   /** From now on the host's messages go there. */
@@ -77,21 +82,25 @@ export class SshUpstream implements Upstream {
   }
 
   async #cancel(): Promise<void> {
-    const running = [...this.running]
-    if (running.length === 0 || this.wire.ended) return
+    if (this.running.size === 0 || this.wire.ended) return
     this.wire.resume()
-    const over = Promise.all(running.map(one => one.over))
-    const honoured = Promise.all(running.map(one => one.signal('HUP')))
-    const refused = honoured.then(async all => (all.includes(false) ? 'refused' : await over))
-    if ((await Promise.race([over, refused, wait(hangUpMillis, 'late')])) === 'refused') {
-      this.#sweep = new Sweep(this.wire)
-      await Promise.race([this.#sweep.done, wait(hangUpMillis + killMillis)])
-      return
+    const over = Promise.all([...this.running].map(one => one.over))
+    this.#signal('HUP')
+    await Promise.race([over, wait(hangUpMillis)])
+    this.#signal('KILL')
+    await Promise.race([over, this.#swept, wait(killMillis)])
+  }
+
+  /** To whatever still runs; where the host does not honour it, the sweep goes instead. */
+  #signal(name: 'HUP' | 'KILL'): void {
+    if (this.#sweep !== undefined) return
+    for (const one of this.running) {
+      void one.signal(name).then(honoured => {
+        if (honoured || this.#sweep !== undefined || this.wire.ended) return
+        this.#sweep = new Sweep(this.wire)
+        void this.#sweep.done.then(this.#isSwept)
+      })
     }
-    const left = [...this.running]
-    if (left.length === 0) return
-    for (const one of left) void one.signal('KILL')
-    await Promise.race([over, wait(killMillis)])
   }
 
   destroy(): void {

@@ -12,20 +12,12 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { createSecureContext } from 'node:tls'
 import { SecretRef } from '../../config/secret.ts'
 import { Refused, refuse } from '../../denial.ts'
-import {
-  type FileRecord,
-  type Recorder,
-  RecordingLost,
-  type Result,
-  type Seq,
-  type StreamForm,
-  type Verdict,
-} from '../../recording/record.ts'
 import type { Ending, Grant, Narrowed } from '../../words.ts'
 import type { Door, Session } from '../protocol.ts'
 import type { SshTarget } from './dial.ts'
 import { loadHostKey } from './hostkey.ts'
 import { ssh } from './index.ts'
+import { MemoryRecorder } from './recorder.fixture.ts'
 import type { SshScope } from './scope.ts'
 import type { SshUpstream } from './upstream.ts'
 
@@ -35,56 +27,6 @@ export interface Granted {
   readonly key?: Uint8Array
   readonly scope: SshScope
   readonly refusal?: Refused
-}
-
-/** Everything that a session was asked to write, in order. */
-export class MemoryRecorder implements Recorder {
-  readonly lines: { readonly what: string; readonly of: number; readonly value: unknown }[] = []
-  flushed = 0
-  broken = false
-  #seq = 0
-  statement(verdict: Verdict): Seq {
-    this.lines.push({ what: verdict.allow ? 'allowed' : 'refused', of: ++this.#seq, value: verdict.statement })
-    return this.#seq as Seq
-  }
-  result(of: Seq, value: Result): void {
-    this.lines.push({ what: 'result', of, value })
-  }
-  file(of: Seq, value: FileRecord): void {
-    this.lines.push({ what: 'file', of, value })
-  }
-  stream(of: Seq, form: StreamForm) {
-    const sums = { output: 0, stderr: 0, input: 0, text: '' }
-    this.lines.push({ what: 'stream', of, value: form })
-    return {
-      output: (bytes: Uint8Array, from: 'stdout' | 'stderr' = 'stdout') => {
-        sums[from === 'stderr' ? 'stderr' : 'output'] += bytes.length
-        if (sums.text.length < 10_000) sums.text += Buffer.from(bytes).toString()
-      },
-      input: (bytes: Uint8Array) => {
-        sums.input += bytes.length
-      },
-      resize: (cols: number, rows: number) => {
-        this.lines.push({ what: 'resize', of, value: { cols, rows } })
-      },
-      end: (result: Result) => {
-        this.lines.push({ what: 'end', of, value: { ...result, ...sums } })
-      },
-    }
-  }
-  hide(): void {
-    this.lines.push({ what: 'hide', of: 0, value: undefined })
-  }
-  flush(): void {
-    if (this.broken) throw new RecordingLost(new Error('ENOSPC'))
-    this.flushed = this.lines.length
-  }
-  close(): Promise<void> {
-    return Promise.resolve()
-  }
-  of(what: string): readonly unknown[] {
-    return this.lines.filter(line => line.what === what).map(line => line.value)
-  }
 }
 
 export class TestSession implements Session<SshScope, SshUpstream> {
@@ -99,7 +41,12 @@ export class TestSession implements Session<SshScope, SshUpstream> {
   ending: Ending | undefined
   over: Promise<void> | undefined
 
-  constructor(granted: Granted, upstream: SshUpstream, recorder: MemoryRecorder, served: () => Promise<void>) {
+  constructor(
+    granted: Granted,
+    upstream: SshUpstream,
+    recorder: MemoryRecorder,
+    served: () => Promise<void>,
+  ) {
     this.grant = { id: granted.id } as Grant
     this.scope = granted.scope as Narrowed<SshScope>
     this.upstream = upstream
@@ -130,6 +77,8 @@ export interface World extends AsyncDisposable {
   readonly keyFile: string
   readonly publicKey: string
   readonly sessions: TestSession[]
+  /** The newest session, or one before it. */
+  last(back?: number): TestSession
   readonly notes: Refused[]
   readonly shown: unknown[]
   grant(scope: unknown, more?: Partial<Granted>): Granted
@@ -171,9 +120,13 @@ PasswordAuthentication no
 ${options.extra ?? ''}
 `
   writeFileSync(join(folder, 'sshd_config'), config)
-  const sshd = spawn('/usr/sbin/sshd', ['-D', '-f', join(folder, 'sshd_config'), '-E', join(folder, 'sshd.log')], {
-    stdio: 'ignore',
-  })
+  const sshd = spawn(
+    '/usr/sbin/sshd',
+    ['-D', '-f', join(folder, 'sshd_config'), '-E', join(folder, 'sshd.log')],
+    {
+      stdio: 'ignore',
+    },
+  )
   await listening(sshdPort)
   const target = ssh.target.parse({ host: '127.0.0.1', port: sshdPort, host_key: hostKey })
   const lease = {
@@ -194,7 +147,12 @@ ${options.extra ?? ''}
       proof: user => {
         const blob = grants.get(user)?.key
         return Promise.resolve({
-          scram: { iterations: 1, salt: randomBytes(1), storedKey: randomBytes(1), serverKey: randomBytes(1) },
+          scram: {
+            iterations: 1,
+            salt: randomBytes(1),
+            storedKey: randomBytes(1),
+            serverKey: randomBytes(1),
+          },
           tokenLogin: false,
           publicKeys: blob === undefined ? [] : [blob],
         })
@@ -218,7 +176,12 @@ ${options.extra ?? ''}
           signal: drain.signal,
         })
         if (up instanceof Refused) return up
-        const session = new TestSession(granted, up as SshUpstream, new MemoryRecorder(), () => served.promise)
+        const session = new TestSession(
+          granted,
+          up as SshUpstream,
+          new MemoryRecorder(),
+          () => served.promise,
+        )
         sessions.push(session)
         return session
       },
@@ -244,7 +207,8 @@ ${options.extra ?? ''}
   writeFileSync(join(folder, 'known_hosts'), `[127.0.0.1]:${port} ${own.public}\n`)
 
   const close = async () => {
-    for (const session of sessions) await session.end({ how: 'close', why: 'shutting_down', text: 'the test is over' })
+    for (const session of sessions)
+      await session.end({ how: 'close', why: 'shutting_down', text: 'the test is over' })
     server.close()
     sshd.kill()
     rmSync(folder, { recursive: true, force: true })
@@ -258,6 +222,11 @@ ${options.extra ?? ''}
     sessions,
     notes,
     shown,
+    last: (back = 1) => {
+      const session = sessions.at(-back)
+      if (session === undefined) throw new Error('there is no such session')
+      return session
+    },
     grant: (scope, more = {}) => {
       const granted: Granted = {
         id: `g_${randomBytes(6).toString('hex')}`,
@@ -270,7 +239,16 @@ ${options.extra ?? ''}
       return granted
     },
     args: (granted, flag = '-p') => [
-      ...['-F', 'none', '-i', join(folder, 'agent'), flag, String(port), '-o', `UserKnownHostsFile=${folder}/known_hosts`],
+      ...[
+        '-F',
+        'none',
+        '-i',
+        join(folder, 'agent'),
+        flag,
+        String(port),
+        '-o',
+        `UserKnownHostsFile=${folder}/known_hosts`,
+      ],
       ...['-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes', '-o', `User=${granted.id}`],
     ],
     close,
@@ -285,7 +263,12 @@ export interface Ran {
 }
 
 /** Runs a client to its end. */
-export function run(program: string, args: readonly string[], input = '', env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+export function run(
+  program: string,
+  args: readonly string[],
+  input = '',
+  env: NodeJS.ProcessEnv = {},
+): Promise<Ran> {
   const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''

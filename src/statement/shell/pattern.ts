@@ -81,32 +81,30 @@ function compile(pattern: Symbols): readonly Piece[] {
   return pieces
 }
 
-/** By sets of reachable positions: at most pattern times word steps, whatever an enemy writes. */
+/** By the set of places that are reached: at most pattern times word steps, whatever an enemy writes. */
 function glob(pieces: readonly Piece[], word: Symbols): boolean {
-  let reached = closure(pieces, new Set([0]))
+  let reached = new Uint8Array(pieces.length + 1)
+  reached[0] = 1
+  spread(pieces, reached)
   for (const symbol of word) {
-    const next = new Set<number>()
-    for (const at of reached) {
-      const piece = pieces[at]
-      if (piece === undefined) continue
+    const next = new Uint8Array(pieces.length + 1)
+    pieces.forEach((piece, at) => {
+      if (reached[at] === 0) return
       if ('one' in piece) {
-        if (piece.one === symbol) next.add(at + 1)
+        if (piece.one === symbol) next[at + 1] = 1
       } else if (!isMark(symbol) && (piece.any === 'path' || symbol !== '/')) {
-        next.add(at)
+        next[at] = 1
       }
-    }
-    if (next.size === 0) return false
-    reached = closure(pieces, next)
+    })
+    spread(pieces, next)
+    reached = next
   }
-  return reached.has(pieces.length)
+  return reached[pieces.length] === 1
 }
 
 /** A wildcard may also match nothing. */
-function closure(pieces: readonly Piece[], from: ReadonlySet<number>): Set<number> {
-  const all = new Set(from)
-  for (const at of all) {
-    const piece = pieces[at]
-    if (piece !== undefined && 'any' in piece) all.add(at + 1)
-  }
-  return all
+function spread(pieces: readonly Piece[], reached: Uint8Array): void {
+  pieces.forEach((piece, at) => {
+    if ('any' in piece && reached[at] === 1) reached[at + 1] = 1
+  })
 }

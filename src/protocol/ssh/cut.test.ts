@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { after, before, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Ending } from '../../words.ts'
+import { processes, run, until, type World, world } from './world.fixture.ts'
+
+let w: World
+before(async () => {
+  w = await world()
+})
+after(() => w.close())
+
+const expired: Ending = {
+  how: 'cut',
+  why: 'grant_expired',
+  text: "grant g_1 expired at 12:00:05Z (the rule's 10m)",
+}
+let unique = 7_000_000 + Math.floor(Math.random() * 100_000)
+
+test('at the cut a running command is gone from the host, and its client is told why', async () => {
+  const seconds = String(unique++)
+  const client = run('ssh', [...w.args(w.grant({ exec: ['*'] })), '127.0.0.1', `sleep ${seconds}`])
+  await until(() => processes(`sleep ${seconds}`) === 1, 'the command runs')
+  await w.last().end(expired)
+  await until(() => processes(`sleep ${seconds}`) === 0, 'nothing of it runs')
+  const ran = await client
+  assert.equal(ran.code, 255)
+  assert.match(ran.stderr, /postern: grant g_1 expired at 12:00:05Z \(the rule's 10m\)/)
+})
+
+test("at the cut everything in the command's own session goes, also what ignores HUP", async () => {
+  const seconds = String(unique++)
+  const command = `trap '' HUP; sleep ${seconds} & sleep ${seconds}; wait`
+  const client = run('ssh', [...w.args(w.grant({ exec: ['*'] })), '127.0.0.1', command])
+  await until(() => processes(`sleep ${seconds}`) === 2, 'the commands run')
+  await w.last().end(expired)
+  await until(() => processes(`sleep ${seconds}`) === 0, 'both are gone')
+  await client
+})
+
+test('at the cut every channel is told and every command goes, a terminal too', async () => {
+  const seconds = String(unique++)
+  const g = w.grant({ exec: ['*'], shell: true })
+  const control = `${w.folder}/cut`
+  const first = run('ssh', ['-M', '-S', control, ...w.args(g), '127.0.0.1', `sleep ${seconds}`])
+  await until(() => processes(`sleep ${seconds}`) === 1, 'the first runs')
+  const shell = spawn('ssh', ['-tt', '-S', control, ...w.args(g), '127.0.0.1'], { stdio: 'pipe' })
+  let seen = ''
+  shell.stdout.on('data', chunk => {
+    seen += chunk
+  })
+  const over = new Promise(resolve => shell.once('close', resolve))
+  shell.stdin.write(`sleep ${seconds}\n`)
+  await until(() => processes(`sleep ${seconds}`) === 2, 'the second runs')
+  await w.last().end(expired)
+  await until(() => processes(`sleep ${seconds}`) === 0, 'nothing of it runs')
+  await Promise.all([first, over])
+  assert.match(seen, /\r\npostern: grant g_1 expired/)
+  const ends = w.last().recorder.of('end')
+  assert.equal(ends?.length, 2)
+})
+
+test('when the client goes away, what it left running goes too', async () => {
+  const seconds = String(unique++)
+  const client = spawn('ssh', [...w.args(w.grant({ exec: ['*'] })), '127.0.0.1', `sleep ${seconds}`], {
+    stdio: 'ignore',
+  })
+  await until(() => processes(`sleep ${seconds}`) === 1, 'the command runs')
+  client.kill('SIGKILL')
+  await until(() => processes(`sleep ${seconds}`) === 0, 'the command is gone')
+  assert.equal(w.last().ending?.why, 'client_closed')
+})
+
+test('a client that stops and ignores everything is cut all the same', async () => {
+  const seconds = String(unique++)
+  const client = spawn('ssh', [...w.args(w.grant({ exec: ['*'] })), '127.0.0.1', `sleep ${seconds}`], {
+    stdio: 'ignore',
+  })
+  await until(() => processes(`sleep ${seconds}`) === 1, 'the command runs')
+  client.kill('SIGSTOP')
+  await w.last().end(expired)
+  await until(() => processes(`sleep ${seconds}`) === 0, 'nothing of it runs')
+  client.kill('SIGKILL')
+})
+
+test('when the record cannot be written nothing reaches the host, and the client is told', async () => {
+  const seconds = String(unique++)
+  const g = w.grant({ exec: ['*'] })
+  const control = `${w.folder}/lost`
+  const first = run('ssh', ['-M', '-S', control, ...w.args(g), '127.0.0.1', `sleep ${seconds}`])
+  await until(() => processes(`sleep ${seconds}`) === 1, 'the first runs')
+  const session = w.last()
+  session.recorder.broken = true
+  await run('ssh', [
+    '-S',
+    control,
+    ...w.args(g),
+    '-o',
+    'ControlMaster=no',
+    '-o',
+    'ProxyCommand=false',
+    '127.0.0.1',
+    `touch ${w.folder}/unrecorded`,
+  ])
+  const ran = await first
+  assert.match(ran.stderr, /postern: the recording cannot be written/)
+  assert.equal(session.ending?.why, 'recording_unavailable')
+  await wait(100)
+  const there = await run('ls', [`${w.folder}/unrecorded`])
+  assert.notEqual(there.code, 0)
+})
+
+test('when the host goes away the client is told', async () => {
+  const client = run(
+    'ssh',
+    ['-tt', ...w.args(w.grant({ exec: ['*'], shell: true })), '127.0.0.1'],
+    'kill -9 $PPID\n',
+  )
+  const ran = await client
+  assert.match(ran.stdout + ran.stderr, /the host closed the connection/)
+  assert.equal(w.last().ending?.why, 'upstream_closed')
+})
