@@ -11,7 +11,7 @@ import type { Dialling } from '../protocol.ts'
 import { Gone, Inbox } from './inbox.ts'
 import { type Link, openLink } from './link.ts'
 import { type MaskedColumns, resolveMasks } from './mask.ts'
-import { visibleParameter } from './parameters.ts'
+import { readParameter, visibleParameter } from './parameters.ts'
 import type { PostgresScope } from './scope.ts'
 import { clientBare, clientFinal, MECHANISM } from './scram.ts'
 import { CHECK_CONNECTION, findColumns, run, startupSettings } from './session-setup.ts'
@@ -21,7 +21,6 @@ import {
   AUTHENTICATION,
   BACKEND_KEY,
   ERROR,
-  endOfString,
   errorFields,
   frame,
   handshakeBounds,
@@ -165,12 +164,6 @@ async function untilReady(inbox: Inbox): Promise<{ key: Buffer; parameters: Map<
       if (parameters.size > 64) throw new Violation('too many parameters')
     } else if (type !== NOTICE) throw new Violation('an unexpected message before the session was ready')
   }
-}
-
-function readParameter(payload: Buffer): readonly [string, string] {
-  const end = endOfString(payload, 0, payload.length)
-  const last = endOfString(payload, end + 1, payload.length)
-  return [payload.toString('utf8', 0, end), payload.toString('utf8', end + 1, last)]
 }
 
 async function masked(link: Link, inbox: Inbox, scope: PostgresScope): Promise<MaskedColumns | Refused> {

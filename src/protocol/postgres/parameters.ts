@@ -2,6 +2,15 @@
  * Which of the server's settings a client is told (ParameterStatus). The lease's role is not among them: who one is
  * upstream is not the agent's to know. `client_encoding` and the quoting rules must stay what the guard assumes (attack 81).
  */
+import { endOfString } from './wire.ts'
+
+/** Name and value of a ParameterStatus. */
+export function readParameter(payload: Buffer): readonly [string, string] {
+  const end = endOfString(payload, 0, payload.length)
+  const last = endOfString(payload, end + 1, payload.length)
+  return [payload.toString('utf8', 0, end), payload.toString('utf8', end + 1, last)]
+}
+
 const visible = new Set([
   'server_version',
   'server_encoding',

@@ -34,7 +34,12 @@ export function loginRefused(denial: Denial, user: string): Buffer {
 
 export function badPassword(user: string): Buffer {
   const shown = user.slice(0, 64).replace(/[^\x20-\x7e]/g, '?')
-  return fatal('28P01', `password authentication failed for user "${shown}"`)
+  return report(ERROR, {
+    S: 'FATAL',
+    V: 'FATAL',
+    C: '28P01',
+    M: `password authentication failed for user "${shown}"`,
+  })
 }
 
 /** The last words of a session (invariant 6). */

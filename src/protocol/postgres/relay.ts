@@ -52,8 +52,9 @@ export async function relay(session: PostgresSession, greeted: Greeted, guard: P
       return
     }
   } catch (error) {
-    await cut(wire, session.upstream, endingOf(error), then => then())
-    end(endingOf(error))
+    const ending = session.signal.aborted ? (session.signal.reason as Ending) : endingOf(error)
+    end(ending)
+    await cut(wire, session.upstream, ending, then => then())
     return
   }
   const { upstream, recorder, scope, grant } = session

@@ -7,7 +7,7 @@ import { type FrameJudge, Frames } from './frames.ts'
 import type { Line } from './line.ts'
 import { maskRow, planMask } from './mask.ts'
 import type { Owed } from './owed.ts'
-import { breaksJudgement, visibleParameter } from './parameters.ts'
+import { breaksJudgement, readParameter, visibleParameter } from './parameters.ts'
 import { truncated } from './refuse.ts'
 import { Tally } from './tally.ts'
 import * as wire from './wire.ts'
@@ -193,13 +193,9 @@ export class ServerTurn implements FrameJudge {
   }
 
   #parameter(bytes: Buffer, at: number, total: number): true {
-    const nameEnd = wire.endOfString(bytes, at + 5, at + total)
-    const valueEnd = wire.endOfString(bytes, nameEnd + 1, at + total)
-    const name = bytes.toString('latin1', at + 5, nameEnd)
+    const [name, value] = readParameter(bytes.subarray(at + 5, at + total))
     // Attack 81: with another encoding or other quoting the server reads another statement than was judged.
-    if (breaksJudgement(name, bytes.toString('latin1', nameEnd + 1, valueEnd))) {
-      throw new wire.Violation(`the session's ${name} was changed`)
-    }
+    if (breaksJudgement(name, value)) throw new wire.Violation(`the session's ${name} was changed`)
     if (!visibleParameter(name)) this.#drop(at, total)
     return true
   }

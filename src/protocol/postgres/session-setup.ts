@@ -4,6 +4,7 @@
  */
 import type { Inbox } from './inbox.ts'
 import type { Link } from './link.ts'
+import { readParameter } from './parameters.ts'
 import type { PostgresScope } from './scope.ts'
 import {
   COMMAND_COMPLETE,
@@ -72,13 +73,13 @@ export interface Answer {
   /** The server's complaint. */
   readonly error: string | null
   /** Settings that the server reported meanwhile. */
-  readonly reported: readonly Buffer[]
+  readonly reported: readonly (readonly [string, string])[]
 }
 
 /** One simple query of ours and its whole answer. */
 export async function run(link: Link, inbox: Inbox, sql: string): Promise<Answer> {
   const rows: (string | null)[][] = []
-  const reported: Buffer[] = []
+  const reported: (readonly [string, string])[] = []
   let error: string | null = null
   link.wire.write(query(sql))
   for (;;) {
@@ -94,7 +95,7 @@ export async function run(link: Link, inbox: Inbox, sql: string): Promise<Answer
         break
       }
       case PARAMETER_STATUS:
-        reported.push(payload)
+        reported.push(readParameter(payload))
         break
       case READY:
         return { rows, error, reported }

@@ -7,6 +7,7 @@ import type { Upstream } from '../protocol.ts'
 import { Inbox } from './inbox.ts'
 import { type Link, openLink, type Reader } from './link.ts'
 import type { MaskedColumns } from './mask.ts'
+import { visibleParameter } from './parameters.ts'
 import { run } from './session-setup.ts'
 import type { PostgresTarget } from './target.ts'
 import { frame, int32, TERMINATE } from './wire.ts'
@@ -25,20 +26,24 @@ export interface Opened {
 
 export class PostgresUpstream implements Upstream {
   readonly database: string
-  /** ParameterStatus as the server reported it, filtered. */
-  readonly parameters: ReadonlyMap<string, string>
   readonly masks: MaskedColumns
+  readonly #parameters: Map<string, string>
   readonly #target: PostgresTarget
   readonly #link: Link
   readonly #key: Buffer
 
   constructor(opened: Opened) {
     this.database = opened.target.database
-    this.parameters = opened.parameters
+    this.#parameters = new Map(opened.parameters)
     this.masks = opened.masks
     this.#target = opened.target
     this.#link = opened.link
     this.#key = opened.key
+  }
+
+  /** ParameterStatus as the server reported it, filtered. */
+  get parameters(): ReadonlyMap<string, string> {
+    return this.#parameters
   }
 
   /** From now on `reader` gets what the server sends. */
@@ -68,7 +73,10 @@ export class PostgresUpstream implements Upstream {
   async apply(_of: Seq, sql: string): Promise<string | null> {
     const inbox = new Inbox(1024 * 1024)
     this.#link.reader = readInto(inbox)
-    const { error } = await run(this.#link, inbox, sql)
+    this.#link.resume()
+    const { error, reported } = await run(this.#link, inbox, sql)
+    this.#link.pause()
+    for (const [name, value] of reported) if (visibleParameter(name)) this.#parameters.set(name, value)
     return error
   }
 
