@@ -7,6 +7,7 @@ import type { AuditLog } from '../audit/audit.ts'
 import type { Connection } from '../config/config.ts'
 import type { Leased } from '../config/secret.ts'
 import { Refused, refuse } from '../denial.ts'
+import type { Use } from '../grant/redeem.ts'
 import type { AnyProtocol, Upstream } from '../protocol/protocol.ts'
 import { RecordingLost } from '../recording/record.ts'
 import type { openRecorder } from '../recording/recorder.ts'
@@ -27,6 +28,8 @@ export interface Broker {
   record: (session: LiveSession, at: Admitted) => ReturnType<typeof openRecorder>
   /** Whether the grant is still good this very moment: synchronous, so nothing slips between the look and the use. */
   stillGood(grant: Grant): true | Refused
+  /** Told when a session is entered. */
+  opened(session: LiveSession): void
   /** Told when a session has closed for good. */
   closed(session: LiveSession, ending: Ending, tookMs: number): void
 }
@@ -38,8 +41,8 @@ export interface Admitted {
   readonly protocol: AnyProtocol
   readonly source: Source
   readonly client: { destroy(): void }
-  /** Gives the reserved use of the grant back. */
-  readonly release: () => void
+  /** The place among the grant's sessions that was taken for this one. */
+  readonly use: Use
 }
 
 export function openSession(
@@ -47,10 +50,7 @@ export function openSession(
   { broker }: { broker: Broker },
 ): { session: LiveSession } | Refused {
   const good = broker.stillGood(at.grant)
-  if (good !== true) {
-    at.release()
-    return good
-  }
+  if (good !== true) return good
   const facts = {
     id: broker.newSessionId(),
     grant: at.grant,
@@ -62,8 +62,9 @@ export function openSession(
     destroyClient: () => at.client.destroy(),
     closed: broker.closed,
   })
-  session.undo(at.release)
+  session.undo(() => at.use.close())
   broker.live.add(session)
+  broker.opened(session)
   session.undo(() => broker.live.remove(session))
   return { session }
 }

@@ -126,8 +126,10 @@ export class LiveSession implements Session<unknown, Upstream> {
     }
   }
 
+  /** A client whose session never opened is still the protocol's, which tells it why. */
   #destroy(): void {
-    this.#upstream?.destroy()
+    if (this.#upstream === undefined) return
+    this.#upstream.destroy()
     this.#end.destroyClient()
   }
 }

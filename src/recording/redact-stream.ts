@@ -4,7 +4,7 @@
  * lost, whatever their encoding.
  */
 import type { Hidden } from './hidden.ts'
-import { mark, spans } from './redact.ts'
+import { hide, mark, spans } from './redact.ts'
 import { nextToken, type Span, tokenAtEnd } from './tokens.ts'
 
 /** What is longer and still undecided is hidden: nothing but a token looks like one for so long. */
@@ -50,7 +50,7 @@ export class StreamRedactor {
     let at = 0
     for (const span of spans(text, 0, [...this.#hidden.byteFinders, nextToken, nextQuoted])) {
       if (span.start >= limit) break
-      out += text.slice(at, span.start) + mark(text.slice(span.start, span.end), 'latin1')
+      out += text.slice(at, span.start) + hide(text, span, 'latin1')
       at = span.end
     }
     return at >= limit ? { out, upTo: at } : { out: out + text.slice(at, limit), upTo: limit }
@@ -70,7 +70,7 @@ function nextQuoted(text: string, from: number): Span | undefined {
   const found = quoted.exec(text)
   if (found === null) return undefined
   const end = found.index + found[0].length - 1
-  return { start: end - (found[1]?.length ?? 0), end }
+  return { start: found.index, end, kept: found[0].length - 1 - (found[1]?.length ?? 0) }
 }
 
 /** Where the longest proper prefix of `form` that ends `text` begins. */

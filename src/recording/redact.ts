@@ -27,10 +27,14 @@ export function redactSpans(
   let out = ''
   let at = 0
   for (const span of spans(text, 0, finders)) {
-    out += text.slice(at, span.start) + mark(text.slice(span.start, span.end), encoding)
+    out += text.slice(at, span.start) + hide(text, span, encoding)
     at = span.end
   }
   return at === 0 ? text : out + text.slice(at)
+}
+
+export function hide(text: string, { start, end, kept = 0 }: Span, encoding: 'utf8' | 'latin1'): string {
+  return text.slice(start, start + kept) + mark(text.slice(start + kept, end), encoding)
 }
 
 export function* spans(text: string, from: number, finders: readonly Finder[]): Generator<Span, void> {

@@ -8,7 +8,8 @@
 export type ReplayState =
   | { readonly at: 'text' }
   | { readonly at: 'escape' }
-  | { readonly at: 'charset' }
+  /** After ESC and an intermediate character. */
+  | { readonly at: 'charset'; readonly of: string }
   /** Between ESC [ and its last character. */
   | { readonly at: 'csi'; readonly text: string }
   /** Within OSC, DCS, SOS, PM or APC. */
@@ -72,10 +73,13 @@ function inSequence(
   char: string,
 ): { state: ReplayState; text: string } {
   if (now.at === 'charset')
-    return { state: replayStart, text: char === '0' || char === 'B' ? `\u001b(${char}` : '' }
+    return {
+      state: replayStart,
+      text: now.of === '(' && (char === '0' || char === 'B') ? `\u001b(${char}` : '',
+    }
   if (now.at === 'escape') {
     if (char === '[') return { state: { at: 'csi', text: '' }, text: '' }
-    if (char === '(') return { state: { at: 'charset' }, text: '' }
+    if (intermediate) return { state: { at: 'charset', of: char }, text: '' }
     if (']PX^_'.includes(char)) return { state: { at: 'string', length: 0 }, text: '' }
     return { state: replayStart, text: '78DEM'.includes(char) ? `\u001b${char}` : '' }
   }

@@ -3,6 +3,8 @@
 export interface Span {
   readonly start: number
   readonly end: number
+  /** Characters at the start that only say what follows, and stay. */
+  readonly kept?: number
 }
 
 const passwordLength = 'pst_'.length + 43

@@ -1,0 +1,56 @@
+/** A grant as its owner sees it. What the protocol says of itself (endpoint, env, connect) comes from the protocol. */
+import type { House } from '../house.ts'
+import type { Presented } from '../protocol/protocol.ts'
+import type { Grant } from '../words.ts'
+
+export interface GrantJson {
+  id: string
+  connection: string
+  protocol: string
+  rule: string
+  state: Grant['state']
+  scope: Record<string, unknown>
+  narrowed: string[]
+  issued_at: string
+  expires_at: string
+  ends_by: Grant['endsBy']
+  ending?: string
+  endpoint?: Presented['endpoint']
+  credential?: { username: string; password?: string }
+  env?: Record<string, string>
+  connect?: string
+}
+
+export function answerGrant(grant: Grant, house: House, password?: string): GrantJson {
+  const facts: GrantJson = {
+    id: grant.id,
+    connection: grant.connection,
+    protocol: grant.protocol,
+    rule: grant.rule,
+    state: grant.state,
+    scope: grant.scope as unknown as Record<string, unknown>,
+    narrowed: [...grant.narrowed],
+    issued_at: new Date(grant.issuedAt).toISOString(),
+    expires_at: new Date(grant.expiresAt).toISOString(),
+    ends_by: grant.endsBy,
+    ...(grant.ending === undefined ? {} : { ending: grant.ending }),
+  }
+  if (grant.state !== 'active') return facts
+  const { endpoint, env, connect } = presentGrant(grant, house, password)
+  const credential = { username: grant.id, ...(password === undefined ? {} : { password }) }
+  return { ...facts, endpoint, credential, env: { ...env }, connect }
+}
+
+/** A grant whose connection has gone from the configuration cannot be presented; a reload has revoked it already. */
+export function presentGrant(grant: Grant, house: House, password?: string): Presented {
+  const config = house.config()
+  const connection = config.connections.get(grant.connection)
+  const protocol = house.protocols.get(grant.protocol)
+  const advertised = config.advertise.get(grant.protocol)
+  if (connection === undefined || protocol === undefined || advertised === undefined) {
+    throw new TypeError(`an active grant for ${grant.connection}, which is not configured`)
+  }
+  const { target } = connection
+  const shows = { ...house.shows, ...(password === undefined ? {} : { password }) }
+  return protocol.present({ grant, connection: connection.name, target, advertised, ...shows })
+}

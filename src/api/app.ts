@@ -1,0 +1,93 @@
+/**
+ * The API as one Hono app: Host and Origin first, a cap on every body, no CORS, no cookies, problem+json for every error.
+ * Agents' and people's calls may be on listeners of their own; what is not on a listener answers as if it did not exist.
+ */
+import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
+import { Refused, refuse } from '../denial.ts'
+import type { House } from '../house.ts'
+import { agents } from './agents.ts'
+import { health } from './health.ts'
+import { isForUs } from './host.ts'
+import { locks } from './locks.ts'
+import { people } from './people.ts'
+import { problem } from './problem.ts'
+import { type Router, router } from './router.ts'
+import { shown } from './shown.ts'
+
+/** The largest body any call has a use for: a request with a key, a reason and a scope. */
+const MAX_BODY = 64 * 1024
+
+export interface ApiOptions {
+  readonly house: House
+  readonly hosts: ReadonlySet<string>
+  readonly agents: boolean
+  readonly people: boolean
+}
+
+export function createApi({ house, hosts, ...serves }: ApiOptions): Router {
+  const app = router(house)
+  app.use(async (c, next) => {
+    c.set('instance', house.newRequestId())
+    await next()
+    c.header('x-content-type-options', 'nosniff')
+    c.header('cache-control', 'no-store')
+    c.header('x-request-id', c.var.instance)
+  })
+  app.route('/', health(house))
+  app.use(async (c, next) => {
+    if (isForUs(c.req.header('host'), c.req.header('origin'), hosts)) return next()
+    const say = 'this Host or Origin is not this gateway'
+    return shown(
+      c,
+      house,
+      refuse('not_permitted', `Host ${c.req.header('host')}, Origin ${c.req.header('origin')}`, { say }),
+    )
+  })
+  app.use(
+    bodyLimit({
+      maxSize: MAX_BODY,
+      onError: c => {
+        const denial = refuse('request_invalid', 'body too large', {
+          say: `a body has at most ${MAX_BODY} bytes`,
+        }).denial
+        return problem(denial, { instance: c.var.instance, metadata: house.metadata, status: 413 })
+      },
+    }),
+  )
+  if (serves.agents) app.route('/', agents(house))
+  if (serves.people) {
+    app.route('/', people(house))
+    app.route('/', locks(house))
+  }
+  app.doc31('/openapi.json', {
+    openapi: '3.1.0',
+    info: {
+      title: 'Postern',
+      version: house.version,
+      description: 'One Okta token, one connection: asked for here, used at a door.',
+    },
+    servers: [{ url: house.config().publicUrl.href }],
+  })
+  app.openAPIRegistry.registerComponent('securitySchemes', 'token', {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: "An access token of one of the gateway's issuers",
+  })
+  app.notFound(c => {
+    const { denial } = refuse('request_invalid', `no such call: ${c.req.method} ${c.req.path}`, {
+      say: 'no such call; see /openapi.json',
+    })
+    return problem(denial, { instance: c.var.instance, metadata: house.metadata, status: 404 })
+  })
+  app.onError((error, c) => {
+    // Hono's own: a body that is not JSON, a content type that is none.
+    if (error instanceof HTTPException && error.status < 500) {
+      return shown(c, house, refuse('request_invalid', error.message, { say: error.message.slice(0, 300) }))
+    }
+    house.log.error({ err: error, request: c.var.instance }, 'an API call failed')
+    return shown(c, house, new Refused({ code: 'internal_error', detail: error.name }))
+  })
+  return app
+}

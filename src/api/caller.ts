@@ -1,0 +1,69 @@
+/** Who is at the other end of an API request: the socket's address and the token it shows. Headers claim, sockets are. */
+import type { IncomingMessage } from 'node:http'
+import type { HttpBindings } from '@hono/node-server'
+import type { Context } from 'hono'
+import { Refused, refuse } from '../denial.ts'
+import { ownerKey, ownerOf } from '../grant/owner.ts'
+import type { House } from '../house.ts'
+import { originOf } from '../listener/source.ts'
+import { ways } from '../pipeline.ts'
+import type { Identity, Source } from '../words.ts'
+import { checkPerson, type Role } from './person.ts'
+
+export interface ApiEnv {
+  Bindings: HttpBindings
+  Variables: { instance: string }
+}
+
+export type Ctx = Context<ApiEnv>
+
+/** Every Authorization header as it came: Node joins nothing here, so a second cannot hide behind the first (attack 35). */
+export function authorizationOf(incoming: IncomingMessage): readonly string[] {
+  const { rawHeaders } = incoming
+  return rawHeaders.filter(
+    (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'authorization',
+  )
+}
+
+export function sourceOf(incoming: IncomingMessage): Source {
+  return originOf(incoming.socket.remoteAddress)?.source ?? 'gone'
+}
+
+/** Verifies the token and takes one of its owner's requests. */
+export async function callerOf(c: Ctx, house: House): Promise<Identity | Refused> {
+  const { incoming } = c.env
+  const slowed = slowDown(c, house)
+  if (slowed !== undefined) return slowed
+  const at = await ways.caller.run(
+    { authorization: authorizationOf(incoming), source: sourceOf(incoming) },
+    house,
+  )
+  if (at instanceof Refused) {
+    house.failures.take(sourceOf(incoming), house.clock.mono())
+    return at
+  }
+  return withinRate(at.identity, house) ?? at.identity
+}
+
+/** Attack 199: a flood of refused tries is answered before the signature check, and before it fills the audit. */
+export function slowDown(c: Ctx, house: House): Refused | undefined {
+  const source = sourceOf(c.env.incoming)
+  if (house.failures.has(source, house.clock.mono())) return undefined
+  return refuse('rate_limited', `too many refused tries from ${source}`)
+}
+
+export function withinRate(identity: Identity, house: House): Refused | undefined {
+  if (house.requests().take(ownerKey(ownerOf(identity)), house.clock.mono())) return undefined
+  return refuse('rate_limited', 'more than limits.requests_per_second by one owner')
+}
+
+/** A person who may make this call; every call is audited, refused ones as such. */
+export async function personOf(c: Ctx, house: House, role: Role): Promise<Identity | Refused> {
+  const identity = await callerOf(c, house)
+  if (identity instanceof Refused) return identity
+  const call = `${c.req.method} ${c.req.path}`
+  const may = checkPerson(identity, role, house.config().people)
+  if (may instanceof Refused) return house.told(may, { identity, call })
+  house.audit.noted({ type: 'people.called', identity, source: sourceOf(c.env.incoming), facts: { call } })
+  return identity
+}

@@ -1,0 +1,91 @@
+/** The kill switch (operators): what a lock matches is revoked for good, its sessions cut, before it is answered. */
+import { createRoute, z } from '@hono/zod-openapi'
+import { parseDuration } from '../config/duration.ts'
+import { Refused, refuse } from '../denial.ts'
+import type { Lock as SetLock } from '../grant/lock.ts'
+import type { House } from '../house.ts'
+import { personOf } from './caller.ts'
+import { type Router, router } from './router.ts'
+import { json, refusals, security } from './routes.ts'
+import { Lock, LockBody } from './schemas.ts'
+import { shown } from './shown.ts'
+
+const lockParam = z.object({
+  id: z
+    .string()
+    .max(64)
+    .openapi({ param: { name: 'id', in: 'path' } }),
+})
+
+export function locks(house: House): Router {
+  const app = router(house)
+
+  app.openapi(
+    createRoute({
+      method: 'get',
+      path: '/v1/locks',
+      summary: 'Locks in force (operators, auditors)',
+      security,
+      responses: { 200: json(z.array(Lock), 'Locks'), ...refusals },
+    }),
+    async c => {
+      const person = await personOf(c, house, 'auditors')
+      if (person instanceof Refused) return shown(c, house, person)
+      return c.json(house.grants.locks.list().map(answer), 200)
+    },
+  )
+
+  app.openapi(
+    createRoute({
+      method: 'post',
+      path: '/v1/locks',
+      summary: 'Lock (operators): revokes and cuts what it matches, and bars it',
+      security,
+      request: { body: { required: true, content: { 'application/json': { schema: LockBody } } } },
+      responses: { 201: json(Lock, 'In force'), ...refusals },
+    }),
+    async c => {
+      const person = await personOf(c, house, 'operators')
+      if (person instanceof Refused) return shown(c, house, person)
+      const { ttl, ...fields } = c.req.valid('json')
+      const ms = ttl === undefined ? undefined : parseDuration(ttl)
+      if (ttl !== undefined && !ms)
+        return shown(
+          c,
+          house,
+          refuse('request_invalid', `ttl ${ttl}`, { say: 'ttl must be a duration such as 10m' }),
+        )
+      const given = Object.entries({ ...fields, ttl: ms }).filter(([, value]) => value !== undefined)
+      const asked = { ...Object.fromEntries(given), reason: fields.reason }
+      const lock = await house.grants.locks.set(asked, person)
+      if (lock instanceof Refused)
+        return shown(c, house, house.told(lock, { identity: person, call: 'POST /v1/locks' }))
+      return c.json(answer(lock), 201)
+    },
+  )
+
+  app.openapi(
+    createRoute({
+      method: 'delete',
+      path: '/v1/locks/{id}',
+      summary: 'Lift a lock (operators); revives nothing',
+      security,
+      request: { params: lockParam },
+      responses: { 204: { description: 'Lifted' }, ...refusals },
+    }),
+    async c => {
+      const person = await personOf(c, house, 'operators')
+      if (person instanceof Refused) return shown(c, house, person)
+      const lifted = await house.grants.locks.lift(c.req.valid('param').id, person)
+      if (lifted instanceof Refused)
+        return shown(c, house, house.told(lifted, { identity: person, call: 'DELETE /v1/locks' }))
+      return c.body(null, 204)
+    },
+  )
+  return app
+}
+
+function answer({ setAt, expiresAt, ...lock }: SetLock) {
+  const expires = expiresAt === undefined ? {} : { expires_at: new Date(expiresAt).toISOString() }
+  return { ...lock, set_at: new Date(setAt).toISOString(), ...expires }
+}

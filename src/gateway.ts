@@ -1,0 +1,126 @@
+/**
+ * The composition root: makes every stage in the order it is needed, reloads, and takes all of it down again in the
+ * opposite order. Knows everybody; only the command line knows it.
+ */
+import { randomBytes } from 'node:crypto'
+import { openAudit } from './audit/audit.ts'
+import { endingOf, endings } from './broker/ending.ts'
+import { createLiveSessions } from './broker/live.ts'
+import { buildHouse } from './build.ts'
+import { clock } from './clock.ts'
+import { loadTrusted } from './config/trusted.ts'
+import { openGrants } from './grant/grants.ts'
+import { createVerifier } from './identity/verify.ts'
+import { openSealKey } from './ledger/keys.ts'
+import { loadTls } from './listener/tls.ts'
+import { namesOf, openPorts } from './ports.ts'
+import type { AnyProtocol } from './protocol/protocol.ts'
+import { loadHostKey } from './protocol/ssh/hostkey.ts'
+import { recoverRecordings } from './recording/recover.ts'
+import { createReload } from './reload.ts'
+import { openStore } from './store/store.ts'
+import type { Log } from './telemetry/log.ts'
+import { createMetrics } from './telemetry/metrics.ts'
+
+export interface Gateway {
+  /** SIGHUP: the whole new configuration, or none of it. Never throws. */
+  reload(): Promise<void>
+  /** SIGTERM: no new client, every session cut and told why, everything sealed. */
+  stop(): Promise<void>
+}
+
+export interface GatewayOptions {
+  readonly file: string
+  readonly protocols: ReadonlyMap<string, AnyProtocol>
+  readonly log: Log
+}
+
+/** Resolves when every door is open. Throws {@link ConfigError} for a configuration that cannot be served. */
+export async function startGateway({ file, protocols, log }: GatewayOptions): Promise<Gateway> {
+  await using opened = new AsyncDisposableStack()
+  let { config } = await loadTrusted(file, protocols)
+  const { data } = config
+
+  // The store first: its lock on state.db keeps a second gateway off this data folder and its audit.
+  const store = await openStore(data)
+  opened.defer(() => store.close())
+  const key = openSealKey(data)
+  const live = createLiveSessions()
+  const audit = await openAudit({
+    data,
+    clock,
+    key,
+    policyDigest: () => config.digest,
+    log,
+    onLost: () => void live.cutAll(endings.recordingLost),
+  })
+  opened.defer(() => audit.close())
+  await recoverRecordings({ data, key, now: clock.now(), heads: audit, log })
+
+  const grants = await openGrants({
+    store,
+    audit,
+    replay: since => audit.replay(since),
+    clock,
+    log,
+    grantsPerOwner: () => config.limits.grants,
+  })
+  opened.defer(() => grants.close())
+  grants.onEnded(grant => void live.cutGrant(grant.id, endingOf(grant)))
+  const verifier = createVerifier({ ...config, fetch, clock, log })
+  opened.defer(() => verifier.close())
+  await verifier.start()
+
+  const draining = new AbortController()
+  const hostKey = await loadHostKey(data)
+  const tls = await loadTls(config.listen.tls, data, namesOf(config), clock.now())
+  const metrics = createMetrics()
+  const shows = { hostKey: hostKey.public, ...(tls.ca === undefined ? {} : { ca: tls.ca }) }
+  const house = buildHouse({
+    config: () => config,
+    protocols,
+    verifier,
+    grants,
+    store,
+    audit,
+    live,
+    key,
+    clock,
+    log,
+    metrics,
+    shows,
+    draining: draining.signal,
+    randomBytes,
+  })
+  audit.noted({
+    type: 'config.loaded',
+    facts: { rules: config.rules.length, connections: config.connections.size },
+  })
+  await audit.decided({ type: 'gateway.started', facts: { version: house.version } })
+  const ports = await openPorts(house, tls, hostKey.private)
+  log.info({ doors: ports.addresses, data, policy: config.digest.slice(0, 12) }, 'postern is open')
+  const rest = opened.move()
+
+  return {
+    reload: createReload({
+      house,
+      file,
+      protocols,
+      install: next => {
+        config = next
+      },
+    }),
+    async stop() {
+      log.info('draining')
+      draining.abort()
+      ports.close()
+      await live.cutAll(endings.shuttingDown)
+      ports.destroy()
+      await audit
+        .decided({ type: 'gateway.stopped' })
+        .catch(error => log.error({ err: error }, 'the stop was not audited'))
+      await rest.disposeAsync()
+      log.info('postern is shut')
+    },
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * The ways through the house, each stated once (DESIGN.md section 3). Nothing makes a session but these.
+ *
+ *     token -> identity -> policy -> approval -> grant -> door -> session (recording, lease, dial) -> guard -> upstream
+ *
+ * The compiler checks the order: a step that needs what no earlier step adds does not compile. A refusal anywhere ends
+ * the way, undoes what was opened, and is audited once, by {@link refused}.
+ */
+import { dial, openRecording, openSession, takeLease } from './broker/open.ts'
+import type { House } from './house.ts'
+import * as step from './steps.ts'
+import { way } from './way.ts'
+
+const from = <In extends object>() => way<In, House>(step.refused)
+
+/** Who is calling, what for, and does policy say yes? */
+const decided = from<step.Asked>()
+  .step(step.verifyToken)
+  .step(step.readRequest)
+  .step(step.checkLocks)
+  .step(step.decideRequest)
+
+const issued = from<step.Decided>().step(step.askApproval).step(step.issueGrant)
+
+/** From a redeemed grant to an open session: judged again now, at dial, not when it was asked for. */
+const use = from<step.Redeemed>()
+  .step(step.checkLocks)
+  .step(step.confirmRule)
+  .step(step.countUse)
+  .step(openSession)
+  .step(openRecording)
+  .step(takeLease)
+  .step(dial)
+
+export const ways = {
+  /** A token shown with a call: whose is it? */
+  caller: from<step.TokenShown>().step(step.verifyToken),
+
+  /** POST /v1/grants, request_connection. */
+  ask: decided.join(issued),
+
+  /** A grant's credential shown at a door. */
+  door: from<step.AtDoor>().step(step.redeemGrant).join(use),
+
+  /** A token itself shown at a door (`token_login`): the same decision, and a grant for that one session. */
+  token: from<step.Asked & step.AtDoor>().join(decided).step(step.tokenMayLogin).join(issued).join(use),
+}

@@ -1,0 +1,119 @@
+/**
+ * Opens what `listen` lists, and nothing else: the HTTP port for agents, the people's own where there is one, and a port
+ * for each stream protocol. Certificates under `tls: auto` are looked at daily, and made anew before they grow old.
+ */
+import { getRequestListener } from '@hono/node-server'
+import { createApi } from './api/app.ts'
+import { hostsOf } from './api/host.ts'
+import { isLoopback } from './config/address.ts'
+import type { Config, HostPort } from './config/config.ts'
+import { serveStream } from './doors.ts'
+import type { House } from './house.ts'
+import { type HttpListening, listenHttp } from './listener/http.ts'
+import { type Listening, listenStream } from './listener/tcp.ts'
+import { loadTls, type TlsKeys } from './listener/tls.ts'
+import type { AnyProtocol } from './protocol/protocol.ts'
+
+export interface Ports {
+  /** `http`, `people`, `postgres` ...: where each listens. */
+  readonly addresses: Readonly<Record<string, string>>
+  /** No new connection from here on. */
+  close(): void
+  destroy(): void
+}
+
+/** Connections: a fleet behind one NAT fits, a single machine cannot take all of them (attack 191). */
+const STREAMS = { total: 10_000, perSource: 2_000 }
+const REQUESTS = { total: 10_000, perSource: 1_000 }
+const A_DAY = 24 * 3_600_000
+
+export async function openPorts(house: House, first: TlsKeys, hostKey: string): Promise<Ports> {
+  const { listen } = house.config()
+  const open = new Map<string, Listening>()
+  const https: HttpListening[] = []
+  let tls = first
+
+  const http = async (
+    name: 'http' | 'people',
+    at: HostPort,
+    serves: { agents: boolean; people: boolean },
+  ) => {
+    const api = createApi({ house, hosts: hostsOf(house.config().publicUrl, at), ...serves })
+    const listening = await listenHttp({
+      at,
+      tls,
+      insecure: listen.insecure,
+      limits: REQUESTS,
+      log: house.log,
+      onRequest: getRequestListener(api.fetch, { overrideGlobalObjects: false }),
+    })
+    https.push(listening)
+    open.set(name, listening)
+  }
+  const stream = async (name: string, at: HostPort, protocol: AnyProtocol) => {
+    const plaintext = listen.insecure || isLoopback(at.host)
+    const listening = await listenStream({
+      at,
+      limits: STREAMS,
+      log: house.log,
+      onClient: client =>
+        serveStream(house, protocol, client, {
+          tls: tls.context,
+          hostKey,
+          plaintext,
+          loopback: client.loopback,
+        }),
+    })
+    open.set(name, listening)
+  }
+
+  const renewing = setInterval(() => void renew(), A_DAY)
+  renewing.unref()
+  const close = () => {
+    clearInterval(renewing)
+    for (const listening of open.values()) void listening.close()
+  }
+  const destroy = () => {
+    for (const listening of open.values()) listening.destroy()
+  }
+  async function renew(): Promise<void> {
+    const { data, listen } = house.config()
+    try {
+      tls = await loadTls(listen.tls, data, namesOf(house.config()), house.clock.now())
+      for (const listening of https) listening.renew(tls)
+    } catch (error) {
+      house.log.error({ err: error }, 'the certificate could not be looked at: the old one stays')
+    }
+  }
+
+  try {
+    const own = listen.people
+    if (listen.http !== undefined)
+      await http('http', listen.http, { agents: true, people: own === undefined })
+    if (own !== undefined) await http('people', own, { agents: false, people: true })
+    for (const [name, at] of listen.streams) {
+      const protocol = house.protocols.get(name)
+      if (protocol !== undefined) await stream(name, at, protocol)
+    }
+  } catch (error) {
+    close()
+    destroy()
+    throw error
+  }
+  const addresses = Object.fromEntries(
+    [...open].map(
+      ([
+        name,
+        {
+          address: { host, port },
+        },
+      ]) => [name, `${host}:${port}`],
+    ),
+  )
+  return { addresses, close, destroy }
+}
+
+/** Every name a client may know us by: they stand in the certificate. */
+export function namesOf({ publicUrl, advertise }: Config): string[] {
+  return [publicUrl.hostname.replace(/^\[|\]$/g, ''), ...[...advertise.values()].map(({ host }) => host)]
+}

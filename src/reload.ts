@@ -1,0 +1,67 @@
+/**
+ * SIGHUP: the new configuration is taken whole or not at all (attack 205). Then every live grant is judged again by its
+ * rule's id and what was asked; what would now be narrower or refused is revoked and its sessions are cut.
+ */
+import type { Config } from './config/config.ts'
+import { loadTrusted } from './config/trusted.ts'
+import { Refused } from './denial.ts'
+import type { House } from './house.ts'
+import { confirm } from './policy/confirm.ts'
+import type { AnyProtocol } from './protocol/protocol.ts'
+
+export interface Reload {
+  readonly house: House
+  readonly file: string
+  readonly protocols: ReadonlyMap<string, AnyProtocol>
+  /** Puts the new configuration in force. */
+  readonly install: (config: Config) => void
+}
+
+/** Never throws: a reload that fails leaves everything as it was, and says why in log and audit. One at a time. */
+export function createReload(at: Reload): () => Promise<void> {
+  let last = Promise.resolve()
+  return () => {
+    last = last.then(() => reload(at)).catch(error => refuse(at.house, error))
+    return last
+  }
+}
+
+async function reload({ house, file, protocols, install }: Reload): Promise<void> {
+  const loaded = await loadTrusted(file, protocols)
+  const wrong = fixed(house.config(), loaded.config)
+  if (wrong.length > 0) throw new Error(wrong.join('\n'))
+  await house.verifier.updated(loaded.config)
+  install(loaded.config)
+  house.audit.noted({ type: 'config.loaded', facts: { rules: loaded.config.rules.length } })
+  house.log.info({ policy: loaded.config.digest.slice(0, 12) }, 'configuration reloaded')
+  await revokeUnconfirmed(house)
+}
+
+/** What cannot change under open doors. */
+function fixed(before: Config, after: Config): string[] {
+  const wrong: string[] = []
+  if (before.data !== after.data) wrong.push('data: cannot change without a restart')
+  if (addresses(before) !== addresses(after)) wrong.push('listen: cannot change without a restart')
+  return wrong
+}
+
+const addresses = ({ listen }: Config) => JSON.stringify({ ...listen, streams: [...listen.streams] })
+
+async function revokeUnconfirmed(house: House): Promise<void> {
+  const policy = house.policy()
+  const now = house.clock.now()
+  await Promise.all(
+    house.grants.live().map(async grant => {
+      const still = confirm(grant, undefined, now, policy)
+      if (!(still instanceof Refused)) return
+      const { detail } = still.denial
+      await house.grants.revoke([grant.id], { text: 'the rules no longer give it as it is', detail })
+    }),
+  )
+}
+
+function refuse(house: House, error: unknown): void {
+  const detail = error instanceof Error ? error.message : String(error)
+  house.audit.noted({ type: 'config.refused', detail: detail.slice(0, 4000) })
+  house.log.error({ why: detail }, 'the new configuration is refused; the old one stays in force')
+}

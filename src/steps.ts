@@ -1,0 +1,211 @@
+/**
+ * The steps of asking and of coming in, each a thin joint between a stage and the pipeline: the stages know neither each
+ * other nor the order. The steps that open a session are the broker's (`broker/open.ts`).
+ */
+import { createHash } from 'node:crypto'
+import { openingFailed } from './broker/ending.ts'
+import type { LiveSession } from './broker/session.ts'
+import type { Connection } from './config/config.ts'
+import { Refused, refuse } from './denial.ts'
+import { ownerOf } from './grant/owner.ts'
+import type { Use } from './grant/redeem.ts'
+import type { House } from './house.ts'
+import { readAuthorization } from './identity/authorization.ts'
+import { confirm } from './policy/confirm.ts'
+import { decide } from './policy/decide.ts'
+import type { Permit } from './policy/permit.ts'
+import { readRequest as readBody } from './policy/request.ts'
+import type { AnyProtocol, Shown } from './protocol/protocol.ts'
+import type { Grant, GrantRequest, Identity, Source } from './words.ts'
+
+/** A token shown with a call. */
+export interface TokenShown {
+  /** Every Authorization header, as it came. */
+  readonly authorization: readonly string[]
+  readonly source: Source
+}
+
+/** A token shown with a request for one connection. */
+export interface Asked extends TokenShown {
+  readonly body: unknown
+  readonly idempotencyKey?: string
+}
+
+/** A credential shown at a door. */
+export interface AtDoor {
+  readonly shown: Shown
+  readonly source: Source
+  /** The door's protocol: a grant of another one is not redeemed here (attack 44). */
+  readonly protocolName: string
+  readonly client: { destroy(): void }
+}
+
+/** What asking has decided, before a grant is made of it. */
+export interface Decided extends Pick<Asked, 'source' | 'body' | 'idempotencyKey'> {
+  readonly identity: Identity
+  readonly request: GrantRequest
+  readonly permit: Permit
+}
+
+/** A grant whose credential was shown, or that a token has just made at the door. */
+export interface Redeemed extends Pick<AtDoor, 'source' | 'client' | 'protocolName'> {
+  readonly grant: Grant
+  readonly identity: Identity
+  readonly request: GrantRequest
+}
+
+export async function verifyToken(at: TokenShown, house: House): Promise<{ identity: Identity } | Refused> {
+  const shown = readAuthorization(at.authorization)
+  if (shown instanceof Refused) return shown
+  const identity = await house.verifier.verify(shown)
+  return identity instanceof Refused ? identity : { identity }
+}
+
+export function readRequest(at: Asked): { request: GrantRequest } | Refused {
+  const request = readBody(at.body)
+  return request instanceof Refused ? request : { request }
+}
+
+export function checkLocks(
+  { identity, request }: { identity: Identity; request: GrantRequest },
+  house: House,
+): Record<never, never> | Refused {
+  const lock = house.grants.locks.matching(identity, request.connection)
+  return lock === undefined ? {} : refuse('locked', `lock ${lock.id}: ${lock.reason}`)
+}
+
+export function decideRequest(
+  { identity, request, source }: { identity: Identity; request: GrantRequest; source: Source },
+  house: House,
+): { permit: Permit } | Refused {
+  const permit = decide({ identity, request, source, now: house.clock.now() }, house.policy())
+  return permit instanceof Refused ? permit : { permit }
+}
+
+/** A token itself at a door: only where the connection says so, and nothing that needs a word beforehand (DESIGN.md section 6). */
+export function tokenMayLogin({
+  identity,
+  permit,
+}: {
+  identity: Identity
+  permit: Permit
+}): Record<never, never> | Refused {
+  const { connection, rule } = permit
+  if (!connection.tokenLogin) return refuse('grant_unknown', `${connection.name} takes no token at its door`)
+  if (rule.approval !== undefined || rule.require.length > 0) {
+    return refuse(
+      'approval_required',
+      `rule ${rule.id} needs an approval or a reason: ask for a grant over the API`,
+    )
+  }
+  if (identity.binding !== undefined)
+    return refuse('dpop_required', 'a bound token buys no session at a door')
+  return {}
+}
+
+export function askApproval({ permit }: { permit: Permit }): { state: 'active' | 'pending' } {
+  return { state: permit.approval === undefined ? 'active' : 'pending' }
+}
+
+export async function issueGrant(
+  at: Decided & { readonly state: 'active' | 'pending' },
+  house: House,
+): Promise<{ grant: Grant; password?: string } | Refused> {
+  const { identity, request, permit, state, source } = at
+  const { rule, connection, protocol, scope, narrowed, expiresAt, endsBy } = permit
+  const publicKey = keyOf(request, protocol)
+  if (publicKey instanceof Refused) return publicKey
+  const now = house.clock.now()
+  return house.grants.issue({
+    owner: ownerOf(identity),
+    identity,
+    request,
+    connection: connection.name,
+    protocol: protocol.name,
+    verifier: protocol.verifier,
+    rule: rule.id,
+    scope,
+    narrowed,
+    expiresAt,
+    endsBy,
+    sessions: rule.sessions,
+    state,
+    source,
+    ...(rule.useWithin === undefined ? {} : { useBy: now + rule.useWithin }),
+    ...(rule.approval === undefined ? {} : { decideBy: now + rule.approval.within }),
+    ...(publicKey === undefined ? {} : { publicKey }),
+    ...(at.idempotencyKey === undefined
+      ? {}
+      : { idempotency: { key: at.idempotencyKey, request: digestOf(at.body) } }),
+  })
+}
+
+/** The key that the grant is to open for, read by the protocol that will see it. */
+function keyOf({ publicKey }: GrantRequest, protocol: AnyProtocol): Uint8Array | undefined | Refused {
+  if (publicKey === undefined) return undefined
+  if (protocol.publicKey !== undefined) return protocol.publicKey(publicKey)
+  return refuse('request_invalid', `public_key for ${protocol.name}`, {
+    say: `${protocol.name} has no use for a key: leave public_key out`,
+  })
+}
+
+const digestOf = (body: unknown) => createHash('sha256').update(JSON.stringify(body)).digest('hex')
+
+export function redeemGrant(
+  { shown, protocolName }: AtDoor,
+  house: House,
+): Pick<Redeemed, 'grant' | 'identity' | 'request'> | Refused {
+  const grant = house.grants.redeem(shown, protocolName)
+  if (grant instanceof Refused) return grant
+  return { grant, identity: grant.identity, request: grant.request }
+}
+
+/** One of the grant's sessions is taken, so that two who come together cannot have the last one (attacks 48, 223). */
+export async function countUse(
+  { grant }: { grant: Grant },
+  house: House,
+): Promise<{ use: Use; grant: Grant } | Refused> {
+  const use = await house.grants.use(grant.id)
+  return use instanceof Refused ? use : { use, grant: use.grant }
+}
+
+/** Does the rule still give all of this, now, from here? Decided at dial, not when the grant was made (GHSA-rccx). */
+export function confirmRule(
+  { grant, source, protocolName }: Redeemed,
+  house: House,
+): { connection: Connection; protocol: AnyProtocol } | Refused {
+  const permit = confirm(grant, source, house.clock.now(), house.policy())
+  if (permit instanceof Refused) return permit
+  const { connection, protocol } = permit
+  if (protocol.name === protocolName) return { connection, protocol }
+  return refuse('grant_unknown', `grant ${grant.id} is for ${protocol.name}, shown at ${protocolName}`)
+}
+
+/**
+ * The one place a refusal is audited. What was opened is closed; a use that was reserved is given back. The identity
+ * and the whole reason go to audit, never to the caller.
+ */
+export async function refused(at: object, { denial }: Refused, house: House): Promise<void> {
+  const known = at as Partial<Asked & AtDoor & Redeemed> & { use?: Use; session?: LiveSession }
+  known.use?.giveBack()
+  await known.session?.end(openingFailed(denial))
+  house.audit.noted({
+    type: typeOf(known),
+    reason: denial.code,
+    detail: denial.detail,
+    ...(known.identity && { identity: known.identity }),
+    ...(known.source !== undefined && { source: known.source }),
+    ...(known.request && { connection: known.request.connection }),
+    ...(known.grant && { grant: known.grant.id, rule: known.grant.rule }),
+    ...(known.session && { session: known.session.id }),
+    ...(known.shown &&
+      !known.grant && { facts: { user: known.shown.user.slice(0, 64), how: known.shown.how } }),
+  })
+}
+
+function typeOf(known: { identity?: unknown; grant?: unknown; shown?: unknown; session?: unknown }) {
+  if (known.session !== undefined || (known.grant !== undefined && known.shown !== undefined))
+    return 'session.refused'
+  if (known.shown !== undefined) return 'door.refused'
+  return known.identity === undefined ? 'token.refused' : 'grant.refused'
+}
