@@ -13,7 +13,7 @@ import { argv, exit } from 'node:process'
 export const layers: readonly (readonly string[])[] = [
   ['main'],
   ['cli', 'demo'],
-  ['gateway'],
+  ['gateway', 'build', 'ports', 'reload', 'clock'],
   ['protocol/registry'],
   ['listener', 'api', 'agent-tools'],
   ['pipeline', 'steps', 'doors', 'house', 'way'],
@@ -33,6 +33,7 @@ const strangers: readonly string[] = ['identity', 'protocol/*']
 const together: readonly (readonly string[])[] = [
   ['cli', 'demo'],
   ['pipeline', 'steps', 'doors', 'house', 'way'],
+  ['gateway', 'build', 'ports', 'reload', 'clock'],
 ]
 
 /** Edges that the rules above would refuse, each with its reason. */

@@ -6,10 +6,11 @@ import { endings } from './broker/ending.ts'
 import type { LiveSession } from './broker/session.ts'
 import { Refused, refuse } from './denial.ts'
 import type { House } from './house.ts'
-import type { StreamClient } from './listener/tcp.ts'
 import { ways } from './pipeline.ts'
-import type { AnyProtocol, Door, DoorKeys, Session, Shown, Upstream } from './protocol/protocol.ts'
+import type { AnyProtocol, Client, Door, DoorKeys, Session, Shown, Upstream } from './protocol/protocol.ts'
 import type { AtDoor } from './steps.ts'
+
+export type StreamClient = Pick<Extract<Client, { kind: 'stream' }>, 'socket' | 'source'>
 
 /** Serves one client until it is gone. Never throws for what a client does. */
 export async function serveStream(

@@ -5,12 +5,18 @@ import type { Config } from './config/config.ts'
 import type { Refused } from './denial.ts'
 import type { Grants } from './grant/grants.ts'
 import type { Verifier } from './identity/verify.ts'
-import type { RateLimiter } from './listener/limits.ts'
 import type { Policy } from './policy/permit.ts'
 import type { AnyProtocol } from './protocol/protocol.ts'
 import type { Log } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import type { Clock, Identity } from './words.ts'
+
+/** A token bucket for each key, on the monotonic clock (`listener/limits.ts`). */
+export interface Rate {
+  take(key: string, now: number): boolean
+  /** Whether `take` would say yes. */
+  has(key: string, now: number): boolean
+}
 
 export interface House {
   readonly version: string
@@ -27,9 +33,9 @@ export interface House {
   readonly log: Log
   readonly metrics: Metrics
   /** Refusals by source address: who guesses is slowed down (attacks 46, 199). */
-  readonly failures: RateLimiter
+  readonly failures: Rate
   /** API requests by owner: `limits.requests_per_second`. */
-  requests(): RateLimiter
+  requests(): Rate
   /** What clients are told of us: the CA under `tls: auto`, and the SSH host key. */
   readonly shows: { readonly ca?: string; readonly hostKey: string }
   /** URL of the protected resource's metadata (RFC 9728). */

@@ -6,12 +6,12 @@ import { getRequestListener } from '@hono/node-server'
 import { createApi } from './api/app.ts'
 import { hostsOf } from './api/host.ts'
 import { isLoopback } from './config/address.ts'
-import type { Config, HostPort } from './config/config.ts'
+import type { HostPort } from './config/config.ts'
 import { serveStream } from './doors.ts'
 import type { House } from './house.ts'
 import { type HttpListening, listenHttp } from './listener/http.ts'
 import { type Listening, listenStream } from './listener/tcp.ts'
-import { loadTls, type TlsKeys } from './listener/tls.ts'
+import { loadTls, namesOf, type TlsKeys } from './listener/tls.ts'
 import type { AnyProtocol } from './protocol/protocol.ts'
 
 export interface Ports {
@@ -45,7 +45,7 @@ export async function openPorts(house: House, first: TlsKeys, hostKey: string): 
       insecure: listen.insecure,
       limits: REQUESTS,
       log: house.log,
-      onRequest: getRequestListener(api.fetch, { overrideGlobalObjects: false }),
+      onRequest: getRequestListener(api.fetch),
     })
     https.push(listening)
     open.set(name, listening)
@@ -111,9 +111,4 @@ export async function openPorts(house: House, first: TlsKeys, hostKey: string): 
     ),
   )
   return { addresses, close, destroy }
-}
-
-/** Every name a client may know us by: they stand in the certificate. */
-export function namesOf({ publicUrl, advertise }: Config): string[] {
-  return [publicUrl.hostname.replace(/^\[|\]$/g, ''), ...[...advertise.values()].map(({ host }) => host)]
 }

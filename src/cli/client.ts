@@ -15,7 +15,6 @@ export interface Client {
 interface Problem {
   readonly code?: string
   readonly detail?: string
-  readonly may_ask_for?: readonly string[]
 }
 
 export async function createClient(env: NodeJS.ProcessEnv = process.env): Promise<Client> {
@@ -73,10 +72,7 @@ async function call<Answer>(url: URL, method: string, token: string, body?: obje
 function problemText(status: number, text: string): string {
   const problem = problemOf(text)
   if (problem.code === undefined) return `the gateway answered ${status}`
-  const may = problem.may_ask_for
-  const instead =
-    may === undefined ? '' : may.length > 0 ? `; may ask for: ${may.join(', ')}` : '; may ask for nothing'
-  return `${problem.code}: ${problem.detail ?? ''}${instead}`
+  return `${problem.code}: ${problem.detail ?? ''}`
 }
 
 function problemOf(text: string): Problem {
