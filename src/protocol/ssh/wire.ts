@@ -140,14 +140,18 @@ export class Wire {
   /** Says goodbye and closes our half. The peer may take its time; who must be sure calls {@link destroy}. */
   disconnect(reason: number, why: string): void {
     if (this.#ended) return
+    this.#lastWord(reason, why)
+    this.#socket.end()
+    this.#end()
+  }
+
+  #lastWord(reason: number, why: string): void {
     const payload = message(msg.disconnect, reason, why.slice(0, 1000), '')
     // Also in the middle of a key exchange, hence past the queue.
     const { write } = this.#protocol._packetRW
     const packet = write.alloc(payload.length, true)
     packet.set(payload, write.allocStartKEX)
     transport.sendPacket(this.#protocol, write.finalize(packet, true), true)
-    this.#socket.end()
-    this.#end()
   }
 
   destroy(): void {
@@ -158,7 +162,7 @@ export class Wire {
   /** The peer broke the protocol: one word of goodbye, and no more is read. */
   fail(error: Error): void {
     if (this.#ended) return
-    if (this.#headerSeen) this.disconnect(disconnectReason.protocolError, 'protocol error')
+    if (this.#headerSeen) this.#lastWord(disconnectReason.protocolError, 'protocol error')
     this.#socket.destroySoon()
     this.#end(error)
   }

@@ -76,6 +76,8 @@ export interface World extends AsyncDisposable {
   readonly target: SshTarget
   readonly keyFile: string
   readonly publicKey: string
+  /** The gateway's own host key, as a blob. */
+  readonly hostKey: Uint8Array
   readonly sessions: TestSession[]
   /** The newest session, or one before it. */
   last(back?: number): TestSession
@@ -219,6 +221,7 @@ ${options.extra ?? ''}
     target,
     keyFile: join(folder, 'agent'),
     publicKey: agentKey,
+    hostKey: Buffer.from(own.public.split(' ')[1] ?? '', 'base64'),
     sessions,
     notes,
     shown,
