@@ -26,12 +26,13 @@ test('a decision is answered after its line has been synced, and many share one 
   const data = tempFolder(t)
   const disk = faultyDisk()
   const { audit } = await openWorld(data, { disk: disk.io })
+  disk.state.syncs = 0
   const cursors = await Promise.all(
     Array.from({ length: 100 }, (_, n) => audit.decided({ type: 'grant.issued', grant: `g_${n}` })),
   )
   assert.equal(disk.state.syncs, 1)
-  assert.deepEqual(cursors[99], { file: 'audit/gw-1.jsonl', seq: 100 })
-  assert.equal(lines(data).length, 100)
+  assert.deepEqual(cursors[99], { file: 'audit/gw-1.jsonl', seq: 101 })
+  assert.equal(lines(data).length, 101)
   await audit.close()
 })
 
@@ -58,9 +59,9 @@ test('a line says who, what and under which policy, and no token whatever field 
     facts: { header: password },
   })
   const text = readFileSync(join(data, 'audit/gw-1.jsonl'), 'utf8')
-  assert.equal(text.split(/\r\n|[\n\r\u2028\u2029\u0085]/).length, 2)
+  assert.equal(text.split(/\r\n|[\n\r\u2028\u2029\u0085]/).length, 3)
   assert.ok(!text.includes(password) && !text.includes(jwt) && !text.includes('never shown'))
-  const [line] = lines(data)
+  const [, line] = lines(data)
   assert.equal(line?.['policy'], policy)
   assert.equal(line?.['reason'], 'token_audience')
   assert.deepEqual(line?.['identity'], {
@@ -216,7 +217,7 @@ test('a torn line that is altered later is found', async t => {
     ['first\nsecond', 'first second'],
   ] as const) {
     writeFileSync(file, good.replace(from, to))
-    assert.match((await verify(data)).faults[0]?.where ?? '', /^audit\/gw-1\.jsonl:3$/)
+    assert.match((await verify(data)).faults[0]?.where ?? '', /^audit\/gw-1\.jsonl:4$/)
   }
 })
 
@@ -230,16 +231,20 @@ test('the gateway does not go on from an audit that was cut, changed or rolled b
   await audit.decided({ type: 'grant.revoked', grant: 'g_1' })
   await audit.close()
   const good = readFileSync(file)
+  const head = join(data, 'audit/head.json')
+  const signed = readFileSync(head)
   const breaks = [
     () => writeFileSync(file, old),
     () => truncateSync(file, good.length - 1 - 200),
     () => writeFileSync(file, good.toString().replace('grant.revoked', 'grant.renewed')),
     () => rmSync(file),
+    () => rmSync(head),
   ]
   for (const make of breaks) {
     make()
     await assert.rejects(openWorld(data), LedgerBroken)
     writeFileSync(file, good)
+    writeFileSync(head, signed)
   }
   rmSync(join(data, 'keys/audit.key'))
   await assert.rejects(openWorld(data), /is gone/)

@@ -1,5 +1,5 @@
 /** The file the audit is writing, the one after it when it is full, and the signed head beside them. */
-import { constants, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { constants, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { genesis, link, type Tip } from '../ledger/chain.ts'
@@ -24,6 +24,9 @@ export interface AuditFileOptions {
 export const headName = (writer: string) => (writer === 'gw' ? 'head.json' : `head-${writer}.json`)
 
 const fileName = (writer: string, n: number) => `${writer}-${n}.jsonl`
+
+/** A seal is shorter than this. */
+const firstSeal = 512
 
 /** The numbers of a writer's files, in order. */
 export function fileNumbers(folder: string, writer: string): number[] {
@@ -76,6 +79,8 @@ export class AuditFile {
         Journal.create(join(folder, fileName(writer, 1)), at.disk),
       )
       await syncFolder(folder)
+      // There is a head from the first moment on, so that one that is missing was taken away.
+      await file.seal()
       return file
     }
     const name = `audit/${fileName(writer, n)}`
@@ -93,8 +98,13 @@ export class AuditFile {
         `seq ${head.seq} was signed and is not the end of the file before ${name}`,
       )
     }
-    if (head === undefined)
-      at.log.warn({ file: name }, 'the audit has no head: whether its end is missing cannot be told')
+    // The first head follows the first line at once, before anything is decided.
+    if (head === undefined && (n > 1 || statSync(join(folder, fileName(writer, n))).size > firstSeal)) {
+      throw new LedgerBroken(
+        `audit/${headName(writer)}`,
+        `is missing: whether the end of ${name} is too cannot be told`,
+      )
+    }
     const now = at.clock.now()
     const recovered = await recover({
       path: join(folder, fileName(writer, n)),
@@ -109,6 +119,7 @@ export class AuditFile {
       at.log.warn({ file: name, ...recovered.torn }, 'the audit was not closed: recovered')
     const file = new AuditFile(at, n, start, recovered.tip, recovered.journal)
     if (recovered.torn !== undefined) await file.#replaceHead(recovered.tip, name, iso(now))
+    else if (head === undefined) await file.seal()
     return file
   }
 

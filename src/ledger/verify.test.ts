@@ -249,7 +249,7 @@ test('a roll-back of everything is found by a head that was kept elsewhere, and 
   const { faults } = await verify(old, kept)
   assert.match(
     `${faults[0]?.where}: ${faults[0]?.what}`,
-    /gw-1\.jsonl:2: the end is missing: .* --head has seq 4 signed/,
+    /gw-1\.jsonl:3: the end is missing: .* --head has seq 5 signed/,
   )
 })
 

@@ -214,6 +214,7 @@ test('while a session lives the audit notes each second how far it has come, cas
   const data = tempFolder(t)
   const { audit, record } = await openWorld(data)
   const recorder = await record('s_1')
+  await recorder.placed
   const of = recorder.statement(allowed('shell'))
   const shell = recorder.stream(of, terminal)
   shell.output(Buffer.from('one\r\n'))
@@ -275,6 +276,7 @@ test('a sync that fails between turns ends the session by itself', async t => {
   const lost: unknown[] = []
   const { audit, record } = await openWorld(data)
   const recorder = await record('s_1', { disk: disk.io, onLost: why => lost.push(why) })
+  await recorder.placed
   await audit.seal()
   recorder.statement(allowed('select 1'))
   recorder.flush()
@@ -323,6 +325,7 @@ test('a recording left open by a crash is closed at start, its torn line fenced,
   const data = tempFolder(t)
   const first = await openWorld(data)
   const recorder = await first.record('s_1')
+  await recorder.placed
   const shell = recorder.stream(recorder.statement(allowed('shell')), terminal)
   shell.output(Buffer.from('one\r\n'))
   await first.audit.seal()

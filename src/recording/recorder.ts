@@ -89,7 +89,8 @@ export class SessionRecorder implements Recorder, Followed, Tracks {
   readonly #file: string
   readonly #journal: Journal
   readonly #limit: number
-  readonly #placed: Promise<void>
+  /** The recording is safe in its folder, and the audit follows it. Nobody need wait for it but `close`. */
+  readonly placed: Promise<void>
   readonly #streams = new Set<Stream>()
   readonly #casts: TerminalRecorder[] = []
   #tip: Tip = genesis
@@ -111,7 +112,7 @@ export class SessionRecorder implements Recorder, Followed, Tracks {
     this.#limit = options.limits?.bytes ?? defaultLimit
     this.append('open', members({ session: options.session, ...options.opened }))
     journal.flush()
-    this.#placed = this.#place(this.#tip)
+    this.placed = this.#place(this.#tip)
   }
 
   get grown(): boolean {
@@ -239,7 +240,7 @@ export class SessionRecorder implements Recorder, Followed, Tracks {
         cast.flush()
         size += cast.size
       }
-      if (size > this.#limit) this.#full = true
+      if (size > this.#limit && this.#ending === undefined) this.#full = true
     } catch (error) {
       this.lose(error)
     }
@@ -289,10 +290,11 @@ export class SessionRecorder implements Recorder, Followed, Tracks {
   }
 
   async #closeNow(ending: Ending): Promise<void> {
-    for (const stream of [...this.#streams]) stream.finish()
-    await this.#placed
-    await this.#checkpoint
+    // A full recording has room for its end.
     this.#full = false
+    for (const stream of [...this.#streams]) stream.finish()
+    await this.placed
+    await this.#checkpoint
     this.#write()
     if (this.#lost !== undefined) return void (await this.#mend())
     try {

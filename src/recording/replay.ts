@@ -72,11 +72,12 @@ function inSequence(
   now: Exclude<ReplayState, { at: 'text' | 'string' }>,
   char: string,
 ): { state: ReplayState; text: string } {
-  if (now.at === 'charset')
-    return {
-      state: replayStart,
-      text: now.of === '(' && (char === '0' || char === 'B') ? `\u001b(${char}` : '',
-    }
+  const intermediate = char >= ' ' && char <= '/'
+  if (now.at === 'charset') {
+    if (intermediate) return { state: { at: 'charset', of: '' }, text: '' }
+    const drawn = now.of === '(' && (char === '0' || char === 'B')
+    return { state: replayStart, text: drawn ? `\u001b(${char}` : '' }
+  }
   if (now.at === 'escape') {
     if (char === '[') return { state: { at: 'csi', text: '' }, text: '' }
     if (intermediate) return { state: { at: 'charset', of: char }, text: '' }
