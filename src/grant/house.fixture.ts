@@ -68,6 +68,8 @@ export interface House {
   perOwner: number
   /** Closes both and opens them again from the same folder. */
   restart(): Promise<void>
+  /** Opens both, after whoever closed them did something to the folder. */
+  reopen(): Promise<void>
   close(): Promise<void>
 }
 
@@ -98,6 +100,9 @@ export async function openHouse(clock: TestClock = new TestClock()): Promise<Hou
     perOwner: 16,
     async restart() {
       await shut()
+      Object.assign(house, await open())
+    },
+    async reopen() {
       Object.assign(house, await open())
     },
     async close() {
