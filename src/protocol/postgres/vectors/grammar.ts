@@ -1,0 +1,178 @@
+/** Random SELECTs over the fuzz test's tables: mostly valid, fond of masked columns and of everything that could tell of them. */
+
+interface Named {
+  readonly name: string
+  readonly columns: readonly string[]
+}
+
+const tables: Readonly<Record<string, readonly string[]>> = {
+  orders: ['id', 'customer', 'total', 'email'],
+  order_items: ['id', 'order_id', 'name', 'email'],
+  secret: ['id', 'body'],
+}
+
+/** The statement of a seed. */
+export function statement(seed: number): string {
+  return new Grammar(seed).statement()
+}
+
+class Grammar {
+  #state: number
+  #names = 0
+
+  constructor(seed: number) {
+    this.#state = seed | 0
+  }
+
+  /** mulberry32. */
+  #random(): number {
+    this.#state = (this.#state + 0x6d2b79f5) | 0
+    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+
+  #chance = (p: number) => this.#random() < p
+  #pick = <T>(of: readonly T[]): T => of[Math.floor(this.#random() * of.length)] as T
+  #name = () => this.#pick(['o', 's', 'email', 'orders', 'x', `t${++this.#names}`])
+
+  statement(): string {
+    const { sql } = this.#select(2, [], [])
+    return this.#chance(0.05) ? `explain (costs off) ${sql}` : sql
+  }
+
+  #select(depth: number, outer: readonly Named[], ctes: readonly Named[]): { sql: string; columns: readonly string[] } {
+    let known = ctes
+    let head = ''
+    if (depth > 0 && this.#chance(0.15)) {
+      const inner = this.#select(depth - 1, [], ctes)
+      const name = this.#pick(['a', 'a', 'orders', 'secret'])
+      const renamed = inner.columns.map((_, i) => `r${i}`)
+      const renames = this.#chance(0.3) && !inner.columns.includes('*')
+      head = `with ${name}${renames ? `(${renamed.join(', ')})` : ''} as (${inner.sql}) `
+      known = [...ctes.filter(cte => cte.name !== name), { name, columns: renames ? renamed : inner.columns }]
+    }
+    const from: string[] = []
+    const here: Named[] = []
+    const count = this.#pick([0, 1, 1, 1, 1, 2, 2])
+    for (let i = 0; i < count; i++) from.push(this.#item(depth, here, outer, known))
+    const seen = [...here, ...outer]
+    const targets = Array.from({ length: this.#pick([1, 1, 2, 2, 3]) }, () => this.#target(depth, here, seen, known))
+    const clauses = [
+      this.#chance(0.35) && `where ${this.#expression(depth, seen, known)}`,
+      this.#chance(0.1) && `group by ${this.#pick([this.#column(seen), '1', '2', 'e', this.#column(seen)])}`,
+      this.#chance(0.05) && `having ${this.#expression(depth, seen, known)}`,
+      this.#chance(0.3) && `order by ${this.#pick([this.#column(seen), this.#column(seen), '1', '2', 'e', this.#expression(0, seen, known)])}`,
+      this.#chance(0.2) && this.#pick(['limit 1', 'offset 1', 'limit 2']),
+    ]
+    const distinct = this.#pick(['', '', '', '', '', '', 'distinct ', `distinct on (${this.#column(seen)}) `])
+    let sql = `${head}select ${distinct}${targets.map(one => one.sql).join(', ')}${from.length > 0 ? ` from ${from.join(', ')}` : ''}`
+    for (const clause of clauses) if (clause !== false) sql += ` ${clause}`
+    if (depth > 0 && this.#chance(0.06)) {
+      const other = this.#select(0, outer, known).sql
+      sql = `(${sql}) ${this.#pick(['union', 'union all', 'intersect', 'except'])} (${other})`
+    }
+    return { sql, columns: targets.flatMap(one => one.columns) }
+  }
+
+  #item(depth: number, here: Named[], outer: readonly Named[], ctes: readonly Named[]): string {
+    const left = this.#relation(depth, here, outer, ctes)
+    if (!this.#chance(0.3)) return left
+    const first = here.length - 1
+    const right = this.#relation(depth, here, outer, ctes)
+    const kind = this.#pick(['join', 'left join', 'full join'])
+    const how = this.#pick(['on', 'on', 'on', 'using', 'natural', 'cross'])
+    const joined =
+      how === 'on'
+        ? `${left} ${kind} ${right} on ${this.#expression(0, here, ctes)}`
+        : how === 'using'
+          ? `${left} ${kind} ${right} using (${this.#pick(['id', 'id', 'email'])})`
+          : `${left} ${how} join ${right}`
+    if (!this.#chance(0.15)) return joined
+    here.splice(first, 2, { name: 'j', columns: ['id', 'email', 'total'] })
+    return `(${joined}) as j`
+  }
+
+  #relation(depth: number, here: Named[], outer: readonly Named[], ctes: readonly Named[]): string {
+    if (depth > 0 && this.#chance(0.25)) {
+      const lateral = this.#chance(0.4)
+      const inner = this.#select(depth - 1, lateral ? [...here, ...outer] : outer, ctes)
+      const name = this.#name()
+      const renames = this.#chance(0.25) && !inner.columns.includes('*')
+      const columns = renames ? inner.columns.map((_, i) => `c${i}`) : inner.columns
+      here.push({ name, columns })
+      return `${lateral ? 'lateral ' : ''}(${inner.sql}) ${name}${renames ? `(${columns.join(', ')})` : ''}`
+    }
+    if (this.#chance(0.06)) {
+      const name = this.#name()
+      here.push({ name, columns: [name, 'pg_typeof', 'length'] })
+      return `${this.#pick(['generate_series(1, 2)', "lower('x')"])} ${name}`
+    }
+    const cte = ctes.length > 0 && this.#chance(0.4) ? this.#pick(ctes) : undefined
+    const table = cte?.name ?? this.#pick(['orders', 'orders', 'orders', 'order_items', 'order_items', 'secret'].slice(0, this.#chance(0.05) ? 6 : 5))
+    const named = ctes.find(one => one.name === table)
+    const columns = named?.columns ?? tables[table] ?? []
+    const schema = this.#chance(0.1) ? 'public.' : ''
+    if (this.#chance(0.35)) {
+      here.push({ name: table, columns })
+      return `${schema}${table}`
+    }
+    const name = this.#name()
+    const renames = this.#chance(0.06)
+    here.push({ name, columns: renames ? columns.map((_, i) => `k${i}`) : columns })
+    return `${schema}${table} ${name}${renames ? `(${columns.map((_, i) => `k${i}`).join(', ')})` : ''}${this.#chance(0.03) ? ' tablesample system (100)' : ''}`
+  }
+
+  #target(depth: number, here: readonly Named[], seen: readonly Named[], ctes: readonly Named[]): { sql: string; columns: readonly string[] } {
+    if (here.length > 0 && this.#chance(0.15)) {
+      const one = this.#pick(here)
+      return this.#chance(0.5) ? { sql: '*', columns: here.flatMap(all => all.columns) } : { sql: `${one.name}.*`, columns: one.columns }
+    }
+    const plain = this.#chance(0.6)
+    const sql = plain ? this.#column(seen) : this.#expression(depth, seen, ctes)
+    if (plain && this.#chance(0.7)) return { sql, columns: [sql.slice(sql.lastIndexOf('.') + 1)] }
+    const name = this.#pick(['e', 'x', 'id', 'email'])
+    return { sql: `${sql} as ${name}`, columns: [name] }
+  }
+
+  #column(seen: readonly Named[]): string {
+    if (seen.length === 0) return '1'
+    const one = this.#pick(seen)
+    const column = this.#pick(one.columns.length > 0 ? one.columns : ['id'])
+    if (this.#chance(0.02)) return one.name
+    if (this.#chance(0.02)) return `${one.name}.${this.#pick(['to_jsonb', 'row_to_json', 'concat', 'count', 'pg_typeof', 'quote_literal', 'email'])}`
+    return this.#chance(0.3) ? column : `${one.name}.${column}`
+  }
+
+  #expression(depth: number, seen: readonly Named[], ctes: readonly Named[]): string {
+    const inner = () => this.#expression(depth - 1, seen, ctes)
+    const column = () => this.#column(seen)
+    if (depth <= 0) {
+      return this.#pick([
+        () => `${column()} is not null`,
+        () => `${column()}::text = ${column()}::text`,
+        () => `${column()}::text < 'x3'`,
+        () => `length(${column()}::text) > 1`,
+        () => 'true',
+      ])()
+    }
+    return this.#pick([
+      () => `${column()}::text`,
+      () => `(${column()})::text || 'y'`,
+      () => `case when ${inner()} is null then 1 else 2 end`,
+      () => `coalesce(${column()}::text, ${inner()}::text)`,
+      () => `${this.#pick(['lower', 'length', 'md5'])}(${column()}::text)`,
+      () => `${this.#pick(['count', 'max', 'array_agg', 'json_agg', 'min'])}(${column()})`,
+      () => `${this.#pick(['to_jsonb', 'row_to_json', 'concat', 'pg_typeof', 'num_nulls'])}(${this.#pick([column(), this.#pick([...seen, { name: '1' }]).name])})`,
+      () => `exists (${this.#select(depth - 1, seen, ctes).sql})`,
+      () => `(${this.#select(depth - 1, seen, ctes).sql} limit 1)`,
+      () => `array(${this.#select(depth - 1, seen, ctes).sql})`,
+      () => `${column()}::text in (${this.#select(depth - 1, seen, ctes).sql})`,
+      () => `row_number() over (order by ${column()})`,
+      () => `(${this.#pick([...seen, { name: '1' }]).name}).${this.#pick(['email', 'id', 'x'])}`,
+      () => `row(${column()}, ${inner()})`,
+      () => `greatest(${column()}::text, ${column()}::text)`,
+      () => `${column()} is distinct from ${column()}`,
+    ])()
+  }
+}
