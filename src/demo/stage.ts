@@ -17,6 +17,8 @@ export interface Outcome {
 export interface Stage {
   line(text: string): void
   title(text: string): void
+  /** Something measured by the way, under the step it belongs to. */
+  note(text: string): void
   /** Runs, measures and prints one step. `time` is false where waiting, not working, takes the time. */
   step(does: string, run: () => Promise<Outcome>, time?: boolean): Promise<void>
   readonly steps: number
@@ -25,7 +27,7 @@ export interface Stage {
 
 type Style = Parameters<typeof styleText>[0]
 
-const columns = { does: 48, said: 44 }
+const columns = { does: 45, said: 43 }
 
 export function makeStage(out: NodeJS.WriteStream): Stage {
   const paint = (style: Style, text: string): string =>
@@ -35,6 +37,7 @@ export function makeStage(out: NodeJS.WriteStream): Stage {
   return {
     line,
     title: text => line(paint('bold', text)),
+    note: text => line(paint('dim', `   ${text}`)),
     async step(does, run, time = true) {
       count.steps++
       const start = performance.now()
@@ -44,7 +47,7 @@ export function makeStage(out: NodeJS.WriteStream): Stage {
       const ms = performance.now() - start
       if (outcome.kept) count.kept++
       const left = `${String(count.steps).padStart(2)} ${fit(visible(does), columns.does)}`
-      const said = visible(outcome.said).padEnd(columns.said)
+      const said = fit(visible(outcome.said), columns.said)
       const took = time ? `${Math.round(ms)} ms`.padStart(8) : ''
       const style: Style = !outcome.kept ? 'red' : said.startsWith('NO') ? 'yellow' : 'green'
       line(`${left} ${paint(style, said)}${paint('dim', took)}`.trimEnd())

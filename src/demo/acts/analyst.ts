@@ -15,7 +15,7 @@ export async function analyst(stage: Stage, { analystBot, orders }: World): Prom
   const refused = (statement: string, words: RegExp) =>
     stage.step(statement, async (): Promise<Outcome> => {
       const { rows, error } = await asked(sql, statement)
-      const said = `NO  ${error?.sqlstate} ${error?.text}`.slice(0, 43)
+      const said = `NO  ${error?.sqlstate} ${error?.text.replace(/^postern: /, '')}`
       const kept = error?.sqlstate === '42501' && words.test(error.text)
       return {
         said,
@@ -33,7 +33,7 @@ export async function analyst(stage: Stage, { analystBot, orders }: World): Prom
     }
   })
   await refused('delete from orders', /select/i)
-  await refused('with x as (delete from orders returning id) select 1', /delete/i)
+  await refused('with x as (delete from orders) select 1', /delete/i)
   await refused("select pg_read_file('/etc/passwd')", /pg_read_file|function/i)
   await stage.step('rows in orders', async () => {
     const after = await count()

@@ -28,7 +28,7 @@ export async function hostile(stage: Stage, world: World, held: Held | undefined
     const env = { ...door.env, PGUSER: credential.username, PGPASSWORD: credential.password }
     const { error } = await (await sqlClient(sreBot, { ...door, env, credential })).query('select 1')
     return {
-      said: `NO  ${error?.sqlstate || '28P01'} ${error?.text ?? ''}`.slice(0, 43),
+      said: `NO  ${error?.text.replace(/ for user .*/, '') ?? ''}`,
       kept: error !== undefined && /password|credential|grant/i.test(error.text),
       instead: error?.text ?? 'the door opened',
     }
