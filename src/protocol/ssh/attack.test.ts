@@ -74,6 +74,9 @@ test('what is not SSH, or never ends its first line, is shown out (attack 127)',
     'GET / HTTP/1.1\r\n\r\n',
     `SSH-2.0-${'y'.repeat(9000)}\r\n`,
     '\0\0\0\0\n',
+    `SSH-2.0-x\r\n${'z'.repeat(5000)}`,
+    'SSH-2.0-x\r\n\0\0\0\u000c\u000a\u0015\0\0\0\0\0\0\0\0\0\0',
+    'SSH-2.0-x\r\n\0\0\0\0',
     'PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\nSSH-2.0-x\r\n',
   ]) {
     const socket = connect(w.port, '127.0.0.1')
@@ -124,6 +127,8 @@ test('a channel runs one thing, and there are only so many channels (attacks 116
   await client.see(msg.channelFailure, 6)
   for (let i = 1; i < 200; i++) client.send(message(msg.channelOpen, 'session', i, 65_536, 32_768))
   await client.see(msg.channelOpenFailure, 191)
+  await client.see(msg.channelOpenConfirmation, 9)
+  await wait(50)
   assert.equal(client.count(msg.channelOpenConfirmation), 9)
   client.socket.destroy()
 })

@@ -2,9 +2,11 @@
  * The gateway's own SSH host key: made at the first start, kept in the data folder, shown as `endpoint.host_key`.
  * Clients pin it, so a lost one is never replaced silently: a file that cannot be read stops the start.
  */
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { chmod, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import ssh2 from 'ssh2'
+import { message } from '../../statement/sftp/fields.ts'
 
 export interface HostKey {
   /** OpenSSH PEM. */
@@ -25,18 +27,37 @@ export async function loadHostKey(dataFolder: string): Promise<HostKey> {
 
 async function make(folder: string, file: string): Promise<string> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'postern' })
+  const pem = newKey()
   const part = `${file}.${process.pid}`
-  await writeFile(part, pair.private, { mode: 0o600, flag: 'wx' })
+  await writeFile(part, pem, { mode: 0o600, flag: 'wx' })
   await chmod(part, 0o600)
   const written = await open(part, 'r')
   await written.sync().finally(() => written.close())
   await rename(part, file)
-  return pair.private
+  return pem
 }
 
 function shown(file: string, pem: string): HostKey {
   const key = ssh2.utils.parseKey(pem)
   if (key instanceof Error || !key.isPrivateKey()) throw new Error(`${file} is not an SSH private key`)
   return { private: pem, public: `${key.type} ${key.getPublicSSH().toString('base64')}` }
+}
+
+/**
+ * A new Ed25519 key as OpenSSH writes one (PROTOCOL.key). Not ssh2's generateKeyPairSync: about one of a hundred that
+ * 1.17.0 makes cannot be read again.
+ */
+export function newKey(comment = 'postern'): string {
+  const { privateKey } = generateKeyPairSync('ed25519')
+  const { d = '', x = '' } = privateKey.export({ format: 'jwk' })
+  const [seed, point] = [Buffer.from(d, 'base64url'), Buffer.from(x, 'base64url')]
+  const type = 'ssh-ed25519'
+  const blob = message(0, type, point).subarray(1)
+  const check = randomBytes(4).readUInt32BE(0)
+  const secret = message(0, check, check, type, point, Buffer.concat([seed, point]), comment).subarray(1)
+  const padding = Buffer.from(Array.from({ length: (8 - (secret.length % 8)) % 8 }, (_, i) => i + 1))
+  const head = { raw: Buffer.from('openssh-key-v1\0') }
+  const whole = message(0, head, 'none', 'none', '', 1, blob, Buffer.concat([secret, padding])).subarray(1)
+  const lines = whole.toString('base64').match(/.{1,70}/g) ?? []
+  return `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines.join('\n')}\n-----END OPENSSH PRIVATE KEY-----\n`
 }
