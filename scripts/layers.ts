@@ -16,7 +16,7 @@ export const layers: readonly (readonly string[])[] = [
   ['gateway', 'build', 'ports', 'reload', 'clock'],
   ['protocol/registry'],
   ['listener', 'api', 'agent-tools'],
-  ['pipeline', 'steps', 'doors', 'house', 'way'],
+  ['pipeline', 'steps', 'refused', 'doors', 'house', 'way'],
   ['broker'],
   ['identity', 'policy', 'approval', 'grant'],
   ['protocol/*'],
@@ -32,7 +32,7 @@ const strangers: readonly string[] = ['identity', 'protocol/*']
 /** One unit in several files and folders. */
 const together: readonly (readonly string[])[] = [
   ['cli', 'demo'],
-  ['pipeline', 'steps', 'doors', 'house', 'way'],
+  ['pipeline', 'steps', 'refused', 'doors', 'house', 'way'],
   ['gateway', 'build', 'ports', 'reload', 'clock'],
 ]
 

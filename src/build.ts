@@ -1,6 +1,7 @@
 /** The stages joined into a {@link House}: how a session is recorded, how its end is told, who is fit for work. */
 
 import project from '../package.json' with { type: 'json' }
+import { createApprovals } from './approval/approval.ts'
 import type { AuditLog } from './audit/audit.ts'
 import { endings } from './broker/ending.ts'
 import type { LiveSessions } from './broker/live.ts'
@@ -51,6 +52,7 @@ export function buildHouse(stages: Stages): House {
     protocols,
     verifier,
     grants,
+    approvals: createApprovals({ store, audit, clock }),
     audit,
     broker: buildBroker(stages),
     clock,

@@ -1,4 +1,5 @@
 /** The stages as one value: built once in `gateway.ts`, handed to every step. What is here is all that a step can reach. */
+import type { Approvals } from './approval/approval.ts'
 import type { AuditLog } from './audit/audit.ts'
 import type { Broker } from './broker/open.ts'
 import type { Config } from './config/config.ts'
@@ -27,6 +28,7 @@ export interface House {
   readonly protocols: ReadonlyMap<string, AnyProtocol>
   readonly verifier: Verifier
   readonly grants: Grants
+  readonly approvals: Approvals
   readonly audit: AuditLog
   readonly broker: Broker
   readonly clock: Clock

@@ -8,10 +8,11 @@
  */
 import { dial, openRecording, openSession, takeLease } from './broker/open.ts'
 import type { House } from './house.ts'
+import { refused } from './refused.ts'
 import * as step from './steps.ts'
 import { way } from './way.ts'
 
-const from = <In extends object>() => way<In, House>(step.refused)
+const from = <In extends object>() => way<In, House>(refused)
 
 /** Who is calling, what for, and does policy say yes? */
 const decided = from<step.Asked>()
@@ -41,6 +42,12 @@ export const ways = {
 
   /** A grant's credential shown at a door. */
   door: from<step.AtDoor>().step(step.redeemGrant).join(use),
+
+  /** A person's word on a pending grant; the tally says whether it was enough. */
+  vote: from<step.Voting>().step(step.castVote),
+
+  /** It was enough: decided again in full, then active. */
+  activate: from<step.Approved>().step(step.checkLocks).step(step.decideAgain).step(step.activateGrant),
 
   /** A token itself shown at a door (`token_login`): the same decision, and a grant for that one session. */
   token: from<step.Asked & step.AtDoor>().join(decided).step(step.tokenMayLogin).join(issued).join(use),

@@ -3,14 +3,14 @@
  * other nor the order. The steps that open a session are the broker's (`broker/open.ts`).
  */
 import { createHash } from 'node:crypto'
-import { openingFailed } from './broker/ending.ts'
-import type { LiveSession } from './broker/session.ts'
+import type { Tally } from './approval/tally.ts'
 import type { Connection } from './config/config.ts'
 import { Refused, refuse } from './denial.ts'
 import { ownerOf } from './grant/owner.ts'
 import type { Use } from './grant/redeem.ts'
 import type { House } from './house.ts'
 import { readAuthorization } from './identity/authorization.ts'
+import { approved } from './policy/approved.ts'
 import { confirm } from './policy/confirm.ts'
 import { decide } from './policy/decide.ts'
 import type { Permit } from './policy/permit.ts'
@@ -169,6 +169,52 @@ export async function countUse(
   return use instanceof Refused ? use : { use, grant: use.grant }
 }
 
+/** A person's word on a pending grant. */
+export interface Voting {
+  readonly person: Identity
+  readonly grant: Grant
+  readonly decision: 'approve' | 'deny'
+  readonly note?: string
+  readonly ttl?: number
+  readonly scope?: unknown
+}
+
+export async function castVote(at: Voting, house: House): Promise<{ tally: Tally } | Refused> {
+  const rule = house.config().rules.find(({ id }) => id === at.grant.rule)
+  if (rule === undefined) return refuse('grant_revoked', `rule ${at.grant.rule} is gone`)
+  const tally = await house.approvals.decide({ ...at, rule })
+  return tally instanceof Refused ? tally : { tally }
+}
+
+/** Enough have said yes: the whole decision runs again, under the rules and locks of this moment. */
+export interface Approved {
+  readonly grant: Grant
+  readonly identity: Identity
+  readonly request: GrantRequest
+  readonly tally: Tally
+}
+
+export function decideAgain({ grant, tally }: Approved, house: House): { permit: Permit } | Refused {
+  const permit = approved(grant, tally, house.clock.now(), house.policy())
+  return permit instanceof Refused ? permit : { permit }
+}
+
+export async function activateGrant(
+  { grant, tally, permit }: Approved & { readonly permit: Permit },
+  house: House,
+): Promise<{ grant: Grant } | Refused> {
+  const { scope, narrowed, expiresAt, endsBy, rule } = permit
+  const active = await house.grants.activate(grant.id, {
+    scope,
+    narrowed,
+    expiresAt,
+    endsBy,
+    ...(rule.useWithin === undefined ? {} : { useBy: house.clock.now() + rule.useWithin }),
+    facts: { approvers: tally.approvers },
+  })
+  return active instanceof Refused ? active : { grant: active }
+}
+
 /** Does the rule still give all of this, now, from here? Decided at dial, not when the grant was made (GHSA-rccx). */
 export function confirmRule(
   { grant, source, protocolName }: Redeemed,
@@ -179,33 +225,4 @@ export function confirmRule(
   const { connection, protocol } = permit
   if (protocol.name === protocolName) return { connection, protocol }
   return refuse('grant_unknown', `grant ${grant.id} is for ${protocol.name}, shown at ${protocolName}`)
-}
-
-/**
- * The one place a refusal is audited. What was opened is closed; a use that was reserved is given back. The identity
- * and the whole reason go to audit, never to the caller.
- */
-export async function refused(at: object, { denial }: Refused, house: House): Promise<void> {
-  const known = at as Partial<Asked & AtDoor & Redeemed> & { use?: Use; session?: LiveSession }
-  known.use?.giveBack()
-  await known.session?.end(openingFailed(denial))
-  house.audit.noted({
-    type: typeOf(known),
-    reason: denial.code,
-    detail: denial.detail,
-    ...(known.identity && { identity: known.identity }),
-    ...(known.source !== undefined && { source: known.source }),
-    ...(known.request && { connection: known.request.connection }),
-    ...(known.grant && { grant: known.grant.id, rule: known.grant.rule }),
-    ...(known.session && { session: known.session.id }),
-    ...(known.shown &&
-      !known.grant && { facts: { user: known.shown.user.slice(0, 64), how: known.shown.how } }),
-  })
-}
-
-function typeOf(known: { identity?: unknown; grant?: unknown; shown?: unknown; session?: unknown }) {
-  if (known.session !== undefined || (known.grant !== undefined && known.shown !== undefined))
-    return 'session.refused'
-  if (known.shown !== undefined) return 'door.refused'
-  return known.identity === undefined ? 'token.refused' : 'grant.refused'
 }

@@ -7,6 +7,7 @@ import { HTTPException } from 'hono/http-exception'
 import { Refused, refuse } from '../denial.ts'
 import type { House } from '../house.ts'
 import { agents } from './agents.ts'
+import { approvals } from './approvals.ts'
 import { health } from './health.ts'
 import { isForUs } from './host.ts'
 import { locks } from './locks.ts'
@@ -58,6 +59,7 @@ export function createApi({ house, hosts, ...serves }: ApiOptions): Router {
   if (serves.agents) app.route('/', agents(house))
   if (serves.people) {
     app.route('/', people(house))
+    app.route('/', approvals(house))
     app.route('/', locks(house))
   }
   app.doc31('/openapi.json', {

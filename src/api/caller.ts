@@ -67,3 +67,14 @@ export async function personOf(c: Ctx, house: House, role: Role): Promise<Identi
   house.audit.noted({ type: 'people.called', identity, source: sourceOf(c.env.incoming), facts: { call } })
   return identity
 }
+
+/** Whose word on a pending grant is heard: whether it counts, the rule's approval group decides (`approval/may-decide.ts`). */
+export async function approverOf(c: Ctx, house: House): Promise<Identity | Refused> {
+  const identity = await callerOf(c, house)
+  if (identity instanceof Refused || identity.kind === 'person') return identity
+  const call = `${c.req.method} ${c.req.path}`
+  const no = refuse('not_permitted', `client ${identity.client} is an agent`, {
+    say: 'this call is for people',
+  })
+  return house.told(no, { identity, call })
+}

@@ -40,6 +40,9 @@ export function confirm(
   }
   const unstated = checkRequire(rule, request)
   if (unstated !== undefined) return gone(grant, unstated.denial.detail)
+  // Attack 213: a rule that has gained an approval does not hold for what nobody approved.
+  if (rule.approval !== undefined && grant.state === 'active' && grant.activatedAt === undefined)
+    return gone(grant, `rule ${rule.id} now needs an approval`)
   const less = lessTime(grant, rule, now) ?? lessScope(grant, rule, connection, protocol)
   if (less !== undefined) return less
   const unmet = checkWhen(rule.when, { client: identity.client, source, now })

@@ -6,6 +6,7 @@ import type { Connection, Rule } from '../config/config.ts'
 import { Refused, refuse } from '../denial.ts'
 import type { AnyProtocol, ScopeKind } from '../protocol/protocol.ts'
 import type { Narrowed } from '../words.ts'
+import type { Permit } from './permit.ts'
 import { same } from './same.ts'
 
 export interface NarrowedScope {
@@ -51,6 +52,22 @@ export function narrow(
     scope: scope as Narrowed<unknown>,
     narrowed: limit === undefined ? [] : cutKeys(kind, whole, limit),
   }
+}
+
+/** A permit's scope, cut further by what approvers allow. */
+export function narrowMore(
+  { protocol, scope, rule }: Pick<Permit, 'protocol' | 'scope' | 'rule'>,
+  asked: readonly unknown[],
+): Narrowed<unknown> | Refused {
+  const kind: Kind = protocol.scope
+  let cut: unknown = scope
+  for (const one of asked) {
+    const limit = readLimit(kind, one)
+    if (limit instanceof Refused) return limit
+    cut = kind.meet(cut, limit)
+  }
+  if (!kind.isEmpty(cut)) return cut as Narrowed<unknown>
+  return refuse('scope_empty', `rule ${rule.id}: the approvers leave nothing of ${kind.words(scope)}`)
 }
 
 /** A scope's limit as an agent wrote it. Unknown keys are refused, never ignored: a typo must not widen (attack 52). */

@@ -1,0 +1,83 @@
+/** People decide on pending grants: members of the rule's approval group, never the requester. */
+import { createRoute } from '@hono/zod-openapi'
+import { parseDuration } from '../config/duration.ts'
+import { Refused, refuse } from '../denial.ts'
+import type { House } from '../house.ts'
+import { ways } from '../pipeline.ts'
+import type { Grant, Identity } from '../words.ts'
+import { approverOf } from './caller.ts'
+import { type Router, router } from './router.ts'
+import { grantParam, json, refusals, security } from './routes.ts'
+import { grantRow } from './rows.ts'
+import { ApprovalBody, GrantRow } from './schemas.ts'
+import { shown } from './shown.ts'
+
+export function approvals(house: House): Router {
+  const app = router(house)
+  app.openapi(
+    createRoute({
+      method: 'post',
+      path: '/v1/approvals/{id}',
+      summary: "Approve or deny a pending grant (members of the rule's approval group)",
+      security,
+      request: {
+        params: grantParam,
+        body: { required: true, content: { 'application/json': { schema: ApprovalBody } } },
+      },
+      responses: { 200: json(GrantRow, 'The grant as it stands now'), ...refusals },
+    }),
+    async c => {
+      const person = await approverOf(c, house)
+      if (person instanceof Refused) return shown(c, house, person)
+      const { id } = c.req.valid('param')
+      const grant = await house.grants.get(id)
+      if (grant === undefined) return shown(c, house, refuse('grant_unknown', `no grant ${id}`))
+      const { ttl, ...word } = c.req.valid('json')
+      const ms = ttl === undefined ? undefined : parseDuration(ttl)
+      if (ttl !== undefined && !ms)
+        return shown(
+          c,
+          house,
+          refuse('request_invalid', `ttl ${ttl}`, { say: 'ttl must be a duration such as 10m' }),
+        )
+      const decided = await decide(house, person, grant, {
+        ...word,
+        ...(ms === undefined ? {} : { ttl: ms }),
+      })
+      return decided instanceof Refused ? shown(c, house, decided) : c.json(grantRow(decided), 200)
+    },
+  )
+  return app
+}
+
+interface Word {
+  decision: 'approve' | 'deny'
+  note?: string | undefined
+  ttl?: number
+  scope?: unknown
+}
+
+async function decide(
+  house: House,
+  person: Identity,
+  grant: Grant,
+  { note, ...word }: Word,
+): Promise<Grant | Refused> {
+  const voted = await ways.vote.run(
+    { person, grant, ...word, ...(note === undefined ? {} : { note }) },
+    house,
+  )
+  if (voted instanceof Refused) return voted
+  const { tally } = voted
+  if (tally.outcome === 'denied') return house.grants.deny(grant.id, { text: `${person.subject} denied it` })
+  if (tally.outcome === 'waiting') return grant
+  const { identity, request } = grant
+  const at = await ways.activate.run({ grant, identity, request, tally }, house)
+  if (!(at instanceof Refused)) return at.grant
+  // Approved, but no longer permitted: it must not wait for a yes that cannot come.
+  await house.grants.revoke([grant.id], {
+    text: 'the rules no longer give what was approved',
+    detail: at.denial.detail,
+  })
+  return at
+}

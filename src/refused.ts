@@ -1,0 +1,43 @@
+/**
+ * The one place where a refusal on a way is audited: all that was known when it happened, and the whole reason. What was
+ * opened is closed, a use that was taken is given back. The caller never learns the detail.
+ */
+import type { EventType } from './audit/event.ts'
+import { openingFailed } from './broker/ending.ts'
+import type { LiveSession } from './broker/session.ts'
+import type { Refused } from './denial.ts'
+import type { Use } from './grant/redeem.ts'
+import type { House } from './house.ts'
+import type { AtDoor, Redeemed, TokenShown, Voting } from './steps.ts'
+
+/** Whatever the steps before had found out. */
+type Known = Partial<TokenShown & AtDoor & Redeemed & Voting> & {
+  readonly use?: Use
+  readonly session?: LiveSession
+}
+
+export async function refused(at: object, { denial }: Refused, house: House): Promise<void> {
+  const known: Known = at
+  const identity = known.identity ?? known.person
+  house.audit.noted({
+    type: typeOf(known),
+    reason: denial.code,
+    detail: denial.detail,
+    ...(identity && { identity }),
+    ...(known.source !== undefined && { source: known.source }),
+    ...(known.request && { connection: known.request.connection }),
+    ...(known.grant && { grant: known.grant.id, rule: known.grant.rule }),
+    ...(known.session && { session: known.session.id }),
+    ...(known.shown &&
+      !known.grant && { facts: { user: known.shown.user.slice(0, 64), how: known.shown.how } }),
+  })
+  known.use?.giveBack()
+  await known.session?.end(openingFailed(denial))
+}
+
+function typeOf({ session, shown, grant, person, identity }: Known): EventType {
+  if (person !== undefined) return 'people.refused'
+  if (shown !== undefined)
+    return session === undefined && grant === undefined ? 'door.refused' : 'session.refused'
+  return identity === undefined ? 'token.refused' : 'grant.refused'
+}
