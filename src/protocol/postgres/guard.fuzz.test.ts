@@ -38,8 +38,9 @@ before(async () => {
   ] as const) {
     await server.run('postgres', `create database ${name}`)
     await server.run(name, world(email))
+    // Rows come in the order of values, not of hashes of what differs anyway, such as an oid.
     const options =
-      '-c search_path=pg_catalog,public -c statement_timeout=2s -c default_transaction_read_only=on'
+      '-c search_path=pg_catalog,public -c statement_timeout=2s -c default_transaction_read_only=on -c enable_hashagg=off -c enable_hashjoin=off'
     const client = new pg.Client({
       host: '127.0.0.1',
       port: server.port,
@@ -110,7 +111,7 @@ test('what the guard lets through, the server lets through, and it tells nothing
       assert.deepEqual(first, second, `tells of the masked column: ${sql}`)
       if (first.code === 'ok') ran += 1
     }),
-    { numRuns: Number(process.env.POSTERN_FUZZ ?? 4_000) },
+    { numRuns: Number(process.env.POSTERN_FUZZ ?? 2_500) },
   )
   t.diagnostic(`${allowed} allowed, ${ran} of them ran`)
   assert.ok(ran > 100, `${allowed} allowed, ${ran} ran`)

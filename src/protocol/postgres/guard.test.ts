@@ -115,8 +115,31 @@ test('a record says what a statement touches, by resolved names', async () => {
 })
 
 test('a verdict is given again without a promise, and is the same object', async () => {
-  const first = await reading.judge('select 41')
-  assert.equal(reading.judge('select 41'), first)
+  const first = await reading.judge('select id as unheard from orders')
+  assert.equal(reading.judge('select id as unheard from orders'), first)
+})
+
+test('texts that differ in a literal share a verdict where no literal had a part in it, each with its own text', async () => {
+  await reading.judge("select id from orders where total > 100 and customer = 'a'")
+  const alike = reading.judge("select id from orders where total > 7.5 and customer = 'it''s'")
+  assert.ok(!(alike instanceof Promise) && alike.allow)
+  assert.equal(alike.statement.text, "select id from orders where total > 7.5 and customer = 'it''s'")
+  assert.deepEqual(alike.statement.touches, [{ act: 'read', on: 'public.orders' }])
+})
+
+test('a literal that decides is never shared: ordinals over masked columns, settings, casts, options', async () => {
+  for (const [yes, no] of [
+    ['select id, email from orders order by 1', 'select id, email from orders order by 2'],
+    ["set client_encoding = 'UTF8'", "set client_encoding = 'SJIS'"],
+    ['set statement_timeout = 1000', 'set statement_timeout = 0'],
+    ['set statement_timeout = 1000; select 1', 'set statement_timeout = 0; select 1'],
+    ["select '1'::int", "select '1'::regclass"],
+    ["select lower('role')", "select set_config('role', 'x', false)"],
+    ['select id from orders where total > 1', "select id from orders where total > 1 or email = 'x'"],
+  ] as const) {
+    assert.ok((await reading.judge(yes)).allow, yes)
+    assert.ok(!(await reading.judge(no)).allow, no)
+  }
 })
 
 test('two scopes never share a verdict', async () => {

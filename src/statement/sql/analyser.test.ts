@@ -24,7 +24,7 @@ async function planted(t: { after(run: () => Promise<void>): void }, body: strin
   t.after(() => rm(folder, { recursive: true }))
   const file = join(folder, 'worker.mjs')
   const facts =
-    "{ ok: true, statements: [{ kind: 'select', verbs: [], touches: [{ act: 'read', on: 'public.orders' }], refusals: [] }] }"
+    "{ ok: true, statements: [{ kind: 'select', verbs: [], touches: [{ act: 'read', on: 'public.orders' }], refusals: [], literal: false }] }"
   await writeFile(
     file,
     `import { parentPort } from 'node:worker_threads'

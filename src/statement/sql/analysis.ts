@@ -16,6 +16,8 @@ export interface Facts {
   readonly refusals: readonly string[]
   /** `SET statement_timeout`, milliseconds; 0 is none at all. */
   readonly timeout?: number
+  /** The facts would be others with another literal in its place: nothing may be concluded for other texts. */
+  readonly literal: boolean
 }
 
 export type Analysis =

@@ -1,5 +1,5 @@
 /**
- * Verdicts that were given before, by scope and exact text (attack 104: nothing less than the exact text is the key).
+ * Verdicts that were given before, by scope and text. What the guard puts in and asks for is its own affair (attack 104).
  * Bounded in bytes; two generations stand for "recently used", so that a hit costs one look-up and no bookkeeping.
  */
 import type { Verdict } from '../../recording/record.ts'

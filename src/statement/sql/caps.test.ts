@@ -58,6 +58,7 @@ test('text that two readers would read differently is refused', () => {
   assert.equal(codeOf('select 1\0; drop table x'), 'statement_unparsable')
   assert.equal(codeOf('\uFEFFselect 1'), 'statement_unparsable')
   assert.equal(codeOf("select '\uD800'"), 'statement_unparsable')
+  assert.equal(codeOf(Buffer.from("select '\xff'", 'latin1').toString('utf8')), 'statement_unparsable')
 })
 
 test('bytes count, not characters', () => {

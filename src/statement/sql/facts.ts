@@ -16,7 +16,10 @@ export function factsOf(statement: unknown, masked: Masked): Facts {
   const notes = new Notes(masked, handlers)
   const at = new Place(notes)
   const [type = '', node] = Object.entries(statement as Tree)[0] ?? []
-  return notes.facts(run(type, node as Tree, at))
+  const kind = run(type, node as Tree, at)
+  // In SET, COPY, EXPLAIN and their kin a literal may be a setting or an option.
+  if (!/^(Select|Insert|Update|Delete|Merge)Stmt$/.test(type)) notes.literal = true
+  return notes.facts(kind)
 }
 
 /** Walks a statement that stands by itself, and answers its word. */

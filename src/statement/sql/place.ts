@@ -31,6 +31,7 @@ export class Notes {
   readonly touches: Touch[] = []
   readonly refusals: string[] = []
   timeout: number | undefined
+  literal = false
   constructor(masked: Masked, handlers: Handlers) {
     this.masked = masked
     this.handlers = handlers
@@ -45,6 +46,7 @@ export class Notes {
       verbs: [...verbs.values()],
       touches: [...touches.values()],
       refusals: [...new Set(this.refusals)],
+      literal: this.literal,
       ...(this.timeout !== undefined && { timeout: this.timeout }),
     }
   }

@@ -68,6 +68,7 @@ function plainly(node: Tree, shown: readonly Shown[], at: Place): void {
     const by = only(sort, 'SortBy')?.node
     const names = parts(only(by, 'ColumnRef')?.fields, at)
     const ordinal = only(by, 'A_Const')?.ival as { ival?: number } | undefined
+    if (ordinal !== undefined) at.notes.literal = true
     const named = shown.some(one => one.masked.length > 0 && names.length === 1 && one.name === names[0])
     if (named || (ordinal !== undefined && maybeMasked(shown, ordinal.ival ?? 0))) refuseMasked(first, at)
   }

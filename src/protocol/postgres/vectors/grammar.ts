@@ -105,7 +105,7 @@ class Grammar {
     }
     if (this.#chance(0.06)) {
       const name = this.#name()
-      here.push({ name, columns: [name, 'pg_typeof', 'length'] })
+      here.push({ name, columns: [name, 'length'] })
       return `${this.#pick(['generate_series(1, 2)', "lower('x')"])} ${name}`
     }
     const cte = ctes.length > 0 && this.#chance(0.4) ? this.#pick(ctes) : undefined
@@ -140,7 +140,7 @@ class Grammar {
     const one = this.#pick(seen)
     const column = this.#pick(one.columns.length > 0 ? one.columns : ['id'])
     if (this.#chance(0.02)) return one.name
-    if (this.#chance(0.02)) return `${one.name}.${this.#pick(['to_jsonb', 'row_to_json', 'concat', 'count', 'pg_typeof', 'quote_literal', 'email'])}`
+    if (this.#chance(0.02)) return `${one.name}.${this.#pick(['to_jsonb', 'row_to_json', 'concat', 'count', 'quote_literal', 'email'])}`
     return this.#chance(0.3) ? column : `${one.name}.${column}`
   }
 
@@ -163,7 +163,7 @@ class Grammar {
       () => `coalesce(${column()}::text, ${inner()}::text)`,
       () => `${this.#pick(['lower', 'length', 'md5'])}(${column()}::text)`,
       () => `${this.#pick(['count', 'max', 'array_agg', 'json_agg', 'min'])}(${column()})`,
-      () => `${this.#pick(['to_jsonb', 'row_to_json', 'concat', 'pg_typeof', 'num_nulls'])}(${this.#pick([column(), this.#pick([...seen, { name: '1' }]).name])})`,
+      () => `${this.#pick(['to_jsonb', 'row_to_json', 'concat', 'num_nulls'])}(${this.#pick([column(), this.#pick([...seen, { name: '1' }]).name])})`,
       () => `exists (${this.#select(depth - 1, seen, ctes).sql})`,
       () => `(${this.#select(depth - 1, seen, ctes).sql} limit 1)`,
       () => `array(${this.#select(depth - 1, seen, ctes).sql})`,

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { loadModule, parseSync } from 'libpg-query'
+import { withoutLiterals } from './literals.ts'
+
+await loadModule()
+
+test('literals go, all else stays', () => {
+  assert.equal(
+    withoutLiterals("SELECT abalance FROM t WHERE aid = 4711 and n > -1.5 and x = 'it''s' limit $1;"),
+    "SELECT abalance FROM t WHERE aid = 0 and n > -0 and x = '' limit $1;",
+  )
+})
+
+test('text whose tokens are in any doubt has no such form', () => {
+  for (const sql of [
+    "select E'a'",
+    "select U&'a'",
+    "select B'1'",
+    "select N'a'",
+    'select $$a$$ , 1',
+    'select "a", 1',
+    'select 1 -- x',
+    'select 1 /* x */',
+    "select 'a\\'",
+    "select 'é'",
+    'select é, 1',
+    'select 1e5',
+    'select 0x1f',
+    'select 1_000',
+    'select 1..2',
+    'select .5',
+    'select 1.',
+    'select 1abc',
+    "select 'a",
+    'select 1 where a$1',
+    "select 'a'b",
+    "select 1'a'",
+    'select $1a, 1',
+    'select a & 1',
+    'select 1 ? 2',
+    "select '\0'",
+    'select 1\0',
+    'select a @ 1',
+    'select 1 # 2',
+    'select `1`',
+    'select ~1',
+  ])
+    assert.equal(withoutLiterals(sql), undefined, sql)
+  assert.equal(withoutLiterals('select a from b'), undefined, 'nothing to take out')
+})
+
+/** The tree without the constants' values and without positions. */
+function shape(sql: string): unknown {
+  const strip = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(strip)
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(
+      Object.entries(value).flatMap(([key, inner]) => {
+        if (/location|_len$|list_start|list_end/.test(key)) return []
+        if (key === 'A_Const') return [[key, Object.hasOwn(inner as object, 'sval') ? 'string' : 'number']]
+        return [[key, strip(inner)]]
+      }),
+    )
+  }
+  return strip(parseSync(sql))
+}
+
+test('what has the same form has the same tree, but for the values of its constants', () => {
+  const literal = fc.oneof(
+    fc.nat().map(String),
+    fc.tuple(fc.nat(), fc.nat()).map(([a, b]) => `${a}.${b}`),
+    fc.string({ maxLength: 12 }).map(text => `'${text.replaceAll("'", "''")}'`),
+    fc.constantFrom("'--'", "'/*'", "''''", "';'", "') or 1 = (1'", "'$1'", "'\n'", "'a' \n 'b'"),
+  )
+  const word = fc.constantFrom(
+    ...'select a , from b where ( ) = - + and or like || ; :: text t.a * [ ] order by limit insert into values $1 date interval'.split(
+      ' ',
+    ),
+  )
+  const piece = fc.oneof({ weight: 2, arbitrary: word }, literal)
+  const sql = fc
+    .array(piece, { minLength: 1, maxLength: 10 })
+    .chain(all => fc.constantFrom('', ' ', '\n').map(gap => ['select', ...all].join(gap || ' ')))
+  let compared = 0
+  fc.assert(
+    fc.property(sql, text => {
+      const form = withoutLiterals(text)
+      if (form === undefined) return
+      let tree: unknown
+      try {
+        tree = shape(text)
+      } catch {
+        return
+      }
+      assert.deepEqual(shape(form), tree, text)
+      compared += 1
+    }),
+    { numRuns: 10_000 },
+  )
+  assert.ok(compared > 200, String(compared))
+})
