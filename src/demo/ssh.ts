@@ -36,7 +36,7 @@ async function openssh(agent: Agent, name: string, { endpoint, credential }: Gra
   PreferredAuthentications password,keyboard-interactive
   PubkeyAuthentication no
   NumberOfPasswordPrompts 1
-  LogLevel ERROR
+  LogLevel INFO
 `,
   )
   const env = {

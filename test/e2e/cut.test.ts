@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { type Home, openHome } from '../../src/demo/home.ts'
-import { type AgentKey, newKey, pgUrl, psql, ssh } from '../fixtures/clients.ts'
+import { newKey, pgUrl, psql, ssh } from '../fixtures/clients.ts'
 import { type Gateway, type Setting, startGateway } from '../fixtures/gateway.ts'
 import { type FakeOkta, fakeOkta } from '../fixtures/issuer.ts'
 import { startPostgres, type TestOrders } from '../fixtures/postgres.ts'
@@ -18,7 +18,6 @@ let okta: FakeOkta
 let orders: TestOrders
 let setting: Setting
 let gateway: Gateway
-let key: AgentKey
 
 const rules = `
   - group: analyst-agents
@@ -35,7 +34,6 @@ before(async () => {
   orders = await startPostgres(home)
   setting = { okta, postgres: orders, sshd: await startSshd(home), rules }
   gateway = await startGateway(home, setting)
-  key = await newKey(home)
 })
 after(() => home?.close())
 
@@ -60,6 +58,7 @@ async function runningQuery(ttl = '10m'): Promise<Running> {
 let mark = 71_000
 async function runningCommand(ttl = '10m'): Promise<Running> {
   const token = okta.token({ groups: ['sre-agents'] })
+  const key = await newKey(home)
   const grant = (await gateway.grant(token, 'web-1', { ttl, public_key: key.public })).json
   const seconds = String(++mark)
   const client = ssh(gateway, grant, key, [`exec sleep ${seconds}`])

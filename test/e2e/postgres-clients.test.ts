@@ -125,6 +125,7 @@ with psycopg.connect(os.environ['URL']) as c:
     print(row)
     with c.cursor() as cur:
         print(sum(1 for _ in cur.stream('select id from orders')))
+with psycopg.connect(os.environ['URL']) as c:
     with c.pipeline():
         a = c.execute('select 1')
         b = c.execute('select 2')

@@ -5,17 +5,25 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Home, openHome } from '../../src/demo/home.ts'
-import { type AgentKey, type Credential, newKey, python, python3, sftp, ssh } from '../fixtures/clients.ts'
+import {
+  type AgentKey,
+  type Credential,
+  newKey,
+  python,
+  python3,
+  sftp,
+  ssh,
+  sshOptions,
+} from '../fixtures/clients.ts'
 import { type Gateway, startGateway } from '../fixtures/gateway.ts'
 import { type FakeOkta, fakeOkta } from '../fixtures/issuer.ts'
-import { missing } from '../fixtures/run.ts'
+import { missing, run } from '../fixtures/run.ts'
 import { startSshd } from '../fixtures/sshd.ts'
 
 const skip = missing('/usr/sbin/sshd', 'ssh', 'sftp')
 let home: Home
 let okta: FakeOkta
 let gateway: Gateway
-let key: AgentKey
 
 before(async () => {
   if (skip) return
@@ -29,31 +37,31 @@ before(async () => {
   - { group: tail-agents, connection: web-1, ttl: 10m, scope: { exec: ["uname -s"] } }
 `,
   })
-  key = await newKey(home)
 })
 after(() => home?.close())
 
-async function granted(group = 'sre-agents', publicKey = true): Promise<Credential> {
-  const more = publicKey ? { public_key: key.public } : {}
-  const answer = await gateway.grant(okta.token({ groups: [group] }), 'web-1', more)
+/** A grant and the key it opens for; a key opens one grant alone, so each gets its own. */
+async function granted(group = 'sre-agents'): Promise<[Gateway, Credential, AgentKey]> {
+  const key = await newKey(home)
+  const answer = await gateway.grant(okta.token({ groups: [group] }), 'web-1', { public_key: key.public })
   assert.equal(answer.status, 201, answer.text)
-  return answer.json
+  return [gateway, answer.json, key]
 }
 
 test('ssh runs a command: output, errors and exit status come back apart', { skip }, async () => {
-  const answer = await ssh(gateway, await granted(), key, ['echo out; echo err >&2; exit 7'])
+  const answer = await ssh(...(await granted()), ['echo out; echo err >&2; exit 7'])
   assert.deepEqual(answer, { status: 7, stdout: 'out\n', stderr: 'err\n' })
 })
 
 test('ssh carries a megabyte in and out unchanged', { skip }, async () => {
   const input = randomBytes(512 * 1024).toString('hex')
-  const answer = await ssh(gateway, await granted(), key, ['cat'], { input })
+  const answer = await ssh(...(await granted()), ['cat'], { input })
   assert.equal(answer.status, 0, answer.stderr)
   assert.ok(answer.stdout === input, `${answer.stdout.length} of ${input.length} characters`)
 })
 
 test('ssh opens a shell on a terminal', { skip }, async () => {
-  const answer = await ssh(gateway, await granted(), key, ['-tt'], {
+  const answer = await ssh(...(await granted()), ['-tt'], {
     input: 'test -t 0 && echo "a terminal: $((6 * 7))"\nexit 3\n',
   })
   assert.match(answer.stdout, /a terminal: 42/)
@@ -62,9 +70,9 @@ test('ssh opens a shell on a terminal', { skip }, async () => {
 
 test('a command outside the scope is refused in words, and does not run', { skip }, async () => {
   const grant = await granted('tail-agents')
-  assert.notEqual((await ssh(gateway, grant, key, ['uname -s'])).stdout, '')
+  assert.notEqual((await ssh(...grant, ['uname -s'])).stdout, '')
   const trace = join(home.dir, 'trace')
-  const answer = await ssh(gateway, grant, key, [`touch ${trace}`])
+  const answer = await ssh(...grant, [`touch ${trace}`])
   assert.notEqual(answer.status, 0)
   assert.equal(existsSync(trace), false)
 })
@@ -78,17 +86,24 @@ test('sftp fetches and lists; what would write is refused', { skip }, async () =
   ]
   const bytes = randomBytes(300_000)
   await writeFile(from, bytes)
-  const fetched = await sftp(gateway, grant, key, `ls ${home.dir}\nget ${from} ${to}\n`)
+  const fetched = await sftp(...grant, `ls ${home.dir}\nget ${from} ${to}\n`)
   assert.equal(fetched.status, 0, fetched.stderr)
   assert.ok((await readFile(to)).equals(bytes))
-  const refused = await sftp(gateway, grant, key, `put ${from} ${up}\n`)
+  const refused = await sftp(...grant, `put ${from} ${up}\n`)
   assert.notEqual(refused.status, 0)
   assert.match(refused.stderr, /denied/i)
   assert.equal(existsSync(up), false)
 })
 
 test('a forwarded port is refused', { skip }, async () => {
-  const answer = await ssh(gateway, await granted(), key, ['-W', '127.0.0.1:22'])
+  const [, grant, key] = await granted()
+  const options = ['-o', 'LogLevel=INFO', ...sshOptions(gateway, key)]
+  const answer = await run('ssh', [
+    ...options,
+    '-W',
+    '127.0.0.1:22',
+    `${grant.credential.username}@127.0.0.1`,
+  ])
   assert.notEqual(answer.status, 0)
   assert.match(answer.stderr, /prohibited/)
 })
@@ -96,7 +111,7 @@ test('a forwarded port is refused', { skip }, async () => {
 test('paramiko logs in with the password, runs a command and reads a file', {
   skip: skip || missing(python3),
 }, async () => {
-  const grant = await granted('sre-agents', false)
+  const grant: Credential = (await gateway.grant(okta.token(), 'web-1')).json
   const file = join(home.dir, 'for-paramiko')
   await writeFile(file, 'read me')
   const answer = await python(
