@@ -17,6 +17,7 @@ const from = <In extends object>() => way<In, House>(refused)
 /** Who is calling, what for, and does policy say yes? */
 const decided = from<step.Asked>()
   .step(step.verifyToken)
+  .step(step.checkRate)
   .step(step.readRequest)
   .step(step.checkLocks)
   .step(step.decideRequest)
@@ -35,7 +36,7 @@ const use = from<step.Redeemed>()
 
 export const ways = {
   /** A token shown with a call: whose is it? */
-  caller: from<step.TokenShown>().step(step.verifyToken),
+  caller: from<step.TokenShown>().step(step.verifyToken).step(step.checkRate),
 
   /** POST /v1/grants, request_connection. */
   ask: decided.join(issued),

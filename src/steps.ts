@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import type { Tally } from './approval/tally.ts'
 import type { Connection } from './config/config.ts'
 import { Refused, refuse } from './denial.ts'
-import { ownerOf } from './grant/owner.ts'
+import { ownerKey, ownerOf } from './grant/owner.ts'
 import type { Use } from './grant/redeem.ts'
 import type { House } from './house.ts'
 import { readAuthorization } from './identity/authorization.ts'
@@ -59,6 +59,15 @@ export async function verifyToken(at: TokenShown, house: House): Promise<{ ident
   if (shown instanceof Refused) return shown
   const identity = await house.verifier.verify(shown)
   return identity instanceof Refused ? identity : { identity }
+}
+
+/** `limits.requests_per_second` of one owner, whatever it asks for (attack 168). */
+export function checkRate(
+  { identity }: { identity: Identity },
+  house: House,
+): Record<never, never> | Refused {
+  if (house.requests().take(ownerKey(ownerOf(identity)), house.clock.mono())) return {}
+  return refuse('rate_limited', 'more than limits.requests_per_second by one owner')
 }
 
 export function readRequest(at: Asked): { request: GrantRequest } | Refused {

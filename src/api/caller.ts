@@ -2,8 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
-import { Refused, refuse } from '../denial.ts'
-import { ownerKey, ownerOf } from '../grant/owner.ts'
+import { denials, Refused, refuse } from '../denial.ts'
 import type { House } from '../house.ts'
 import { originOf } from '../listener/source.ts'
 import { ways } from '../pipeline.ts'
@@ -38,11 +37,15 @@ export async function callerOf(c: Ctx, house: House): Promise<Identity | Refused
     { authorization: authorizationOf(incoming), source: sourceOf(incoming) },
     house,
   )
-  if (at instanceof Refused) {
-    house.failures.take(sourceOf(incoming), house.clock.mono())
-    return at
-  }
-  return withinRate(at.identity, house) ?? at.identity
+  return at instanceof Refused ? counted(c, house, at) : at.identity
+}
+
+/** A refusal of a caller whom no good token names counts against its address: those with one have a rate of their own. */
+export function counted(c: Ctx, house: House, refused: Refused): Refused {
+  const { code } = refused.denial
+  if (denials[code].http === 401 || code === 'request_invalid')
+    house.failures.take(sourceOf(c.env.incoming), house.clock.mono())
+  return refused
 }
 
 /** Attack 199: a flood of refused tries is answered before the signature check, and before it fills the audit. */
@@ -50,11 +53,6 @@ export function slowDown(c: Ctx, house: House): Refused | undefined {
   const source = sourceOf(c.env.incoming)
   if (house.failures.has(source, house.clock.mono())) return undefined
   return refuse('rate_limited', `too many refused tries from ${source}`)
-}
-
-export function withinRate(identity: Identity, house: House): Refused | undefined {
-  if (house.requests().take(ownerKey(ownerOf(identity)), house.clock.mono())) return undefined
-  return refuse('rate_limited', 'more than limits.requests_per_second by one owner')
 }
 
 /** A person who may make this call; every call is audited, refused ones as such. */
