@@ -186,18 +186,18 @@ test('an older state.db put back revives no revoked grant, no lifted or lost loc
   assert.equal(house.audit.types().at(-1), 'state.recovered')
 })
 
-test('10,000 grants that expire at one instant are over at once, in one pass, and written', async () => {
-  house.perOwner = 10_000
+test('2,000 grants that expire at one instant are over at once, in one pass, and written', async () => {
+  house.perOwner = 2_000
   const expiresAt = house.clock.now() + MINUTE
-  await Promise.all(Array.from({ length: 10_000 }, () => issue({ expiresAt })))
+  await Promise.all(Array.from({ length: 2_000 }, () => issue({ expiresAt })))
   let ended = 0
   house.grants.onEnded(() => {
     ended += 1
   })
   house.clock.pass(MINUTE)
   while (ended === 0) await sleep(10)
-  assert.equal(ended, 10_000)
-  while (house.audit.types().filter(type => type === 'grant.expired').length < 10_000) await sleep(10)
+  assert.equal(ended, 2_000)
+  while (house.audit.types().filter(type => type === 'grant.expired').length < 2_000) await sleep(10)
   await house.restart()
   assert.equal(house.grants.live().length, 0)
 })

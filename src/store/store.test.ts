@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, test } from 'node:test'
+import { sql } from 'kysely'
 import { GatewayError } from '../denial.ts'
 import { migrate } from './migrate.ts'
 import { migrations } from './migrations.ts'
@@ -120,7 +121,6 @@ test('the queue is capped', async () => {
 test('a state.db that is not a database is refused with its name', async () => {
   await store.close()
   const other = await mkdtemp(join(tmpdir(), 'postern-store-'))
-  const { writeFile } = await import('node:fs/promises')
   await writeFile(join(other, 'state.db'), 'this is not a database, it is a sentence that is long enough')
   await assert.rejects(openStore(other), /state\.db cannot be opened/)
   await rm(other, { recursive: true })
@@ -152,4 +152,20 @@ test('a migration that is new runs once, and tables from a newer program are ref
   store = await openStore(fresh)
   await rm(data, { recursive: true })
   data = fresh
+})
+
+test('a full disk loses the group it fell on, says so, and the store goes on when there is space', async () => {
+  const most = (pages: number) =>
+    store.read({ compile: () => sql.raw(`PRAGMA max_page_count = ${pages}`).compile(store.sql) })
+  await most(1)
+  const big = 'x'.repeat(200_000)
+  const full = await Promise.allSettled([store.write(put('big', big)), store.write(put('big2', big))])
+  assert.deepEqual(
+    full.map(one => one.status),
+    ['rejected', 'rejected'],
+  )
+  await most(100_000)
+  assert.equal(await store.write(put('small', 'v')), 'done')
+  assert.equal(store.healthy(), true)
+  assert.deepEqual(await names(), ['small'])
 })
