@@ -29,8 +29,9 @@ export function checkCaps(sql: string): Cap | undefined {
   }
   if (sql.includes('\0')) return unreadable('the statement holds a NUL')
   // A BOM, and U+FFFD, which stands where bytes were not UTF-8: the server would read something else (attack 102).
-  if (!sql.isWellFormed() || sql.includes('\uFEFF'))
+  if (!sql.isWellFormed() || /[\uFEFF\uFFFD]/.test(sql)) {
     return unreadable('the statement is not well-formed UTF-8')
+  }
   return count(sql)
 }
 

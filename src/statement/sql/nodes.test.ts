@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { nodes } from './nodes.ts'
 
 /** The parser's own declaration of its tree: node, then field, then the field's type. */
 function declared(): Map<string, Map<string, string>> {
-  const file = new URL('types.d.ts', import.meta.resolve('@pgsql/types'))
-  const text = readFileSync(fileURLToPath(file), 'utf8')
+  // The types come with the parser, from a package of their own.
+  const types = '@pgsql/types'
+  const index = createRequire(import.meta.resolve('libpg-query')).resolve(types)
+  const text = readFileSync(join(dirname(index), 'types.d.ts'), 'utf8')
   return new Map(
     [...text.matchAll(/export interface (\w+) \{([^}]*)\}/g)].map(([, name = '', body = '']) => [
       name,
