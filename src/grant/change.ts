@@ -6,7 +6,7 @@ import { refusalText } from './ending.ts'
 import { expire, isOver, watch } from './expiry.ts'
 import { newPassword } from './id.ts'
 import { mayHavePassword } from './issue.ts'
-import { aboutGrant, type Parts } from './parts.ts'
+import { aboutGrant, type Parts, tell } from './parts.ts'
 import { toRow } from './row.ts'
 import { refusalOf } from './states.ts'
 import { makeVerifier, verifierToText } from './verifier.ts'
@@ -64,7 +64,7 @@ export interface Activation {
 }
 
 export async function activate(id: string, as: Activation, parts: Parts): Promise<Grant | Refused> {
-  const { live, clock, ahead, changed } = parts
+  const { live, clock, ahead } = parts
   const held = live.get(id)
   if (held === undefined) return refuse('grant_unknown', `no live grant ${id.slice(0, 64)}`)
   if (held.grant.state === 'pending' && isOver(held, parts)) void expire([id], parts)
@@ -96,7 +96,7 @@ export async function activate(id: string, as: Activation, parts: Parts): Promis
   held.grant = active
   held.monoEnd = clock.mono() + (active.expiresAt - clock.now())
   watch(held, parts)
-  for (const listener of changed) listener(active)
+  tell(active, parts)
   return active
 }
 

@@ -40,10 +40,11 @@ export interface Why {
  * written. Returns those that were not over already.
  */
 export function finish(
-  { live, deadlines, clock, changed }: Parts,
+  parts: Parts,
   state: FinalState,
   list: readonly { readonly held: Held; readonly why: Why }[],
 ) {
+  const { live, deadlines, clock } = parts
   const over: { readonly held: Held; readonly why: Why }[] = []
   for (const one of list) {
     const { held, why } = one
@@ -54,8 +55,19 @@ export function finish(
     deadlines.delete(held.grant.id)
     over.push(one)
   }
-  for (const { held } of over) for (const listener of changed) listener(held.grant)
+  for (const { held } of over) tell(held.grant, parts)
   return over
+}
+
+/** A listener that throws must not keep the next grant's sessions open, nor the ending from being written. */
+export function tell(grant: Grant, { changed, log }: Parts): void {
+  for (const listener of [...changed]) {
+    try {
+      listener(grant)
+    } catch (error) {
+      log.error({ err: error, grant: grant.id }, 'a change of a grant was not taken well')
+    }
+  }
 }
 
 /** Grants whose ends share a job: a job's place in the queue is one, and no transaction grows without bound. */

@@ -201,3 +201,16 @@ test('2,000 grants that expire at one instant are over at once, in one pass, and
   await house.restart()
   assert.equal(house.grants.live().length, 0)
 })
+
+test('a listener that throws keeps neither other listeners nor the ending from their work', async () => {
+  const [one, two] = [await issue(), await issue()]
+  const cut: string[] = []
+  house.grants.onEnded(() => {
+    throw new Error('a cut that failed')
+  })
+  house.grants.onEnded(grant => cut.push(grant.id))
+  await house.grants.revoke([one.grant.id, two.grant.id], { text: 'revoked' })
+  assert.deepEqual(cut, [one.grant.id, two.grant.id])
+  await house.restart()
+  assert.equal(codeOf(house.grants.usable(two.grant.id)), 'grant_revoked')
+})
