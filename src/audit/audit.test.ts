@@ -251,6 +251,41 @@ test('the gateway does not go on from an audit that was cut, changed or rolled b
   assert.ok(!existsSync(join(data, 'keys/audit.key')))
 })
 
+test('a crash between two files and the head is no break; lines changed before seals are', async t => {
+  const data = tempFolder(t)
+  const first = await openWorld(data, { rotateAt: 1000 })
+  await first.audit.decided({ type: 'grant.issued', grant: 'g_1' })
+  await first.audit.seal()
+  const head = join(data, 'audit/head.json')
+  const before = readFileSync(head)
+  for (let n = 2; n < 6; n++) {
+    await first.audit.decided({ type: 'grant.issued', grant: `g_${n}` })
+    await first.audit.seal()
+  }
+  await first.audit.close()
+  assert.ok(existsSync(join(data, 'audit/gw-2.jsonl')))
+  writeFileSync(head, before)
+  await (await openWorld(data)).audit.close()
+  assert.deepEqual((await verify(data)).faults, [])
+
+  writeFileSync(head, before)
+  const last =
+    readdirSync(join(data, 'audit'))
+      .filter(name => name.endsWith('.jsonl'))
+      .sort()
+      .at(-1) ?? ''
+  const again = await openWorld(data)
+  for (let n = 0; n < 3; n++) {
+    again.audit.noted({ type: 'session.closed', session: `s_${n}` })
+    await again.audit.seal()
+  }
+  await again.audit.close()
+  writeFileSync(head, before)
+  const file = join(data, 'audit', last)
+  writeFileSync(file, readFileSync(file, 'utf8').replace('s_0', 's_9'))
+  await assert.rejects(openWorld(data), LedgerBroken)
+})
+
 test('pages go backwards from the newest and forwards from a cursor, over files, with filters', async t => {
   const data = tempFolder(t)
   const { audit } = await openWorld(data, { rotateAt: 800 })

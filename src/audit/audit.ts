@@ -83,6 +83,10 @@ export class AuditLog implements Audit, Heads {
     return this.#lost === undefined && !this.#closed
   }
 
+  get interruptedAt(): number | undefined {
+    return this.#file.interruptedAt
+  }
+
   /** The last line written. */
   get cursor(): Cursor {
     return { file: this.#file.name, seq: this.#file.tip.seq }

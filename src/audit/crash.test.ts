@@ -9,6 +9,7 @@ import { RecordingLost } from '../recording/record.ts'
 import { recoverRecordings } from '../recording/recover.ts'
 import { allowed, byClient, openWorld, silent, tempFolder, verify } from './audit.fixture.ts'
 
+const [mount, umount] = ['mount', 'umount'] as const
 const child = new URL('./crash.child.ts', import.meta.url).pathname
 
 /** Lets the child run for a moment, kills it with -9, and returns what it had acknowledged. */
@@ -62,7 +63,7 @@ test('kill -9 at any moment: nothing acknowledged is lost, and what is left veri
 test('a disk that is really full: refused while it is, and whole again when there is room', async t => {
   const data = join(tempFolder(t), 'small')
   mkdirSync(data)
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'tmpfs', data])
+  const mounted = spawnSync(mount, ['-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'tmpfs', data])
   if (mounted.status !== 0) return t.skip('mounting a small disk takes root')
   try {
     const { audit, record } = await openWorld(data)
@@ -85,7 +86,7 @@ test('a disk that is really full: refused while it is, and whole again when ther
       record('s_2').then(second => second.close(byClient)),
       RecordingLost,
     )
-    assert.equal(spawnSync('mount', ['-o', 'remount,size=2m', data]).status, 0)
+    assert.equal(spawnSync(mount, ['-o', 'remount,size=2m', data]).status, 0)
     await audit.seal()
     await audit.seal()
     assert.equal(audit.healthy, true)
@@ -95,6 +96,6 @@ test('a disk that is really full: refused while it is, and whole again when ther
     assert.deepEqual(report.faults, [])
     assert.equal(report.open, 0)
   } finally {
-    spawnSync('umount', [data])
+    spawnSync(umount, [data])
   }
 })

@@ -4,7 +4,7 @@ import { open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { genesis, link, type Tip } from '../ledger/chain.ts'
 import { type Disk, Journal, syncFolder } from '../ledger/journal.ts'
-import { LedgerBroken, lastTip, recover } from '../ledger/recover.ts'
+import { holds, LedgerBroken, lastTip, recover } from '../ledger/recover.ts'
 import { type Head, headText, readHead, type SealKey, sealMembers, sealOf } from '../ledger/seal.ts'
 import { iso } from '../ledger/text.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -24,6 +24,13 @@ export interface AuditFileOptions {
 export const headName = (writer: string) => (writer === 'gw' ? 'head.json' : `head-${writer}.json`)
 
 const fileName = (writer: string, n: number) => `${writer}-${n}.jsonl`
+
+async function stands(data: string, writer: string, head: Head): Promise<boolean> {
+  const known = fileNumbers(join(data, 'audit'), writer).some(
+    n => `audit/${fileName(writer, n)}` === head.file,
+  )
+  return known && (await holds(join(data, head.file), head))
+}
 
 /** A seal is shorter than this. */
 const firstSeal = 512
@@ -88,15 +95,9 @@ export class AuditFile {
       n === 1
         ? genesis
         : await lastTip(join(folder, fileName(writer, n - 1)), `audit/${fileName(writer, n - 1)}`)
-    if (
-      head !== undefined &&
-      head.file !== name &&
-      (head.file !== `audit/${fileName(writer, n - 1)}` || start.seq !== head.seq)
-    ) {
-      throw new LedgerBroken(
-        head.file,
-        `seq ${head.seq} was signed and is not the end of the file before ${name}`,
-      )
+    // A crash may fall between the change of files and the head that follows it.
+    if (head !== undefined && head.file !== name && !(await stands(at.data, writer, head))) {
+      throw new LedgerBroken(head.file, `seq ${head.seq} was signed and is not there any more`)
     }
     // The first head follows the first line at once, before anything is decided.
     if (head === undefined && (n > 1 || statSync(join(folder, fileName(writer, n))).size > firstSeal)) {
@@ -106,6 +107,7 @@ export class AuditFile {
       )
     }
     const now = at.clock.now()
+    const writtenAt = statSync(join(folder, fileName(writer, n))).mtimeMs
     const recovered = await recover({
       path: join(folder, fileName(writer, n)),
       file: name,
@@ -118,10 +120,14 @@ export class AuditFile {
     if (recovered.torn !== undefined)
       at.log.warn({ file: name, ...recovered.torn }, 'the audit was not closed: recovered')
     const file = new AuditFile(at, n, start, recovered.tip, recovered.journal)
+    if (recovered.torn !== undefined) file.interruptedAt = writtenAt
     if (recovered.torn !== undefined) await file.#replaceHead(recovered.tip, name, iso(now))
-    else if (head === undefined) await file.seal()
+    else if (head?.file !== name) await file.seal()
     return file
   }
+
+  /** When the file was written last by a process that did not stop in good order. */
+  interruptedAt: number | undefined
 
   /** Relative to `data/`. */
   get name(): string {

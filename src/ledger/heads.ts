@@ -16,6 +16,8 @@ export interface Followed {
 
 /** The audit, as recordings see it. */
 export interface Heads {
+  /** When the process before this one wrote its last line, if it did not stop in good order. */
+  readonly interruptedAt?: number | undefined
   /** A recording stands on the disk, as far as `tip`. From now on it is asked once a second how far it has grown. */
   opened(recording: Followed, tip: Tip): void
   /** Its last line is a seal: `tip`. */

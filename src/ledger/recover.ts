@@ -8,9 +8,9 @@ import { statSync } from 'node:fs'
 import { hashLine, link, type Tip } from './chain.ts'
 import { type Disk, Journal } from './journal.ts'
 import { readLines } from './lines.ts'
-import { type Seal, type SealKey, sealMembers, sealOf } from './seal.ts'
+import { type Seal, type SealKey, sealHolds, sealMembers, sealOf } from './seal.ts'
 import { iso, members } from './text.ts'
-import { type Line, walk } from './walk.ts'
+import { type Line, parseLine, walk } from './walk.ts'
 
 /** What stands on the disk is not what was signed. */
 export class LedgerBroken extends Error {
@@ -77,7 +77,7 @@ export async function recover(at: Recovering): Promise<Recovered> {
   if (size === walked.end && walked.whole && atRest)
     return { journal: Journal.reopen(at.path, at.disk), tip: walked.tip }
 
-  const zone = await readZone(at.path, walked.end, size)
+  const zone = await readZone(at, walked.end, size)
   const unsealedFrom = walked.sealed + 1
   const before: Tip = { seq: walked.tip.seq, hash: zone.lastHash === '' ? walked.tip.hash : zone.lastHash }
   const torn = { torn_bytes: zone.bytes, torn_digest: zone.digest, unsealed_from: unsealedFrom }
@@ -113,14 +113,15 @@ interface Zone {
   readonly open: boolean
 }
 
-async function readZone(path: string, from: number, size: number): Promise<Zone> {
+async function readZone(at: Recovering, from: number, size: number): Promise<Zone> {
+  let seals = 0
   const digest = createHash('sha256')
   let bytes = 0
   let lastHash = ''
   let open = false
   if (from < size) {
     let first = true
-    for await (const batch of readLines(path, from)) {
+    for await (const batch of readLines(at.path, from)) {
       for (const line of batch) {
         if (!first) digest.update('\n')
         digest.update(line.bytes)
@@ -128,10 +129,33 @@ async function readZone(path: string, from: number, size: number): Promise<Zone>
         lastHash = hashLine(line.bytes)
         open = !line.whole
         first = false
+        if (isSeal(at, line.bytes)) seals++
+        // A seal is written once the one before it is on the disk with all that it covers: no crash tears that.
+        if (seals > 1)
+          throw new LedgerBroken(
+            at.file,
+            'lines that were sealed do not follow from those before: they were changed',
+          )
       }
     }
   }
   return { bytes, digest: digest.digest('hex'), lastHash, open }
+}
+
+function isSeal(at: Recovering, bytes: Uint8Array): boolean {
+  const line = parseLine(bytes)
+  if (line?.type !== 'seal') return false
+  return sealHolds(at.key.publicKey, at.file, line.seq, line.prev, String(line['signature']))
+}
+
+/** Is this line in the file? */
+export async function holds(path: string, signed: Tip): Promise<boolean> {
+  for await (const batch of readLines(path)) {
+    for (const raw of batch) {
+      if (raw.whole && parseLine(raw.bytes)?.seq === signed.seq) return hashLine(raw.bytes) === signed.hash
+    }
+  }
+  return false
 }
 
 /** The last line of a file that is at rest. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { hash } from 'node:crypto'
 import {
   appendFileSync,
   existsSync,
@@ -199,9 +199,7 @@ test('a stream without a terminal is its digest, its count and its first 64 KiB 
   const out = records.filter(line => line['from'] === 'stdout')
   assert.equal(out.map(line => line['data']).join(''), 'x'.repeat(65_536))
   assert.equal(out.at(-1)?.['bytes'], 100_000)
-  const sum = execFileSync('sha256sum', { input: 'x'.repeat(100_000) })
-    .toString()
-    .slice(0, 64)
+  const sum = hash('sha256', 'x'.repeat(100_000))
   assert.equal(out.at(-1)?.['digest'], sum)
   assert.deepEqual(
     records.filter(line => line['type'] === 'input').map(line => [line['data'], line['encoding']]),
@@ -329,8 +327,10 @@ test('a recording left open by a crash is closed at start, its torn line fenced,
   const shell = recorder.stream(recorder.statement(allowed('shell')), terminal)
   shell.output(Buffer.from('one\r\n'))
   await first.audit.seal()
+  // A second terminal whose header was never written.
+  recorder.stream(recorder.statement(allowed('shell')), terminal)
   // The process is gone here: nothing is closed, the last writes are torn.
-  appendFileSync(join(data, 'recordings/s_1/session.jsonl'), '{"seq":5,"time')
+  appendFileSync(join(data, 'recordings/s_1/session.jsonl'), '{"seq":8,"time')
   appendFileSync(join(data, 'recordings/s_1/terminal.cast'), Buffer.from('[9.5,"o","tw\\u00'))
   mkdirSync(join(data, 'recordings/s_2'))
   assert.deepEqual(
@@ -351,6 +351,7 @@ test('a recording left open by a crash is closed at start, its torn line fenced,
     code: 'o',
     data: 'tw\0',
   })
+  assert.deepEqual(parseCast(readFileSync(join(data, 'recordings/s_1/terminal-2.cast'))).events, [])
   const report = await verify(data)
   assert.deepEqual([report.faults, report.open], [[], 0])
   assert.deepEqual(

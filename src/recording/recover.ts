@@ -3,20 +3,30 @@
  * follows and enters the audit. A cast's torn line is completed, for players give up on a line that is not JSON.
  */
 import { createHash } from 'node:crypto'
-import { constants, existsSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmdirSync,
+  statSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { genesis, hashLine, type Tip } from '../ledger/chain.ts'
 import type { Heads } from '../ledger/heads.ts'
 import { type Disk, Journal } from '../ledger/journal.ts'
-import { readLines, readLinesBack } from '../ledger/lines.ts'
+import { readLines } from '../ledger/lines.ts'
 import { recover } from '../ledger/recover.ts'
 import type { Seal, SealKey } from '../ledger/seal.ts'
 import { members } from '../ledger/text.ts'
 import { castName } from '../ledger/verify-recording.ts'
-import { type Line, parseLine } from '../ledger/walk.ts'
+import { parseLine } from '../ledger/walk.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { CastMark } from './cast.ts'
+import { type CastMark, castHeader } from './cast.ts'
 import { completion } from './complete.ts'
 
 export interface RecoveringRecording {
@@ -49,7 +59,12 @@ export async function recoverRecording(
     more: async () => [
       {
         type: 'close',
-        rest: members({ why: at.why, text: at.text, statements, casts: await castsOf(folder, at.disk) }),
+        rest: members({
+          why: at.why,
+          text: at.text,
+          statements,
+          casts: await castsOf(folder, at.now, at.disk),
+        }),
       },
     ],
   })
@@ -57,7 +72,19 @@ export async function recoverRecording(
   return recovered.torn === undefined ? undefined : { tip: recovered.tip, seal: recovered.torn.seal }
 }
 
-async function castsOf(folder: string, disk: Disk | undefined): Promise<CastMark[]> {
+/** What a cast needs to be one: its header if the crash came before it, the end of its last event. */
+function missingFrom(tornLine: Uint8Array | undefined, bytes: number, now: number): Buffer | undefined {
+  if (tornLine !== undefined) return completion(tornLine)
+  if (bytes > 0) return undefined
+  const header = castHeader(
+    { cols: 80, rows: 24, term: '', title: 'nothing was recorded' },
+    now,
+    text => text,
+  )
+  return Buffer.from(`${header}\n`)
+}
+
+async function castsOf(folder: string, now: number, disk: Disk | undefined): Promise<CastMark[]> {
   const names = readdirSync(folder).filter(name => castName.test(name))
   const marks: CastMark[] = []
   for (const cast of names.sort((a, b) => a.length - b.length || (a < b ? -1 : 1))) {
@@ -73,12 +100,12 @@ async function castsOf(folder: string, disk: Disk | undefined): Promise<CastMark
         bytes += line.bytes.length + (line.whole ? 1 : 0)
       }
     }
-    if (tornLine !== undefined) {
+    const missing = missingFrom(tornLine, bytes, now)
+    if (missing !== undefined) {
       const journal = Journal.reopen(path, disk)
       try {
-        const added = journal.write(completion(tornLine))
-        hash.update(added)
-        bytes += added.length
+        hash.update(journal.write(missing))
+        bytes += missing.length
         await journal.sync()
       } finally {
         journal.close()
@@ -113,10 +140,12 @@ export async function recoverRecordings(
       if (readdirSync(folder).length === 0) rmdirSync(folder)
       continue
     }
-    const closed = await closedTip(path)
+    const closed = closedTip(path)
     if (closed !== undefined) {
       // Sealed, but perhaps a moment before the audit could say so. To say it twice does no harm.
-      if (at.now - statSync(path).mtimeMs < justClosed) at.heads.closed(session, closed.tip, closed.seal)
+      const since = at.heads.interruptedAt
+      if (since !== undefined && statSync(path).mtimeMs >= since - justBefore)
+        at.heads.closed(session, closed.tip, closed.seal)
       continue
     }
     const text = 'the gateway stopped without closing this session'
@@ -128,32 +157,39 @@ export async function recoverRecordings(
       why: 'gateway_crashed',
       text,
     })
-    if (mended !== undefined) at.heads.closed(session, mended.tip, mended.seal)
+    if (mended === undefined) continue
+    at.heads.closed(session, mended.tip, mended.seal)
     recovered.push(session)
     at.log.warn({ session }, 'a recording was left open: recovered')
   }
   return { recovered }
 }
 
-const justClosed = 24 * 60 * 60 * 1000
+/** How long before the audit's last line a recording may have been sealed and not be in it. */
+const justBefore = 60 * 1000
 
-async function closedTip(path: string): Promise<{ tip: Tip; seal: Seal } | undefined> {
-  const last: { line: Line | undefined; hash: string }[] = []
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
-  const { size } = await file.stat()
-  const ending = Buffer.alloc(1)
-  await file.read(ending, 0, 1, Math.max(0, size - 1))
-  await file.close()
-  if (ending[0] !== 10) return undefined
-  for await (const batch of readLinesBack(path, size)) {
-    for (const raw of batch) {
-      last.push({ line: parseLine(raw.bytes), hash: hashLine(raw.bytes) })
-      if (last.length < 2) continue
-      const seal = last[0]
-      if (seal?.line?.type !== 'seal' || last[1]?.line?.type !== 'close') return undefined
-      const { seq, key, signature } = seal.line
-      return { tip: { seq, hash: seal.hash }, seal: { key: String(key), signature: String(signature) } }
-    }
+/** Longer than a `close` and its seal, but for hundreds of terminals; those are then read whole. */
+const tailBytes = 16 * 1024
+
+/** The seal of a recording that is closed. Synchronous and short: there may be very many. */
+function closedTip(path: string): { tip: Tip; seal: Seal } | undefined {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  let tail: Buffer
+  try {
+    const { size } = fstatSync(file)
+    const length = Math.min(tailBytes, size)
+    tail = Buffer.alloc(length)
+    readSync(file, tail, 0, length, size - length)
+  } finally {
+    closeSync(file)
   }
-  return undefined
+  if (tail.at(-1) !== 10) return undefined
+  const last = tail.lastIndexOf(10, -2)
+  const before = last <= 0 ? -1 : tail.lastIndexOf(10, last - 1)
+  if (before < 0) return undefined
+  const bytes = tail.subarray(last + 1, -1)
+  const seal = parseLine(bytes)
+  if (seal?.type !== 'seal' || parseLine(tail.subarray(before + 1, last))?.type !== 'close') return undefined
+  const { seq, key, signature } = seal
+  return { tip: { seq, hash: hashLine(bytes) }, seal: { key: String(key), signature: String(signature) } }
 }
