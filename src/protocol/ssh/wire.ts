@@ -39,6 +39,7 @@ const spareKeyExchanges = 8
 const keyExchangeMillis = 30_000
 /** RFC 4253 section 4.2; ssh2 alone would take 8 KiB a line (attack 127). */
 const maxIdentBytes = 255
+const lingerMillis = 2000
 /** With this much unsent, the other side is not read from (attack 192). */
 const highWater = 1 << 20
 
@@ -265,6 +266,10 @@ export class Wire {
     // What still comes is thrown away unread, so that our last words can leave.
     this.#socket.resume()
     this.#socket.on('error', () => this.#socket.destroy())
+    // A peer that does not close its half is not waited for.
+    const lingering = setTimeout(() => this.#socket.destroy(), lingerMillis)
+    lingering.unref()
+    this.#socket.once('close', () => clearTimeout(lingering))
     this.#options.onEnd(error)
   }
 }

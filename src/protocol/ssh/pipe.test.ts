@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { Malformed } from '../../statement/sftp/fields.ts'
+import { Pipe } from './pipe.ts'
+
+interface Seen {
+  readonly pipe: Pipe
+  sent: number
+  granted: number
+}
+
+function pipe(window: number, packet = 32_768): Seen {
+  const seen = {
+    sent: 0,
+    granted: 0,
+    pipe: new Pipe(window, packet, {
+      send: data => {
+        assert.ok(data.length <= packet)
+        seen.sent += data.length
+      },
+      grant: bytes => {
+        assert.ok(bytes > 0)
+        seen.granted += bytes
+      },
+    }),
+  }
+  return seen
+}
+
+test("nothing is sent beyond the receiver's window, nothing taken beyond the credit, and nothing is lost", () => {
+  const steps = fc.array(
+    fc.oneof(fc.record({ data: fc.nat(40_000) }), fc.record({ widen: fc.nat(100_000) })),
+    { maxLength: 60 },
+  )
+  fc.assert(
+    fc.property(fc.nat(100_000), fc.integer({ min: 1, max: 32_768 }), steps, (window, packet, all) => {
+      const seen = pipe(window, packet)
+      let credit = seen.pipe.opening()
+      let taken = 0
+      let room = window
+      for (const step of all) {
+        if ('widen' in step) {
+          room += step.widen
+          seen.pipe.widen(step.widen)
+        } else {
+          const size = Math.min(step.data, credit - taken + seen.granted)
+          taken += size
+          seen.pipe.spend(size)
+          seen.pipe.push(Buffer.alloc(size), false)
+          seen.pipe.settle()
+        }
+        assert.ok(seen.sent <= room)
+        assert.equal(seen.sent + seen.pipe.waiting, taken)
+        assert.ok(seen.pipe.waiting <= 65_536)
+        assert.ok(credit + seen.granted - taken <= 2 * 1024 * 1024)
+      }
+      credit += seen.granted
+      if (room > taken) assert.equal(seen.pipe.waiting, 0)
+    }),
+  )
+})
+
+test('what waits is bounded by 64 KiB where the receiver takes nothing', () => {
+  const seen = pipe(0)
+  let credit = seen.pipe.opening()
+  assert.equal(credit, 65_536)
+  for (; credit > 0; credit -= 1024) {
+    seen.pipe.spend(1024)
+    seen.pipe.push(Buffer.alloc(1024), false)
+    seen.pipe.settle()
+  }
+  assert.equal(seen.granted, 0)
+  assert.throws(() => seen.pipe.spend(1), Malformed)
+})
+
+test('a window never passes 2^32-1', () => {
+  const seen = pipe(0xffff_fff0)
+  seen.pipe.widen(15)
+  assert.throws(() => seen.pipe.widen(1), Malformed)
+})
+
+test('what comes after the data happens after the data', () => {
+  const order: string[] = []
+  const one = new Pipe(3, 32_768, { send: data => order.push(data.toString()), grant: () => undefined })
+  one.opening()
+  one.push(Buffer.from('abcdef'), false)
+  one.after(() => order.push('end'))
+  one.settle()
+  assert.deepEqual(order, ['abc'])
+  one.widen(3)
+  assert.deepEqual(order, ['abc', 'def', 'end'])
+})
