@@ -39,7 +39,7 @@ export async function analyst(stage: Stage, { analystBot, orders }: World): Prom
     const after = await count()
     return { said: `before ${before}, after ${after}`, kept: before === 5000 && after === 5000 }
   })
-  await stage.step('a 5 s grant, psql left open', () => cutOnTime(), false)
+  await stage.step(`a 5 s grant, ${sql?.program ?? 'psql'} left open`, () => cutOnTime(), false)
 
   async function cutOnTime(): Promise<Outcome> {
     const brief = await analystBot.request(['orders-db', '--ttl', '5s'])

@@ -42,14 +42,17 @@ export async function hostile(stage: Stage, world: World, held: Held | undefined
     return { said: `NO  ${code}`, kept: code === 'token_signature', instead: JSON.stringify(answer) }
   })
 
-  await stage.step(`forwards a port to the database (ssh -W)`, async () => {
-    const answer = await held?.ssh.forward('127.0.0.1', orders.port)
-    return {
-      said: 'NO  forward is not in scope',
-      kept: answer !== undefined && answer.status !== 0 && /prohibited/i.test(answer.stderr),
-      instead: answer?.stderr || 'the port was forwarded',
-    }
-  })
+  await stage.step(
+    `forwards a port to the database${held?.ssh.program === 'ssh' ? ' (ssh -W)' : ''}`,
+    async () => {
+      const answer = await held?.ssh.forward('127.0.0.1', orders.port)
+      return {
+        said: 'NO  forward is not in scope',
+        kept: answer !== undefined && answer.status !== 0 && /prohibited|not in scope/i.test(answer.stderr),
+        instead: answer?.stderr || 'the port was forwarded',
+      }
+    },
+  )
 
   /** Where the database door is: an agent that may have a connection there knows. */
   async function doorOf({ analystBot: other }: World) {
