@@ -11,6 +11,7 @@ import { approvals } from './approvals.ts'
 import { health } from './health.ts'
 import { isForUs } from './host.ts'
 import { locks } from './locks.ts'
+import { metadata } from './metadata.ts'
 import { people } from './people.ts'
 import { problem } from './problem.ts'
 import { type Router, router } from './router.ts'
@@ -56,6 +57,7 @@ export function createApi({ house, hosts, ...serves }: ApiOptions): Router {
       },
     }),
   )
+  app.route('/', metadata(house))
   if (serves.agents) app.route('/', agents(house))
   if (serves.people) {
     app.route('/', people(house))

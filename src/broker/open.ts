@@ -89,6 +89,8 @@ export async function openRecording(
     rule,
     identity,
     source: at.source,
+    // A state that is rolled back counts uses again from here: a grant for one use stays used.
+    facts: { use: at.use.ordinal },
   })
   return overMeanwhile(session) ?? {}
 }

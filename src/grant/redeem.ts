@@ -75,11 +75,7 @@ function isItsCredential(held: Held, shown: Shown): boolean {
     case 'scram':
       // Without a verifier it was run against a decoy, which nobody can prove. One that was begun before a renewal and
       // is finished after it was proven against the old password, and that is dead.
-      return (
-        shown.proven &&
-        held.verifier?.scram !== undefined &&
-        (shown.against === undefined || shown.against === held.verifier.scram)
-      )
+      return shown.proven && held.verifier?.scram !== undefined && shown.against === held.verifier.scram
     case 'secret':
       return held.verifier !== undefined && fits(held.verifier, shown.secret)
     case 'key':

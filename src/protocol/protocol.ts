@@ -119,7 +119,7 @@ export type Shown =
       readonly user: string
       readonly proven: boolean
       /** The `proof(user).scram` it was run against: a password renewed during the exchange must not pass. */
-      readonly against?: ScramVerifier
+      readonly against: ScramVerifier
     }
   /** The key whose signature was verified (never one merely offered: CVE-2024-45337, GHSA-3cjp). */
   | { readonly how: 'key'; readonly user: string; readonly key: Uint8Array }

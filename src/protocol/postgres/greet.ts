@@ -178,7 +178,7 @@ async function authenticate(
   const { payload } = await conversation.inbox.frame(loginBounds)
   const signature = serverFinal(step, payload.toString('latin1'), proof.scram)
   if (signature !== null) conversation.send(frame(AUTHENTICATION, int32(12), signature))
-  return { how: 'scram', user, proven: signature !== null }
+  return { how: 'scram', user, proven: signature !== null, against: proof.scram }
 }
 
 /** SASLInitialResponse: the mechanism's name, then its first message behind a length. */

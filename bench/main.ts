@@ -1,0 +1,16 @@
+/** `make bench`: every benchmark, one after the other, in one run on one machine. See docs/performance.md for what they mean. */
+import { openHome } from '../src/demo/home.ts'
+import { benchGrants } from './grants.ts'
+import { benchMemory } from './memory.ts'
+import { benchPostgres } from './postgres.ts'
+
+const say = (line: string) => console.log(line)
+for (const bench of [benchPostgres, benchGrants, benchMemory]) {
+  // A world each: what one leaves in caches and tables is not the next one's.
+  const home = await openHome()
+  try {
+    await bench(home, say)
+  } finally {
+    await home.close()
+  }
+}
