@@ -81,6 +81,32 @@ test('an insert-only scope inserts', () =>
   ]))
 test('nothing tells of a masked column but its masked output', () => refuses(reading, refusedMasked))
 
+test('a table with masked columns cannot be updated: a failing row is shown whole by the error', async () => {
+  const guard = guardOf({
+    ...read,
+    statements: ['select', 'insert', 'update', 'delete', 'merge'],
+    write_tables: ['public.orders'],
+  })
+  await refuses(
+    guard,
+    [
+      'update orders set total = null where id = 1',
+      'insert into orders (id) values (1) on conflict (id) do update set total = null',
+      'merge into orders o using order_items i on o.id = i.id when matched then update set total = null',
+      'update orders set total = 1 returning *',
+      'delete from orders returning email',
+      'insert into orders (id) values (1) returning *',
+      "insert into orders (id, email) values (1, 'a') on conflict (email) do nothing",
+      "delete from orders where email = 'a'",
+      'insert into orders (id, customer) select id, email from orders',
+    ].map(sql => ({ sql, say: 'masked' })),
+  )
+  await allows(guard, [
+    "insert into orders (id, email) values (1, 'a') returning id",
+    'delete from orders where id = 1 returning id, total',
+  ])
+})
+
 test('a refusal says what the grant allows', async () => {
   const verdict = await reading.judge('delete from orders')
   assert.ok(!verdict.allow)
