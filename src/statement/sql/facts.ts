@@ -45,7 +45,7 @@ function run(type: string, node: Tree, at: Place): string {
     case 'DeclareCursorStmt':
       // WITH HOLD outlives the transaction, and with it what the server checks at its end (attack 87).
       if ((Number(node.options ?? 0) & HOLD) !== 0) at.refuse('a cursor WITH HOLD is not permitted')
-      inner(node.query, at)
+      cursor(node.query, at)
       return 'declare cursor'
     case 'CopyStmt':
       copy(node, at)
@@ -73,6 +73,16 @@ function run(type: string, node: Tree, at: Place): string {
 }
 
 const HOLD = 0x0020
+
+/**
+ * A cursor is a portal by its name: CLOSE and DECLARE put another query behind a portal that Bind made, whose columns'
+ * origins were asked for before. So a cursor shows no masked column.
+ */
+function cursor(query: unknown, at: Place): void {
+  const inner = only(query, 'SelectStmt')
+  if (inner === undefined) at.refuse('a cursor for anything but a select is not permitted')
+  else select(inner, at, 'nested')
+}
 
 /** What EXPLAIN, PREPARE and DECLARE hold is judged as if it stood by itself (attacks 73, 74). */
 function inner(statement: unknown, at: Place): void {
