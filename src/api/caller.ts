@@ -28,6 +28,17 @@ export function sourceOf(incoming: IncomingMessage): Source {
   return originOf(incoming.socket.remoteAddress)?.source ?? 'gone'
 }
 
+/** The JSON that was sent, or undefined: no JSON, and nothing that a form of some web page can post (attack 146), is a request. */
+export async function bodyOf(c: Ctx): Promise<unknown> {
+  if (!/^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? '')) return undefined
+  const text = await c.req.text()
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 /** Verifies the token and takes one of its owner's requests. */
 export async function callerOf(c: Ctx, house: House): Promise<Identity | Refused> {
   const { incoming } = c.env
