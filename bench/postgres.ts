@@ -51,7 +51,9 @@ export async function benchPostgres(home: Home, say: (line: string) => void): Pr
     const peer = best.get('PgBouncer')?.rate ?? Number.NaN
     for (const [name, { rate, cpu }] of best) {
       const cost = Number.isNaN(cpu) ? '' : `  ${cpu.toFixed(1).padStart(6)} ms CPU a thousand`
-      say(`  ${mode.padEnd(9)} ${name.padEnd(10)} ${rate.toFixed(0).padStart(7)}/s  ${(rate / peer).toFixed(2)} of PgBouncer${cost}`)
+      say(
+        `  ${mode.padEnd(9)} ${name.padEnd(10)} ${rate.toFixed(0).padStart(7)}/s  ${(rate / peer).toFixed(2)} of PgBouncer${cost}`,
+      )
     }
   }
 }
@@ -75,7 +77,10 @@ async function cpuOf(pid: number | undefined): Promise<number> {
 }
 
 function direct(orders: TestOrders): Way {
-  return { name: 'direct', url: `postgresql://app_ro:${orders.passwords.ro}@127.0.0.1:${orders.port}/orders?sslmode=disable` }
+  return {
+    name: 'direct',
+    url: `postgresql://app_ro:${orders.passwords.ro}@127.0.0.1:${orders.port}/orders?sslmode=disable`,
+  }
 }
 
 async function bouncer(home: Home, orders: TestOrders): Promise<Way> {
@@ -110,7 +115,10 @@ logfile = ${join(dir, 'log')}
   })
   home.keep(child)
   const url = `postgresql://app_ro:${orders.passwords.ro}@127.0.0.1:${port}/orders?sslmode=disable`
-  await until('PgBouncer answers', async () => (await run('psql', ['-X', url, '-c', 'select 1'])).status === 0)
+  await until(
+    'PgBouncer answers',
+    async () => (await run('psql', ['-X', url, '-c', 'select 1'])).status === 0,
+  )
   return { name: 'PgBouncer', url, ...(child.pid === undefined ? {} : { pid: child.pid }) }
 }
 
@@ -119,7 +127,8 @@ async function gateway(home: Home, orders: TestOrders): Promise<Way> {
   const served = await startGateway(home, {
     okta,
     postgres: orders,
-    rules: '  - { group: sre-agents, connection: orders-db, ttl: 1h, scope: { statements: [select], tables: [public.*] }, sessions: { at_once: 100 } }',
+    rules:
+      '  - { group: sre-agents, connection: orders-db, ttl: 1h, scope: { statements: [select], tables: [public.*] }, sessions: { at_once: 100 } }',
     env: process.env.BENCH_NODE_OPTIONS === undefined ? {} : { NODE_OPTIONS: process.env.BENCH_NODE_OPTIONS },
   })
   const granted = await served.grant(okta.token(), 'orders-db')

@@ -124,10 +124,9 @@ export function describe(turn: ClientTurn, bytes: Buffer, at: number, total: num
     if (prepared === undefined) return unknown(turn, at, total, 'prepared statement', name)
     owed.prepared = prepared
   } else {
-    const portal = line.portals.get(name)
-    if (portal === undefined) return unknown(turn, at, total, 'portal', name)
-    owed.portal = portal
-    owed.prepared = portal.prepared
+    // A cursor that SQL declared is described too (psycopg does); it gives no rows that way.
+    owed.portal = line.portals.get(name) ?? null
+    owed.prepared = owed.portal?.prepared ?? null
   }
   return send(turn, owed)
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { pgbench, psql } from '../../../test/fixtures/clients.ts'
 import { startPostgres, type TestOrders } from '../../../test/fixtures/postgres.ts'
-import { missing } from '../../../test/fixtures/run.ts'
+import { missing, run } from '../../../test/fixtures/run.ts'
 import { type Home, openHome } from '../../demo/home.ts'
 import { type OpenDoor, openDoor } from './door.fixture.ts'
 
@@ -44,4 +44,63 @@ describe('the relay, with psql and pgbench against a real PostgreSQL', {
       assert.match(ran.stdout, /number of transactions actually processed: 800\/800/)
     })
   }
+
+  test('psql runs a script: several statements, errors, COPY both ways, and a transaction', async () => {
+    await orders.run('orders', 'create table loaded(id int); grant all on loaded to app_ro')
+    const script = `begin; insert into loaded values (1); rollback;
+copy loaded from stdin;
+2
+3
+\\.
+select sum(id) from loaded;
+copy loaded to stdout;
+select 1/0;
+select 'after';`
+    const ran = await run('psql', ['-X', '-A', '-t', '-q', door.url()], { input: script })
+    assert.deepEqual(ran.stdout.trim().split('\n'), ['5', '2', '3', 'after'], ran.stderr)
+    assert.match(ran.stderr, /division by zero/)
+  })
+
+  test('psycopg: parameters, binary, a pipeline, COPY, a server-side cursor, a refusal and a cancel', async t => {
+    const there = await run('/usr/bin/python3', ['-c', 'import psycopg'])
+    if (there.status !== 0) return t.skip('psycopg is not installed: make setup')
+    const ran = await run('/usr/bin/python3', ['-c', psycopg, door.url()])
+    assert.equal(ran.stdout.trim(), 'all well', ran.stderr)
+  })
 })
+
+const psycopg = `
+import psycopg, sys, threading, time
+with psycopg.connect(sys.argv[1], autocommit=True) as c:
+    assert c.execute('select count(*) from orders where id <= %s', (10,)).fetchone() == (10,)
+    assert c.execute('select id, total from orders where id = %s', (3,), binary=True).fetchone()[0] == 3
+    for i in range(8):
+        assert c.execute('select id from orders where id = %s', (i + 1,), prepare=True).fetchone() == (i + 1,)
+    with c.pipeline():
+        cursors = [c.execute('select %s::int', (i,)) for i in range(50)]
+    assert [x.fetchone()[0] for x in cursors] == list(range(50))
+    try:
+        with c.pipeline() as p:
+            good = c.execute('select 1')
+            bad = c.execute('select forbidden')
+            p.sync()
+        raise SystemExit('not refused')
+    except psycopg.errors.InsufficientPrivilege as e:
+        assert 'postern:' in str(e)
+    assert c.execute('select 5').fetchone() == (5,)
+    with c.transaction():
+        with c.cursor(name='server_side') as cur:
+            cur.execute('select id from orders order by id')
+            cur.itersize = 100
+            assert sum(1 for _ in cur) == 5000
+    with c.cursor().copy('copy (select id from orders order by id limit 3) to stdout') as copy:
+        assert [r for r in copy.rows()] == [('1',), ('2',), ('3',)]
+    threading.Timer(0.3, c.cancel).start()
+    try:
+        c.execute('select pg_sleep(30)')
+        raise SystemExit('not cancelled')
+    except psycopg.errors.QueryCanceled:
+        pass
+    assert c.info.parameter_status('server_version')
+print('all well')
+`
