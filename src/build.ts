@@ -7,6 +7,7 @@ import { endings } from './broker/ending.ts'
 import type { LiveSessions } from './broker/live.ts'
 import type { Admitted, Broker } from './broker/open.ts'
 import type { LiveSession } from './broker/session.ts'
+import { createSharedSessions } from './broker/shared.ts'
 import type { Config } from './config/config.ts'
 import { Refused } from './denial.ts'
 import type { Grants } from './grant/grants.ts'
@@ -99,6 +100,7 @@ function buildBroker({ config, grants, audit, live, key, clock, log, metrics, ra
     audit,
     clock,
     live,
+    shared: createSharedSessions(),
     randomBytes,
     newSessionId: () => newSessionId(clock.now(), randomBytes),
     record: (session, at) =>

@@ -24,15 +24,21 @@ const decided = from<step.Asked>()
 
 const issued = from<step.Decided>().step(step.askApproval).step(step.issueGrant)
 
-/** From a redeemed grant to an open session: judged again now, at dial, not when it was asked for. */
-const use = from<step.Redeemed>()
-  .step(step.checkLocks)
-  .step(step.confirmRule)
+/** Does everything still hold, now and from here? Asked at dial, not at menu time. */
+const confirmed = from<step.Redeemed>().step(step.checkLocks).step(step.confirmRule)
+
+/** A session, opened in the one order there is. */
+const opened = from<step.Confirmed>()
   .step(step.countUse)
   .step(openSession)
   .step(openRecording)
   .step(takeLease)
   .step(dial)
+
+/** Request doors: the grant's one session, or a new one. Every single request has been confirmed before. */
+const shared = from<step.Confirmed>().step(function shareSession(at, house) {
+  return step.share(at, house, () => opened.run(at, house))
+})
 
 export const ways = {
   /** A token shown with a call: whose is it? */
@@ -42,7 +48,18 @@ export const ways = {
   ask: decided.join(issued),
 
   /** A grant's credential shown at a door. */
-  door: from<step.AtDoor>().step(step.redeemGrant).join(use),
+  door: from<step.AtDoor>().step(step.redeemGrant).join(confirmed).join(opened),
+
+  /** The same for a request door: judged for every request, one session a grant. */
+  request: from<step.AtDoor>().step(step.redeemGrant).join(confirmed).join(shared),
+
+  /** A one-shot: the token again, a grant of its own, the same session as any request of that grant. */
+  call: from<step.Called>()
+    .step(step.verifyToken)
+    .step(step.checkRate)
+    .step(step.ownGrant)
+    .join(confirmed)
+    .join(shared),
 
   /** A person's word on a pending grant; the tally says whether it was enough. */
   vote: from<step.Voting>().step(step.castVote),
@@ -51,5 +68,10 @@ export const ways = {
   activate: from<step.Approved>().step(step.checkLocks).step(step.decideAgain).step(step.activateGrant),
 
   /** A token itself shown at a door (`token_login`): the same decision, and a grant for that one session. */
-  token: from<step.Asked & step.AtDoor>().join(decided).step(step.tokenMayLogin).join(issued).join(use),
+  token: from<step.Asked & step.AtDoor>()
+    .join(decided)
+    .step(step.tokenMayLogin)
+    .join(issued)
+    .join(confirmed)
+    .join(opened),
 }

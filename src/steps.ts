@@ -4,10 +4,13 @@
  */
 import { createHash } from 'node:crypto'
 import type { Tally } from './approval/tally.ts'
+import type { LiveSession } from './broker/session.ts'
 import type { Connection } from './config/config.ts'
 import { Refused, refuse } from './denial.ts'
+import { refusalText } from './grant/ending.ts'
 import { ownerKey, ownerOf } from './grant/owner.ts'
 import type { Use } from './grant/redeem.ts'
+import { refusalOf } from './grant/states.ts'
 import type { House } from './house.ts'
 import { readAuthorization } from './identity/authorization.ts'
 import { approved } from './policy/approved.ts'
@@ -16,6 +19,7 @@ import { decide } from './policy/decide.ts'
 import type { Permit } from './policy/permit.ts'
 import { readRequest as readBody } from './policy/request.ts'
 import type { AnyProtocol, Shown } from './protocol/protocol.ts'
+import { Told } from './way.ts'
 import type { Grant, GrantRequest, Identity, Source } from './words.ts'
 
 /** A token shown with a call. */
@@ -52,6 +56,17 @@ export interface Redeemed extends Pick<AtDoor, 'source' | 'client' | 'protocolNa
   readonly grant: Grant
   readonly identity: Identity
   readonly request: GrantRequest
+}
+
+/** Everything about a use of a grant has been judged. */
+export interface Confirmed extends Redeemed {
+  readonly connection: Connection
+  readonly protocol: AnyProtocol
+}
+
+/** A token shown with a one-shot on a grant. */
+export interface Called extends TokenShown {
+  readonly grantId: string
 }
 
 export async function verifyToken(at: TokenShown, house: House): Promise<{ identity: Identity } | Refused> {
@@ -167,6 +182,38 @@ export function redeemGrant(
   const grant = house.grants.redeem(shown, protocolName)
   if (grant instanceof Refused) return grant
   return { grant, identity: grant.identity, request: grant.request }
+}
+
+/** The caller's own grant, usable now. Another's is answered as if it were not there (attack 43). */
+export async function ownGrant(
+  { identity, grantId }: Called & { identity: Identity },
+  house: House,
+): Promise<Pick<Redeemed, 'grant' | 'request' | 'client' | 'protocolName'> | Refused> {
+  const own = await house.grants.find(grantId, ownerOf(identity))
+  if (own instanceof Refused) return own
+  const grant = own.state === 'active' ? house.grants.usable(grantId) : own
+  if (grant instanceof Refused) return grant
+  const code = refusalOf[grant.state]
+  if (code !== undefined) return refuse(code, `${grant.id} is ${grant.state}`, { say: refusalText(grant) })
+  if (grant.request.publicKey !== undefined) {
+    const say = 'this grant opens for its key alone: ask for one without public_key'
+    return refuse('request_invalid', `a one-shot on ${grant.id}, which has a public key`, { say })
+  }
+  // A one-shot has no client of its own to destroy: its request is answered when the session's signal aborts.
+  return { grant, request: grant.request, client: { destroy: () => undefined }, protocolName: grant.protocol }
+}
+
+/** Joins the grant's session at a request door, or opens it: what is refused there has been told there. */
+export async function share(
+  { grant }: Confirmed,
+  { broker }: House,
+  open: () => Promise<{ session: LiveSession } | Refused>,
+): Promise<{ session: LiveSession } | Refused> {
+  const session = await broker.shared.of(grant.id, async () => {
+    const at = await open()
+    return at instanceof Refused ? at : at.session
+  })
+  return session instanceof Refused ? new Told(session.denial) : { session }
 }
 
 /** One of the grant's sessions is taken, so that two who come together cannot have the last one (attacks 48, 223). */

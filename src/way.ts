@@ -19,6 +19,9 @@ export interface Way<In extends object, At extends object, House> {
 /** Told of every refusal, with all that was known when it happened. Audits, and undoes what was opened. */
 export type OnRefused<House> = (at: object, refused: Refused, house: House) => Promise<void>
 
+/** A refusal that a way inside this one has told already: it ends the way and is told no more. */
+export class Told extends Refused {}
+
 // The steps of a joined way run inside the outer way's own run, so one refusal is told once.
 const stepsOf = Symbol('steps')
 type AnyStep<House> = Step<object, object, House>
@@ -46,7 +49,7 @@ async function walk<House>(
   for (const step of steps) {
     const added = await attempt(step, at, house)
     if (added instanceof Refused) {
-      await refused(at, added, house)
+      if (!(added instanceof Told)) await refused(at, added, house)
       return added
     }
     at = { ...at, ...added }

@@ -110,6 +110,7 @@ export interface Ending {
   readonly how: 'close' | 'cut'
   readonly why:
     | 'client_closed'
+    | 'idle'
     | 'upstream_closed'
     | 'grant_expired'
     | 'grant_revoked'

@@ -8,6 +8,7 @@ import { Refused, refuse } from '../denial.ts'
 import type { House } from '../house.ts'
 import { agents } from './agents.ts'
 import { approvals } from './approvals.ts'
+import { calls } from './calls.ts'
 import { health } from './health.ts'
 import { isForUs } from './host.ts'
 import { locks } from './locks.ts'
@@ -58,7 +59,10 @@ export function createApi({ house, hosts, ...serves }: ApiOptions): Router {
     }),
   )
   app.route('/', metadata(house))
-  if (serves.agents) app.route('/', agents(house))
+  if (serves.agents) {
+    app.route('/', agents(house))
+    app.route('/', calls(house))
+  }
   if (serves.people) {
     app.route('/', people(house))
     app.route('/', approvals(house))

@@ -15,6 +15,7 @@ import type { Clock, Ending, Grant, Narrowed, Source } from '../words.ts'
 import { takeStaticLease } from './leases/static.ts'
 import type { LiveSessions } from './live.ts'
 import { LiveSession } from './session.ts'
+import type { SharedSessions } from './shared.ts'
 
 /** Reaching a target, handshake and all, takes no longer than this. */
 const DIAL_DEADLINE = 15_000
@@ -23,6 +24,7 @@ export interface Broker {
   readonly audit: AuditLog
   readonly clock: Clock
   readonly live: LiveSessions
+  readonly shared: SharedSessions
   newSessionId(): string
   randomBytes(size: number): Uint8Array
   record: (session: LiveSession, at: Admitted) => ReturnType<typeof openRecorder>

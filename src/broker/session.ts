@@ -12,6 +12,10 @@ import type { Clock, Ending, Grant, Millis, Narrowed, Source } from '../words.ts
 /** How long a protocol may take over its goodbye before the broker destroys both sockets. */
 export const GRACE = 500
 
+/** How long a session of a request door lasts unused. */
+const IDLE = 60_000
+const idle: Ending = { how: 'close', why: 'idle', text: 'unused for a minute' }
+
 export interface SessionFacts {
   readonly id: string
   readonly grant: Grant
@@ -43,6 +47,8 @@ export class LiveSession implements Session<unknown, Upstream> {
   #recorder: Recorder | undefined
   #over: Promise<void> | undefined
   #served: () => void = () => undefined
+  #held = 0
+  #idle: NodeJS.Timeout | undefined
   readonly #serving: Promise<void>
 
   constructor(facts: SessionFacts, clock: Clock, end: SessionEnd) {
@@ -92,6 +98,23 @@ export class LiveSession implements Session<unknown, Upstream> {
     this.#upstream = upstream
   }
 
+  /**
+   * One request of a request door, from its beginning to its answer. The session stays while one runs, and {@link IDLE}
+   * after the last (DESIGN.md section 1).
+   */
+  hold(): Disposable {
+    clearTimeout(this.#idle)
+    this.#held += 1
+    return {
+      [Symbol.dispose]: () => {
+        this.#held -= 1
+        if (this.#held > 0) return
+        if (this.signal.aborted) this.#served()
+        else this.#idle = setTimeout(() => void this.end(idle), IDLE).unref()
+      },
+    }
+  }
+
   /** The protocol has returned from `serve`: there is nobody left to say goodbye. */
   served(): void {
     this.#served()
@@ -104,6 +127,7 @@ export class LiveSession implements Session<unknown, Upstream> {
 
   async #close(ending: Ending): Promise<void> {
     const since = this.#clock.mono()
+    clearTimeout(this.#idle)
     this.#abort.abort(ending)
     const hard = setTimeout(() => this.#destroy(), GRACE)
     try {

@@ -20,7 +20,7 @@ export function checkCommand(protocols: Protocols): Command {
     .option('--json', 'print JSON')
     .action(async (options: { config: string; json?: boolean }) => {
       const loaded = await loadOrStop(options.config, protocols)
-      const warnings = await warningsOf(loaded, options.config)
+      const warnings = await warningsOf(loaded, options.config, protocols)
       print(
         options.json
           ? asJson(loaded, warnings, protocols)
@@ -46,12 +46,17 @@ export async function loadOrStop(file: string, protocols: Protocols): Promise<Lo
   }
 }
 
-async function warningsOf(loaded: Loaded, file: string): Promise<string[]> {
+async function warningsOf(loaded: Loaded, file: string, protocols: Protocols): Promise<string[]> {
   const place = (problem: Problem) => renderProblem(file, problem)
   const unset = loaded.variables.filter(({ name }) => (process.env[name] ?? '') === '')
   const open = await checkPermissions(loaded)
+  const meant = reachOf(loaded, protocols).flatMap(({ rule, protocol, scope }) => {
+    const said = protocols.get(protocol)?.scope.warnings?.(scope) ?? []
+    return said.map(warning => `rule ${rule}: ${warning}`)
+  })
   return [
     ...[...loaded.warnings, ...unset].map(place),
+    ...meant,
     ...open.map(problem => `serve would refuse to start: ${problem}`),
   ]
 }

@@ -28,6 +28,11 @@ export interface Protocol<Target, LeaseRef, Scope, Limit, Up extends Upstream> {
   serve(client: Client, door: Door<Scope, Up>): Promise<void>
   /** The upstream handshake with a lease. Aborts with `signal`; never leaves a socket behind when it fails. */
   dial(dialling: Dialling<Target, LeaseRef, Scope>): Promise<Up | Refused>
+  /**
+   * One-shots by name: `query`, `exec`, `request`, `schema`. They go through the guard, the recorder and the mask of the
+   * wire itself; REST and MCP derive from them.
+   */
+  readonly calls: Readonly<Record<string, AnyCall<Scope, Up>>>
   /** What an agent is told of a grant: where to connect and how. Never the password, except in `env`. */
   present(at: Presenting<Target>): Presented
   /** How `postern connect` runs the protocol's usual client. */
@@ -40,6 +45,18 @@ export interface Protocol<Target, LeaseRef, Scope, Limit, Up extends Upstream> {
 // biome-ignore lint/suspicious/noExplicitAny: the registry is the one place where protocols of all types meet
 export type AnyProtocol = Protocol<any, any, any, any, any>
 
+/** One one-shot. A refusal of the guard or of the target is a value; `session.signal` ends it early. */
+export interface Call<Scope, Up, Input, Output> {
+  readonly summary: string
+  /** Strict: an unknown key is refused (attack 164). */
+  readonly input: z.ZodType<Input>
+  readonly output: z.ZodType<Output>
+  run(input: Input, session: Session<Scope, Up>): Promise<Output | Refused>
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what goes in and out is the call's own affair, and checked by its schemas
+export type AnyCall<Scope, Up> = Call<Scope, Up, any, any>
+
 /**
  * A scope and its arithmetic. A rule's scope is complete: `schema` fills in what is unsaid as "refused". A limit (a
  * ceiling, a request) says nothing about keys it leaves out. Scopes only ever narrow. All pure.
@@ -51,6 +68,8 @@ export interface ScopeKind<Scope, Limit> {
   meet(scope: Scope, limit: Limit): Scope
   /** Nothing can be done with it. */
   isEmpty(scope: Scope): boolean
+  /** What a rule's author may not have meant, such as a pattern that equals a shell: for `postern check`. */
+  warnings?(scope: Scope): readonly string[]
   /** For people and for refusals: "select on public.orders, at most 1000 rows". */
   words(scope: Scope): string
 }

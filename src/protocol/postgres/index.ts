@@ -25,6 +25,7 @@ export const postgres: Protocol<
   verifier: 'scram-sha-256',
   serve: (client, door) => serve(client, door, guards()),
   dial,
+  calls: {},
   present,
   client: psql,
 }

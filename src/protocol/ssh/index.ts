@@ -24,6 +24,7 @@ export const ssh: Protocol<SshTarget, SshLease, SshScope, SshLimit, SshUpstream>
   verifier: 'sha-256',
   serve,
   dial,
+  calls: {},
   present,
   client,
   publicKey,

@@ -2,6 +2,7 @@
  * What may be done on a host, and how two such limits meet (DESIGN.md section 8). Everything unsaid is refused. Pure.
  */
 import { z } from 'zod'
+import { equalsShell } from '../../statement/shell/equal.ts'
 import { patternProblem } from '../../statement/shell/pattern.ts'
 
 /** Command patterns: one list, or several of which each must match (what two lists meet in). */
@@ -82,6 +83,7 @@ export const sshScope = {
   meet,
   isEmpty,
   words,
+  warnings,
 }
 
 function meet(scope: SshScope, other: SshLimit): SshScope {
@@ -101,21 +103,23 @@ export function listsOf(patterns: ExecPatterns): readonly (readonly string[])[] 
   return 'all_of' in patterns ? patterns.all_of : [patterns]
 }
 
-/** Patterns cannot be intersected as text, so both lists are kept and both must match. */
+/**
+ * Patterns cannot be intersected as text, so lists are kept and each must match. One that holds another adds nothing:
+ * what matches the smaller matches it too. So asking for some of a rule's patterns gives just those.
+ */
 function meetExec(a: ExecPatterns, b: ExecPatterns): ExecPatterns {
-  const lists: (readonly string[])[] = []
-  for (const list of [...listsOf(a), ...listsOf(b)]) {
-    if (list.length === 0) return []
-    if (list.includes('*')) continue
-    if (!lists.some(kept => equal(kept, list))) lists.push(list)
-  }
+  const all = [...listsOf(a), ...listsOf(b)]
+  if (all.some(list => list.length === 0)) return []
+  const lists = all.filter(
+    (list, i) => !all.some((other, j) => i !== j && implies(other, list) && (j < i || !implies(list, other))),
+  )
   const [only] = lists
-  if (only === undefined) return ['*']
-  return lists.length === 1 ? only : { all_of: lists }
+  return only !== undefined && lists.length === 1 ? only : { all_of: lists }
 }
 
-function equal(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((text, i) => text === b[i])
+/** Whatever matches a pattern of `smaller` matches one of `larger`, to be seen without reading the patterns. */
+function implies(smaller: readonly string[], larger: readonly string[]): boolean {
+  return larger.includes('*') || smaller.every(text => larger.includes(text))
 }
 
 function isEmpty(scope: SshScope): boolean {
@@ -137,4 +141,17 @@ export function execWords(patterns: ExecPatterns): string | undefined {
   const lists = listsOf(patterns)
   if (lists.some(list => list.length === 0)) return undefined
   return `exec of: ${lists.map(list => list.join(', ')).join(' and also of: ')}`
+}
+
+/** Patterns that let more through than they seem to (attack 114); said only where nobody asked for a shell anyway. */
+function warnings(scope: SshScope): readonly string[] {
+  if (scope.shell) return []
+  return listsOf(scope.exec).flatMap(list =>
+    list.flatMap(text => {
+      const equal = equalsShell(text)
+      return equal === undefined
+        ? []
+        : [`exec pattern "${text}" is as good as a shell: ${equal} runs other commands`]
+    }),
+  )
 }
