@@ -107,7 +107,10 @@ async function refused(statement: string, code = /^42501$/, at = client): Promis
       code,
       `${how}: ${statement.slice(0, 200)} gave ${shape} ${answer[0]?.fields.M ?? ''}`,
     )
-    assert.equal(shape, 'EZ', `${how}: ${statement.slice(0, 200)}`)
+    // An unknown prepared statement is known to be so only when it is executed.
+    const last = code.test('26000') ? shape.slice(-2) : shape
+    assert.equal(last, 'EZ', `${how}: ${statement.slice(0, 200)} gave ${shape}`)
+    assert.ok(!/[DC]/.test(shape))
     assert.equal(answer.at(-1)?.payload.toString(), 'I')
   }
   const [row] = await at.query('select 41 + 1')
