@@ -131,7 +131,8 @@ export class ClientTurn implements FrameJudge {
   /** What lies before `to` and was not dropped goes upstream. */
   stretch(to: number): void {
     const end = Math.min(to, this.#bytes.length)
-    if (end > this.#from) this.#out.push(this.#bytes.subarray(this.#from, end))
+    const whole = this.#from === 0 && end === this.#bytes.length
+    if (end > this.#from) this.#out.push(whole ? this.#bytes : this.#bytes.subarray(this.#from, end))
     this.#from = to
   }
 
@@ -186,7 +187,7 @@ export class ClientTurn implements FrameJudge {
     const at = this.#frames.walk(bytes)
     this.stretch(at)
     if (this.#waiting) this.#rest = bytes.subarray(at)
-    else this.#frames.hold(bytes.subarray(at))
+    else if (at < bytes.length) this.#frames.hold(bytes.subarray(at))
   }
 
   /** Recorded before relayed (invariant 7): a turn's records are written before its bytes go upstream. */

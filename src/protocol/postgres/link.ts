@@ -11,7 +11,9 @@ import { encryptUpstream } from './tls.ts'
 import { Violation } from './wire.ts'
 
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])
-const READ = 64 * 1024
+/** An idle session holds the small buffer; while much comes, reads are large. */
+const SMALL = 8 * 1024
+const LARGE = 64 * 1024
 
 export interface Link {
   readonly wire: Duplex
@@ -36,16 +38,25 @@ export async function openLink(target: PostgresTarget, signal: AbortSignal): Pro
   return target.tls.mode === 'disable' ? plain(target, signal) : encrypted(target, signal)
 }
 
-/** One static buffer a socket instead of an allocation a read (DESIGN section 10). */
+/** The same buffers again and again instead of an allocation a read (DESIGN section 10). */
 async function plain(target: PostgresTarget, signal: AbortSignal): Promise<Link> {
-  const own = Buffer.allocUnsafeSlow(READ)
+  const small = Buffer.allocUnsafeSlow(SMALL)
+  let large: Buffer | null = null
+  let last = 0
   let link: Link | null = null
   const socket = connect({
     host: target.host,
     port: target.port,
     onread: {
-      buffer: () => (link?.reader.keeps() ? Buffer.allocUnsafeSlow(READ) : own),
+      buffer() {
+        const much = last >= SMALL
+        if (link?.reader.keeps()) return Buffer.allocUnsafeSlow(much ? LARGE : SMALL)
+        if (!much) large = null
+        else large ??= Buffer.allocUnsafeSlow(LARGE)
+        return large ?? small
+      },
       callback(count, bytes) {
+        last = count
         link?.reader.take((bytes as Buffer).subarray(0, count))
         return true
       },

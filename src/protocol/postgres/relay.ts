@@ -143,7 +143,10 @@ async function run(line: Line, session: PostgresSession, greeted: Greeted): Prom
         line.end({ how: 'cut', why: 'upstream_closed', text: 'the database closed the connection' })
     },
   })
-  if (session.signal.aborted) return
+  if (session.signal.aborted) {
+    await cut(client, upstream, session.signal.reason as Ending, then => then())
+    return
+  }
   client.write(welcome(session, greeted))
   if (greeted.rest.length > 0) guarded(() => fromClient.take(greeted.rest))
   client.resume()

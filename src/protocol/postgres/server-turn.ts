@@ -284,12 +284,13 @@ export class ServerTurn implements FrameJudge {
     const at = this.#frames.walk(bytes)
     this.#endRun(at)
     this.#stretch(at)
-    this.#frames.hold(bytes.subarray(at))
+    if (at < bytes.length) this.#frames.hold(bytes.subarray(at))
   }
 
   #stretch(to: number): void {
     const end = Math.min(to, this.#bytes.length)
-    if (end > this.#from) this.#out.push(this.#bytes.subarray(this.#from, end))
+    const whole = this.#from === 0 && end === this.#bytes.length
+    if (end > this.#from) this.#out.push(whole ? this.#bytes : this.#bytes.subarray(this.#from, end))
     this.#from = to
   }
 

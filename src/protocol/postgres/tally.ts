@@ -40,7 +40,7 @@ export class Tally {
     return {
       rows: this.rows,
       bytes: this.bytes,
-      ms: Math.round((now - since) * 1000) / 1000,
+      ms: now - since,
       ...(this.columns === undefined ? {} : { columns: this.columns }),
       ...(digest === undefined ? {} : { digest }),
       ...(this.truncated ? { truncated: true } : {}),
