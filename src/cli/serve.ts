@@ -1,4 +1,5 @@
 /** `postern serve`: the gateway in the foreground. SIGTERM and Ctrl-C drain it, SIGHUP reloads its configuration. */
+import { flushCompileCache } from 'node:module'
 import { Command } from 'commander'
 import { ConfigError } from '../config/problem.ts'
 import { startGateway } from '../gateway.ts'
@@ -16,6 +17,8 @@ export function serveCommand(protocols: ReadonlyMap<string, AnyProtocol>): Comma
       const gateway = await startGateway({ file: config, protocols, log }).catch(error => {
         throw error instanceof ConfigError ? new Stop(exit.config, error.message) : error
       })
+      // Now, for a gateway that is killed one day would never write it.
+      flushCompileCache()
       process.on('SIGHUP', () => void gateway.reload())
       await new Promise<void>(resolve => {
         // A second signal does not hurry: the drain is bounded by itself.

@@ -4,6 +4,7 @@
  * While one group commits, the next gathers; the disk's own pace decides how many share an fsync. The queue is capped,
  * and a store whose thread has died rejects everything: a gateway that cannot write decides nothing (invariant 4).
  */
+import { getCompileCacheDir } from 'node:module'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Compilable, Kysely } from 'kysely'
@@ -39,7 +40,7 @@ export async function openStore(data: string): Promise<Store> {
     name: 'store',
     workerData: { file: join(data, 'state.db') },
     // The thread needs none of the operator's variables, and some of them are infrastructure secrets.
-    env: {},
+    env: { NODE_COMPILE_CACHE: getCompileCacheDir() ?? '' },
     execArgv: [],
   })
   const store = new SqliteStore(worker)

@@ -3,6 +3,7 @@
  * after it, after any error that is not a syntax error, and after so much text that a slow leak cannot grow: the
  * parser has edges that an enemy will find (attack 103), and none of them may reach other sessions or the loop.
  */
+import { getCompileCacheDir } from 'node:module'
 import { Worker } from 'node:worker_threads'
 import { type Refused, refuse } from '../../denial.ts'
 import type { Log } from '../../telemetry/log.ts'
@@ -88,6 +89,9 @@ class Analyser implements SqlAnalyser {
     // A deep stack, so that what the caps let through is far from the parser's edge.
     const worker = new Worker(this.#file, {
       name: 'sql',
+      // The parser meets what enemies write: it gets none of the operator's variables.
+      env: { NODE_COMPILE_CACHE: getCompileCacheDir() ?? '' },
+      execArgv: [],
       resourceLimits: { stackSizeMb: 16, maxOldGenerationSizeMb: 256 },
     })
     this.#worker = worker
