@@ -9,6 +9,8 @@ import { has, run, transcript } from './command.ts'
 export interface Answered {
   /** Columns by `|`, rows by newlines, as `psql -At` prints them. */
   readonly rows: string
+  /** How long the statement took, as the client measured it. */
+  readonly ms?: number
   /** The SQLSTATE and the words of what was refused. */
   readonly error?: { readonly sqlstate: string; readonly text: string }
 }
@@ -26,7 +28,7 @@ export async function sqlClient(agent: Agent, grant: Granted): Promise<SqlClient
   const ca = join(agent.folder, 'ca.pem')
   if (endpoint.ca !== undefined) await writeFile(ca, endpoint.ca)
   const tls = endpoint.ca === undefined ? {} : { PGSSLMODE: 'verify-full', PGSSLROOTCERT: ca }
-  return psql({ ...grant.env, ...tls, PGCONNECT_TIMEOUT: '10' })
+  return psql({ LC_ALL: 'C', ...grant.env, ...tls, PGCONNECT_TIMEOUT: '10' })
 }
 
 const quiet = ['-X', '-A', '-t', '-q', '-v', 'VERBOSITY=verbose', '-v', 'ON_ERROR_STOP=1']
@@ -37,8 +39,15 @@ function psql(env: Readonly<Record<string, string>>): SqlClient {
   return {
     program: 'psql',
     async query(sql) {
-      const { status, stdout, stderr } = await run('psql', [...quiet, '-c', sql], { env })
-      return { rows: stdout.trimEnd(), ...(status === 0 ? {} : { error: errorIn(stderr) }) }
+      const { status, stdout, stderr } = await run('psql', [...quiet, '-c', '\\timing on', '-c', sql], {
+        env,
+      })
+      const time = /^Time: ([\d.]+) ms.*$/m.exec(stdout)
+      return {
+        rows: stdout.replace(time?.[0] ?? '', '').trimEnd(),
+        ...(time === null ? {} : { ms: Number(time[1]) }),
+        ...(status === 0 ? {} : { error: errorIn(stderr) }),
+      }
     },
     untilCut: sql =>
       new Promise((resolve, reject) => {
@@ -91,10 +100,11 @@ function library({ endpoint, env, credential }: Granted): SqlClient {
       try {
         const client = await connect()
         try {
+          const start = performance.now()
           const { rows } = await client.query<unknown[]>({ text: sql, rowMode: 'array' })
           const text = rows.map(row => row.join('|')).join('\n')
           transcript.push(text)
-          return { rows: text }
+          return { rows: text, ms: performance.now() - start }
         } finally {
           await client.end()
         }

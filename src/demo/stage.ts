@@ -10,6 +10,8 @@ export interface Outcome {
   readonly said: string
   /** It came as promised. */
   readonly kept: boolean
+  /** How long it took, where the program measured that itself, without its own start. */
+  readonly ms?: number
   /** Where it did not: what there was instead, for whoever has to find out why. */
   readonly instead?: string
 }
@@ -44,11 +46,11 @@ export function makeStage(out: NodeJS.WriteStream): Stage {
       const outcome = await run().catch(
         (error: Error): Outcome => ({ said: 'failed', kept: false, instead: error.message }),
       )
-      const ms = performance.now() - start
+      const ms = outcome.ms ?? performance.now() - start
       if (outcome.kept) count.kept++
       const left = `${String(count.steps).padStart(2)} ${fit(visible(does), columns.does)}`
       const said = fit(visible(outcome.said), columns.said)
-      const took = time ? `${Math.round(ms)} ms`.padStart(8) : ''
+      const took = time ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`.padStart(8) : ''
       const style: Style = !outcome.kept ? 'red' : said.startsWith('NO') ? 'yellow' : 'green'
       line(`${left} ${paint(style, said)}${paint('dim', took)}`.trimEnd())
       if (!outcome.kept)

@@ -14,20 +14,22 @@ export async function analyst(stage: Stage, { analystBot, orders }: World): Prom
 
   const refused = (statement: string, words: RegExp) =>
     stage.step(statement, async (): Promise<Outcome> => {
-      const { rows, error } = await asked(sql, statement)
-      const said = `NO  ${error?.sqlstate} ${error?.text.replace(/^postern: /, '')}`
+      const { rows, error, ms } = await asked(sql, statement)
+      const said = `NO  ${error?.sqlstate} ${inBrief(error?.text ?? '')}`
       const kept = error?.sqlstate === '42501' && words.test(error.text)
       return {
         said,
         kept,
+        ...took(ms),
         instead: error === undefined ? `it ran: ${rows}` : `${error.sqlstate} ${error.text}`,
       }
     })
 
   await stage.step('select id, email from orders limit 1', async () => {
-    const { rows, error } = await asked(sql, 'select id, email from orders limit 1')
+    const { rows, error, ms } = await asked(sql, 'select id, email from orders limit 1')
     return {
       said: rows.replace('|', ' | '),
+      ...took(ms),
       kept: /^\d+\|[^@]\*+@example\.com$/.test(rows),
       instead: error === undefined ? `not masked: ${rows}` : `${error.sqlstate} ${error.text}`,
     }
@@ -54,6 +56,12 @@ export async function analyst(stage: Stage, { analystBot, orders }: World): Prom
     }
   }
 }
+
+const took = (ms: number | undefined): { ms?: number } => (ms === undefined ? {} : { ms })
+
+/** What was refused, without what is allowed instead: psql shows both. */
+const inBrief = (text: string): string =>
+  text.replace(/^postern: /, '').replace(/ is not permitted.*|[;:(].*/s, '')
 
 async function asked(sql: SqlClient | undefined, statement: string): ReturnType<SqlClient['query']> {
   if (sql === undefined) return { rows: '', error: { sqlstate: '', text: 'there was no grant' } }
