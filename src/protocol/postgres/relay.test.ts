@@ -61,6 +61,19 @@ select 'after';`
     assert.match(ran.stderr, /division by zero/)
   })
 
+  test('a large result arrives byte for byte, also where the client is slow', async () => {
+    const sql = 'select g, md5(g::text), repeat(chr(97 + g % 26), g % 3000) from generate_series(1, 12000) g'
+    const direct = orders.url('orders')
+    for (const statement of [sql, `copy (${sql}) to stdout`]) {
+      const sum = (url: string, slow: string) =>
+        run('sh', ['-c', `psql -XAtq "$1" -c "$2" | (${slow}; md5sum)`, 'sh', url, statement])
+      const wanted = await sum(direct, 'true')
+      assert.match(wanted.stdout, /^[0-9a-f]{32}/, wanted.stderr)
+      assert.equal((await sum(door.url(), 'true')).stdout, wanted.stdout)
+      assert.equal((await sum(door.url(), 'sleep 0.5')).stdout, wanted.stdout)
+    }
+  })
+
   test('psycopg: parameters, binary, a pipeline, COPY, a server-side cursor, a refusal and a cancel', async t => {
     const there = await run('/usr/bin/python3', ['-c', 'import psycopg'])
     if (there.status !== 0) return t.skip('psycopg is not installed: make setup')
