@@ -47,7 +47,9 @@ export function send(port: number, sent: Sent): Promise<Answer> {
           const said = new Headers()
           for (const [name, value] of Object.entries(response.headers))
             for (const one of [value ?? []].flat()) said.append(name, one)
-          const json = /json/.test(said.get('content-type') ?? '') ? JSON.parse(text) : undefined
+          const json = /^application\/(problem\+)?json/.test(said.get('content-type') ?? '')
+            ? JSON.parse(text)
+            : undefined
           resolve({ status: response.statusCode ?? 0, headers: said, text, json })
         })
       },
