@@ -119,6 +119,8 @@ function buildBroker({ config, grants, audit, live, key, clock, log, metrics, ra
       return usable instanceof Refused ? usable : true
     },
     opened: session => metrics.sessions.inc({ protocol: session.grant.protocol }),
+    failed: (session, error) =>
+      log.error({ err: error, session: session.id }, 'a session did not end cleanly'),
     closed(session, ending, tookMs) {
       tellEnd(session, ending, tookMs, { audit, metrics })
     },

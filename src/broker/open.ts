@@ -32,6 +32,8 @@ export interface Broker {
   stillGood(grant: Grant): true | Refused
   /** Told when a session is entered. */
   opened(session: LiveSession): void
+  /** Told when a part of a session's end went wrong. */
+  failed(session: LiveSession, error: unknown): void
   /** Told when a session has closed for good. */
   closed(session: LiveSession, ending: Ending, tookMs: number): void
 }
@@ -62,6 +64,7 @@ export function openSession(
   }
   const session = new LiveSession(facts, broker.clock, {
     destroyClient: () => at.client.destroy(),
+    failed: broker.failed,
     closed: broker.closed,
   })
   session.undo(() => at.use.close())

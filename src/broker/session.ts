@@ -28,6 +28,8 @@ export interface SessionFacts {
 export interface SessionEnd {
   /** The client's sockets are gone when this returns. */
   destroyClient(): void
+  /** A part of the end went wrong; the others are done all the same. */
+  failed(session: LiveSession, error: unknown): void
   /** Told once, when nothing is open any more: register, audit, grant. */
   closed(session: LiveSession, ending: Ending, tookMs: number): void
 }
@@ -120,6 +122,7 @@ export class LiveSession implements Session<unknown, Upstream> {
     this.#served()
   }
 
+  /** Never rejects. */
   end(ending: Ending): Promise<void> {
     this.#over ??= this.#close(ending)
     return this.#over
@@ -142,12 +145,10 @@ export class LiveSession implements Session<unknown, Upstream> {
       this.#destroy()
     }
     const took = this.#clock.mono() - since
-    try {
-      await this.#undo.disposeAsync()
-      await this.#recorder?.close(ending)
-    } finally {
-      this.#end.closed(this, ending, took)
-    }
+    // Nobody who ends a session can do anything about this: it is told to the log, and the rest of the end goes on.
+    await this.#undo.disposeAsync().catch(error => this.#end.failed(this, error))
+    await this.#recorder?.close(ending).catch(error => this.#end.failed(this, error))
+    this.#end.closed(this, ending, took)
   }
 
   /** A client whose session never opened is still the protocol's, which tells it why. */

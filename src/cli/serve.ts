@@ -8,6 +8,9 @@ import { createLog } from '../telemetry/log.ts'
 import { exit } from './exit.ts'
 import { Stop } from './stop.ts'
 
+/** Sessions are gone within a second; what is longer is a disk that does not answer. */
+const DRAIN = 15_000
+
 export function serveCommand(protocols: ReadonlyMap<string, AnyProtocol>): Command {
   return new Command('serve')
     .description('the gateway: JSON log lines on stderr; ready when /readyz says 200')
@@ -20,11 +23,21 @@ export function serveCommand(protocols: ReadonlyMap<string, AnyProtocol>): Comma
       // Now, for a gateway that is killed one day would never write it.
       flushCompileCache()
       process.on('SIGHUP', () => void gateway.reload())
+      let failed = false
       await new Promise<void>(resolve => {
+        // A defect of ours: what is open is cut and told why, and whoever started us may start us again.
+        process.on('uncaughtException', error => {
+          log.error({ err: error }, 'a defect: shutting down')
+          failed = true
+          resolve()
+        })
         // A second signal does not hurry: the drain is bounded by itself.
         process.on('SIGTERM', () => resolve())
         process.on('SIGINT', () => resolve())
       })
+      setTimeout(() => process.exit(exit.internal), DRAIN).unref()
       await gateway.stop()
+      // Timers and sockets of libraries must not keep a stopped gateway alive.
+      process.exit(failed ? exit.internal : exit.ok)
     })
 }
