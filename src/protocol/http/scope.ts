@@ -1,0 +1,191 @@
+/**
+ * What may be asked of an API, and how two such limits meet (DESIGN.md section 8). Everything unsaid is refused, except
+ * what says nothing by itself: without `query` and `content_types` any are taken, without `headers` the usual ones go on.
+ * Pure.
+ */
+import { z } from 'zod'
+import { meetNames } from '../../statement/http/names.ts'
+import { pathPatternProblem } from '../../statement/http/pattern.ts'
+
+/** Path patterns: one list, or several of which each must match (what two lists meet in). */
+export type PathPatterns = readonly string[] | { readonly all_of: readonly (readonly string[])[] }
+
+export interface HttpScope {
+  readonly methods: readonly string[]
+  readonly paths: PathPatterns
+  /** Request headers that go on beside the usual ones; lower case, `x-*` for what begins so. */
+  readonly headers: readonly string[]
+  /** Names of query parameters. */
+  readonly query: readonly string[]
+  /** Of request bodies: `application/json`, `text/*`. */
+  readonly content_types: readonly string[]
+  /** Bytes. */
+  readonly max_body: number
+  readonly max_response: number
+  readonly websocket: boolean
+}
+
+export type HttpLimit = { readonly [K in keyof HttpScope]?: HttpScope[K] | undefined }
+
+const MiB = 1024 * 1024
+const mostBody = 1024 * MiB
+/** A long download or an event stream of an hour fits; a disk full does not. */
+const mostResponse = 1024 * 1024 * MiB
+
+/** A method is a token in capitals. These two would lead elsewhere or show the lease (attacks 135, 141). */
+const method = z
+  .string()
+  .max(32)
+  .regex(/^[A-Z][A-Z-]*$/, 'a method is written in capitals: GET, POST')
+  .refine(name => !['TRACE', 'TRACK', 'CONNECT'].includes(name), 'TRACE and CONNECT can never be allowed')
+
+const path = z
+  .string()
+  .min(1)
+  .superRefine((text, at) => {
+    const problem = pathPatternProblem(text)
+    if (problem !== undefined) at.addIssue({ code: 'custom', message: problem, input: undefined })
+  })
+const pathList = z.array(path).max(256)
+const paths = z.union([pathList, z.strictObject({ all_of: z.array(pathList).min(1).max(16) })])
+
+const header = z
+  .string()
+  .max(128)
+  .regex(
+    /^([a-z0-9!#$%&'^`|~.-]+\*?|\*)$/,
+    'a header is named in lower case, without underscore; a * may end it',
+  )
+const parameter = z
+  .string()
+  .max(128)
+  .regex(/^[^*\0]*\*?$/, 'a query parameter is named exactly; a * may end it')
+const contentType = z
+  .string()
+  .max(128)
+  .regex(
+    /^([a-z0-9.+-]+\/([a-z0-9.+-]+|\*)|\*)$/,
+    'a content type is written as application/json or text/*, without parameters',
+  )
+const bytes = (most: number) => z.int().min(0).max(most)
+
+const later = z.undefined({ error: 'not available yet in this version' }).optional()
+const notYet = { graphql: later, mask: later, response_mask: later }
+
+const keys = {
+  methods: z.array(method).max(64),
+  paths,
+  headers: z.array(header).max(256),
+  query: z.array(parameter).max(256),
+  content_types: z.array(contentType).max(64),
+  max_body: bytes(mostBody),
+  max_response: bytes(mostResponse),
+  websocket: z.boolean(),
+}
+
+const complete = z.strictObject({
+  methods: keys.methods.default([]),
+  paths: keys.paths.default([]),
+  headers: keys.headers.default([]),
+  query: keys.query.default(['*']),
+  content_types: keys.content_types.default(['*']),
+  max_body: keys.max_body.default(10 * MiB),
+  max_response: keys.max_response.default(1024 * MiB),
+  websocket: keys.websocket.default(false),
+  ...notYet,
+})
+
+const limit = z.strictObject({
+  methods: keys.methods.optional(),
+  paths: keys.paths.optional(),
+  headers: keys.headers.optional(),
+  query: keys.query.optional(),
+  content_types: keys.content_types.optional(),
+  max_body: keys.max_body.optional(),
+  max_response: keys.max_response.optional(),
+  websocket: keys.websocket.optional(),
+  ...notYet,
+})
+
+export const httpScope = {
+  schema: complete.transform(
+    ({ graphql, mask, response_mask, ...said }): HttpScope => ({
+      ...said,
+      // What another entry covers is left out, so that a meeting with itself changes nothing.
+      headers: meetNames(said.headers, said.headers),
+      query: meetNames(said.query, said.query),
+      content_types: meetNames(said.content_types, said.content_types),
+    }),
+  ) as z.ZodType<HttpScope>,
+  limit: limit as z.ZodType<HttpLimit>,
+  meet,
+  isEmpty,
+  words,
+  warnings,
+}
+
+function meet(scope: HttpScope, other: HttpLimit): HttpScope {
+  const names = (key: 'headers' | 'query' | 'content_types') => {
+    const theirs = other[key]
+    return theirs === undefined ? scope[key] : meetNames(scope[key], theirs)
+  }
+  return {
+    methods:
+      other.methods === undefined ? scope.methods : scope.methods.filter(one => other.methods?.includes(one)),
+    paths: other.paths === undefined ? scope.paths : meetPaths(scope.paths, other.paths),
+    headers: names('headers'),
+    query: names('query'),
+    content_types: names('content_types'),
+    max_body: Math.min(scope.max_body, other.max_body ?? scope.max_body),
+    max_response: Math.min(scope.max_response, other.max_response ?? scope.max_response),
+    websocket: scope.websocket && other.websocket !== false,
+  }
+}
+
+/** Each list of patterns that a path has to satisfy. */
+export function listsOf(patterns: PathPatterns): readonly (readonly string[])[] {
+  return 'all_of' in patterns ? patterns.all_of : [patterns]
+}
+
+/** Patterns cannot be intersected as text, so lists are kept and each must match; one that holds another adds nothing. */
+function meetPaths(a: PathPatterns, b: PathPatterns): PathPatterns {
+  const all = [...listsOf(a), ...listsOf(b)]
+  if (all.some(list => list.length === 0)) return []
+  const lists = all.filter(
+    (list, i) => !all.some((other, j) => i !== j && implies(other, list) && (j < i || !implies(list, other))),
+  )
+  const [only] = lists
+  return only !== undefined && lists.length === 1 ? only : { all_of: lists }
+}
+
+/** Whatever matches a pattern of `smaller` matches one of `larger`, to be seen without reading the patterns. */
+function implies(smaller: readonly string[], larger: readonly string[]): boolean {
+  return larger.includes('**') || larger.includes('/**') || smaller.every(text => larger.includes(text))
+}
+
+function isEmpty(scope: HttpScope): boolean {
+  return scope.methods.length === 0 || listsOf(scope.paths).some(list => list.length === 0)
+}
+
+function words(scope: HttpScope): string {
+  if (isEmpty(scope)) return 'nothing'
+  const where = listsOf(scope.paths)
+    .map(list => list.join(', '))
+    .join(' and also ')
+  const parts = [`${scope.methods.join(', ')} on ${where}`]
+  if (!scope.query.includes('*')) parts.push(`query ${scope.query.join(', ') || 'none'}`)
+  if (!scope.content_types.includes('*'))
+    parts.push(`bodies of ${scope.content_types.join(', ') || 'no type'}`)
+  if (scope.websocket) parts.push('WebSocket')
+  return parts.join('; ')
+}
+
+/** A path says little where one path does everything (attack 148). */
+function warnings(scope: HttpScope): readonly string[] {
+  const texts = listsOf(scope.paths).flat()
+  const single = texts.filter(text => /(^|\/)(graphql|jsonrpc|rpc|mcp)$/i.test(text))
+  return single.map(
+    text =>
+      `path ${text} looks like one path for every operation: a scope of paths does not narrow what it does`,
+  )
+}
