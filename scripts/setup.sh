@@ -6,9 +6,22 @@ set -eu
 cd "$(dirname "$0")/.."
 cache=node_modules/.cache/postern
 
+# npm writes down what it has put into node_modules: is that what the lock file asks for, whoever installed it?
+installed() {
+  node -e '
+    const fs = require("node:fs")
+    const read = file => JSON.parse(fs.readFileSync(file, "utf8")).packages
+    const [want, have] = [read("package-lock.json"), read("node_modules/.package-lock.json")]
+    const differs = ([path, { version, optional }]) =>
+      path !== "" && (have[path] ? have[path].version !== version || !fs.existsSync(path) : !optional)
+    process.exit(Object.entries(want).some(differs) ? 1 : 0)
+  ' 2>/dev/null
+}
+
 npm_packages() {
   lock=$(cksum < package-lock.json)
   [ "$(cat "$cache/npm" 2>/dev/null)" = "$lock" ] && return
+  if installed; then mkdir -p "$cache" && echo "$lock" > "$cache/npm"; return; fi
   command -v npm >/dev/null || { echo "setup: npm is needed (Node 20 or later)" >&2; exit 69; }
   echo "setup: npm ci, into node_modules (no install scripts are run)"
   npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --no-update-notifier
