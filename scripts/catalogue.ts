@@ -35,7 +35,8 @@ for (const address of process.argv.slice(2)) {
 }
 if (unknown.size > 0) throw new Error(`neither allowed nor refused by hand: ${[...unknown].join(' ')}`)
 
-const lines = (values: readonly string[]) => JSON.stringify(values.join(' ')).replace(/(.{1,100}) /g, '$1 " +\n    "')
+const lines = (values: readonly string[]) =>
+  JSON.stringify(values.join(' ')).replace(/(.{1,100}) /g, '$1 " +\n    "')
 const limited = Object.entries(catalogueByHand.columns).map(([relation, barred]) => {
   const columns = [...(found.get(relation) ?? [])].filter(column => !barred.has(column))
   return `  '${relation}': {\n    columns: (${lines(columns)}).split(' '),\n    barred: ${JSON.stringify([...barred])},\n  },\n`

@@ -1,6 +1,8 @@
 /** A statement's facts held against a scope: every reason why not, in words for its caller. Pure. */
 import type { Touch } from '../../recording/record.ts'
 import type { Facts } from '../../statement/sql/analysis.ts'
+import { catalogueRelations } from '../../statement/sql/catalogue.gen.ts'
+import { catalogueByHand } from '../../statement/sql/catalogue-by-hand.ts'
 import { isVetted } from '../../statement/sql/names.ts'
 import { type PostgresScope, permits } from './scope.ts'
 
@@ -32,15 +34,37 @@ export function against(facts: Facts, scope: PostgresScope): readonly string[] {
 function touching({ act, on }: Touch, scope: PostgresScope): string | undefined {
   switch (act) {
     case 'call':
-      if (isVetted(on) || scope.functions.includes(on)) return undefined
-      return `function ${on.replace(/^pg_catalog\./, '')} is not vetted`
+      return calling(on, scope)
     case 'read':
-      return permits(scope.tables, on) ? undefined : `select on ${on} is not permitted`
+      if (permits(scope.tables, on) || (scope.catalog && catalogueRelations.has(on))) return undefined
+      return `select on ${on} is not permitted${meant(on, scope.tables)}`
     case 'lock':
       // A row lock stops other people's writes: it is for those who may write the table (attack 90).
       if (permits(scope.write_tables, on) && scope.statements.includes('update')) return undefined
       return `a row lock (FOR UPDATE, FOR SHARE) on ${on} is not permitted`
     default:
-      return permits(scope.write_tables, on) ? undefined : `${act} on ${on} is not permitted`
+      if (permits(scope.write_tables, on)) return undefined
+      return `${act} on ${on} is not permitted${meant(on, scope.write_tables)}`
   }
 }
+
+function calling(on: string, scope: PostgresScope): string | undefined {
+  if (isVetted(on) || scope.functions.includes(on)) return undefined
+  const ofCatalogue = catalogueByHand.functions.has(on) || catalogueByHand.fields.has(on)
+  if (ofCatalogue && scope.catalog) return undefined
+  const name = on.replace(/^pg_catalog\./, '')
+  const needs = ofCatalogue && !catalogueByHand.fields.has(on) ? ': it needs catalog: true' : ''
+  const elsewhere = scope.functions.find(one => last(one) === last(on))
+  return `function ${name} is not vetted${elsewhere === undefined ? needs : `: write ${elsewhere}`}`
+}
+
+/** What a name that is not permitted was perhaps meant to be: the same in another schema, or otherwise spelt. */
+function meant(on: string, list: readonly string[]): string {
+  if (catalogueRelations.has(on)) return ': it needs catalog: true'
+  const alike = list.find(entry => last(entry).toLowerCase() === last(on).toLowerCase())
+  return alike === undefined ? '' : `: write ${quoted(alike)}`
+}
+
+const last = (name: string) => name.slice(name.lastIndexOf('.') + 1)
+const quoted = (name: string) =>
+  name.replace(/[^.]+/g, one => (/^[a-z_][a-z0-9_$]*$/.test(one) ? one : `"${one}"`))

@@ -87,6 +87,10 @@ export const wholeScope: PostgresScope = {
   catalog: false,
   max_rows: null,
   statement_timeout: null,
+  max_bytes: null,
+  transaction_timeout: null,
+  idle_timeout: null,
+  statements_per_second: null,
   mask: [],
 }
 

@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Verdict } from '../../recording/record.ts'
-import { createAnalyser } from '../../statement/sql/analyser.ts'
 import { VerdictCache } from '../../statement/sql/cache.ts'
-import type { Narrowed } from '../../words.ts'
-import { createGuard, type PostgresGuard } from './guard.ts'
-import { type PostgresScope, postgresScope } from './scope.ts'
+import { allows, guardOf, refuses } from './guard.fixture.ts'
 import {
   allowedNew,
   allowedReads,
@@ -17,19 +14,6 @@ import {
   refusedWrites,
   unread,
 } from './vectors/statements.ts'
-
-const none = () => undefined
-const quiet = { debug: none, info: none, warn: none, error: none }
-const analyser = createAnalyser({ log: quiet })
-after(() => analyser[Symbol.asyncDispose]())
-
-function guardOf(scope: object): PostgresGuard {
-  return createGuard(
-    postgresScope.schema.parse(scope) as Narrowed<PostgresScope>,
-    analyser,
-    new VerdictCache(),
-  )
-}
 
 const read = {
   statements: ['select'],
@@ -47,26 +31,6 @@ const writing = guardOf({
 })
 const append = guardOf({ statements: ['insert'], write_tables: ['public.notes'] })
 
-async function allows(guard: PostgresGuard, statements: readonly string[]): Promise<void> {
-  const wrong: string[] = []
-  for (const sql of statements) {
-    const verdict = await guard.judge(sql)
-    if (!verdict.allow) wrong.push(`${sql}\n    ${verdict.denial.code}: ${verdict.denial.detail}`)
-  }
-  assert.equal(wrong.join('\n'), '')
-}
-
-async function refuses(guard: PostgresGuard, cases: readonly { sql: string; say: string }[]): Promise<void> {
-  const wrong: string[] = []
-  for (const { sql, say } of cases) {
-    const verdict = await guard.judge(sql)
-    const got = verdict.allow ? 'ALLOWED' : `${verdict.denial.code}: ${verdict.denial.detail}`
-    if (verdict.allow || verdict.denial.code !== 'statement_refused' || !got.includes(say))
-      wrong.push(`${sql}\n    ${got}\n    wanted: ${say}`)
-  }
-  assert.equal(wrong.join('\n'), '')
-}
-
 test('what a read scope permits is permitted', () => allows(reading, [...allowedReads, ...allowedNew]))
 test('what a write scope permits is permitted', () => allows(writing, [...allowedReads, ...allowedWrites]))
 test('everything else is refused and says why', () => refuses(reading, refusedReads))
@@ -81,7 +45,7 @@ test('an insert-only scope inserts', () =>
   ]))
 test('nothing tells of a masked column but its masked output', () => refuses(reading, refusedMasked))
 
-test('a table with masked columns cannot be updated: a failing row is shown whole by the error', async () => {
+test('a table with masked columns is written, and no write tells of them', async () => {
   const guard = guardOf({
     ...read,
     statements: ['select', 'insert', 'update', 'delete', 'merge'],
@@ -90,9 +54,10 @@ test('a table with masked columns cannot be updated: a failing row is shown whol
   await refuses(
     guard,
     [
-      'update orders set total = null where id = 1',
-      'insert into orders (id) values (1) on conflict (id) do update set total = null',
-      'merge into orders o using order_items i on o.id = i.id when matched then update set total = null',
+      "update orders set total = 1 where email = 'a'",
+      'update orders set customer = email',
+      "insert into orders (id) values (1) on conflict (id) do update set total = 1 where orders.email = 'a'",
+      'merge into orders o using order_items i on o.id = i.id when matched then update set customer = o.email',
       'update orders set total = 1 returning *',
       'delete from orders returning email',
       'insert into orders (id) values (1) returning *',
@@ -104,6 +69,10 @@ test('a table with masked columns cannot be updated: a failing row is shown whol
   await allows(guard, [
     "insert into orders (id, email) values (1, 'a') returning id",
     'delete from orders where id = 1 returning id, total',
+    'update orders set total = null where id = 1 returning id',
+    "update orders set email = 'a' where id = 1",
+    'insert into orders (id) values (1) on conflict (id) do update set total = null',
+    'merge into orders o using order_items i on o.id = i.id when matched then update set total = null',
   ])
 })
 
@@ -170,12 +139,7 @@ test('a literal that decides is never shared: ordinals over masked columns, sett
 
 test('two scopes never share a verdict', async () => {
   const cache = new VerdictCache()
-  const scoped = (tables: string[]) =>
-    createGuard(
-      postgresScope.schema.parse({ statements: ['select'], tables }) as Narrowed<PostgresScope>,
-      analyser,
-      cache,
-    )
+  const scoped = (tables: string[]) => guardOf({ statements: ['select'], tables }, cache)
   assert.ok((await scoped(['public.a']).judge('select * from a')).allow)
   assert.ok(!(await scoped(['public.b']).judge('select * from a')).allow)
   assert.ok((await scoped(['public.a']).judge('select * from a')).allow)

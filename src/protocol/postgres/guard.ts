@@ -6,13 +6,13 @@ import { createHash } from 'node:crypto'
 import { Refused, refuse } from '../../denial.ts'
 import type { Touch, Verdict } from '../../recording/record.ts'
 import type { SqlAnalyser } from '../../statement/sql/analyser.ts'
-import type { Analysis, Facts, Masked } from '../../statement/sql/analysis.ts'
+import type { Analysis, Facts, Limits } from '../../statement/sql/analysis.ts'
 import type { VerdictCache } from '../../statement/sql/cache.ts'
 import { checkCaps } from '../../statement/sql/caps.ts'
 import { withoutLiterals } from '../../statement/sql/literals.ts'
 import type { Narrowed } from '../../words.ts'
 import { against } from './against.ts'
-import { type PostgresScope, postgresScope } from './scope.ts'
+import { type ColumnMask, type PostgresScope, postgresScope } from './scope.ts'
 
 export interface PostgresGuard {
   /** Synchronous when the verdict is cached; a promise only on a miss. Never throws, never rejects. */
@@ -27,7 +27,7 @@ export function createGuard(
   const digest = digestOf(scope)
   const verdicts = cache.under(digest)
   const forms = cache.under(`${digest} without literals`)
-  const masked = maskedOf(scope)
+  const limits = limitsOf(scope)
   return {
     judge(sql) {
       const known = verdicts.get(sql)
@@ -37,7 +37,7 @@ export function createGuard(
       if (alike !== undefined) return { allow: true, statement: { ...alike.statement, text: sql } }
       const cap = checkCaps(sql)
       if (cap !== undefined) return refused(sql, refuse(cap.code, cap.why, { say: cap.why }))
-      return analyser.analyse(sql, masked).then(analysis => {
+      return analyser.analyse(sql, limits).then(analysis => {
         if (analysis instanceof Refused) return refused(sql, analysis)
         const verdict = judged(sql, analysis, scope)
         verdicts.set(sql, verdict)
@@ -92,13 +92,23 @@ function digestOf(scope: PostgresScope): string {
   return createHash('sha256').update(JSON.stringify(scope)).digest('base64')
 }
 
-/** The scope's masked columns, by relation. */
-function maskedOf(scope: PostgresScope): Masked {
-  const masked = new Map<string, string[]>()
-  for (const { column } of scope.mask) {
+/** What the scope says of single columns, by relation. */
+function limitsOf(scope: PostgresScope): Limits {
+  const columns = Object.entries(scope.columns).map(([relation, listed]) => [relation, { columns: listed }])
+  return {
+    masked: byRelation(scope.mask),
+    filter: byRelation(scope.mask.filter(mask => mask.filter === true)),
+    columns: Object.fromEntries(columns),
+    catalog: scope.catalog,
+  }
+}
+
+function byRelation(masks: readonly ColumnMask[]): Limits['masked'] {
+  const found = new Map<string, string[]>()
+  for (const { column } of masks) {
     const dot = column.lastIndexOf('.')
     const relation = column.slice(0, dot)
-    masked.set(relation, [...(masked.get(relation) ?? []), column.slice(dot + 1)])
+    found.set(relation, [...(found.get(relation) ?? []), column.slice(dot + 1)])
   }
-  return Object.fromEntries(masked)
+  return Object.fromEntries(found)
 }

@@ -18,7 +18,11 @@ test('a rule is completed: what it leaves out is refused', () => {
     functions: [],
     catalog: false,
     max_rows: null,
+    max_bytes: null,
     statement_timeout: null,
+    transaction_timeout: null,
+    idle_timeout: null,
+    statements_per_second: null,
     mask: [],
   })
 })
@@ -33,15 +37,57 @@ test('a complete scope is a valid limit and survives JSON', () => {
   assert.deepEqual(meet(scope, again), scope)
 })
 
-test('what is not enforced yet is refused, not ignored', () => {
-  assert.equal(complaint({ columns: { 'public.orders': ['id'] } }), 'columns is not available yet')
-  assert.equal(complaint({ catalog: true }), 'catalog is not available yet')
-  assert.match(
-    complaint({ mask: [{ column: 'public.orders.email', with: 'hash' }] }) ?? '',
-    /not available yet/,
+test('times and sizes are read with their units', () => {
+  const scope = rule({
+    max_bytes: '10MiB',
+    transaction_timeout: '2m',
+    idle_timeout: '1h',
+    statement_timeout: 500,
+    statements_per_second: 20,
+  })
+  assert.deepEqual(
+    [scope.max_bytes, scope.transaction_timeout, scope.idle_timeout, scope.statement_timeout],
+    [10 * 1024 * 1024, 120_000, 3_600_000, 500],
   )
-  assert.ok(!limit.safeParse({ catalog: true }).success)
-  assert.ok(!limit.safeParse({ columns: { 'public.orders': ['id'] } }).success)
+})
+
+test('columns meet by table: what both name, and a table that one side limits is limited', () => {
+  const scope = rule({ columns: { 'public.orders': ['id', 'total'], 'public.a': ['x'] } })
+  const met = meet(
+    scope,
+    limit.parse({ columns: { 'public.orders': ['total', 'email'], 'public.b': ['y'] } }),
+  )
+  assert.deepEqual(met.columns, { 'public.b': ['y'], 'public.orders': ['total'], 'public.a': ['x'] })
+  const { columns } = meet(rule({}), limit.parse({ columns: { 'public.orders': ['id'] } }))
+  assert.deepEqual(columns, { 'public.orders': ['id'] })
+})
+
+test('the catalogue is shown where both sides say so, or where a limit says nothing', () => {
+  assert.ok(meet(rule({ catalog: true }), {}).catalog)
+  assert.ok(!meet(rule({ catalog: true }), { catalog: false }).catalog)
+  assert.ok(!meet(rule({}), { catalog: true }).catalog)
+  assert.ok(!isEmpty(rule({ tables: [], catalog: true })))
+})
+
+test('a masked column may decide only where every side that masks it lets it', () => {
+  const mask = (filter?: boolean) => [{ column: 'public.orders.email', with: 'partial' as const, filter }]
+  assert.deepEqual(meet(rule({ mask: mask(true) }), {}).mask, mask(true))
+  assert.deepEqual(meet(rule({ mask: mask(true) }), limit.parse({ mask: mask() })).mask, [
+    { column: 'public.orders.email', with: 'partial' },
+  ])
+  assert.deepEqual(meet(rule({}), limit.parse({ mask: mask(true) })).mask, mask(true))
+})
+
+test('what an author may not have meant is said', () => {
+  assert.deepEqual(postgresScope.warnings?.(rule({})), [])
+  const said = postgresScope.warnings?.(
+    rule({
+      tables: ['public.*'],
+      columns: { 'public.orders': ['id'], 'hr.people': ['id'] },
+      mask: [{ column: 'public.orders.email', with: 'hash', filter: true }],
+    }),
+  )
+  assert.match(said?.join('\n') ?? '', /filter: true hides.*public\.\* also gives.*hr\.people has columns/s)
 })
 
 test('unknown keys, statements and forms are refused', () => {
@@ -69,6 +115,19 @@ test('unknown keys, statements and forms are refused', () => {
     { statement_timeout: '5' },
     { statement_timeout: '99h99' },
     { statement_timeout: '1000000h' },
+    { idle_timeout: '0s' },
+    { transaction_timeout: '25d' },
+    { max_bytes: '10MB' },
+    { max_bytes: 0 },
+    { statements_per_second: 0 },
+    { statements_per_second: 1.5 },
+    { columns: { 'public.*': ['id'] } },
+    { columns: { orders: ['id'] } },
+    { columns: { 'public.orders': ['public.orders.id'] } },
+    { columns: { 'public.orders': 'id' } },
+    { columns: { 'pg_catalog.pg_authid': ['rolname'] } },
+    { catalog: 'yes' },
+    { mask: [{ column: 'public.orders.email', with: 'full', filter: 'yes' }] },
     { mask: [{ column: 'orders.email', with: 'full' }] },
     { mask: [{ column: 'public.orders.email', with: 'none' }] },
     JSON.parse('{"__proto__": {}, "toString": 1}'),
@@ -133,6 +192,16 @@ test('nothing left is known as such', () => {
 
 test('it is said in words', () => {
   assert.equal(words(rule({ max_rows: 1000 })), 'select on public.orders, at most 1000 rows')
+  assert.equal(
+    words(rule({ columns: { 'public.orders': ['id', 'total'] }, catalog: true })),
+    'select on public.orders (id, total), the catalogue',
+  )
+  assert.equal(
+    words(rule({ tables: ['public.*'], columns: { 'public.orders': ['id'] } })),
+    'select on public.* (but of public.orders only id)',
+  )
+  const many = Array.from({ length: 900 }, (_, i) => `public.t${i}`)
+  assert.match(words(rule({ tables: many })), /public\.t29 and 870 more$/)
 })
 
 const names = fc.uniqueArray(fc.constantFrom('public.a', 'public.b', 'public.*', 'hr.a', 'hr.*', 'x.y'), {
@@ -142,9 +211,15 @@ const kinds = fc.uniqueArray(fc.constantFrom('select', 'insert', 'update', 'dele
 const masks = fc.array(
   fc.record({
     column: fc.constantFrom('public.a.x', 'public.a.y'),
-    with: fc.constantFrom('full', 'partial'),
+    with: fc.constantFrom('full', 'partial', 'hash', 'blank'),
+    filter: fc.boolean(),
   }),
   { maxLength: 3 },
+)
+const strengths = ['partial', 'hash', 'blank', 'full']
+const columns = fc.dictionary(
+  fc.constantFrom('public.a', 'hr.a'),
+  fc.uniqueArray(fc.constantFrom('x', 'y', 'z')),
 )
 const count = fc.option(fc.integer({ min: 1, max: 50 }))
 const limits = fc
@@ -157,6 +232,12 @@ const limits = fc
       max_rows: count,
       statement_timeout: count,
       mask: masks,
+      columns,
+      catalog: fc.boolean(),
+      max_bytes: count,
+      idle_timeout: count,
+      transaction_timeout: count,
+      statements_per_second: count,
     },
     { requiredKeys: [] },
   )
@@ -170,6 +251,12 @@ const scopes = fc
     max_rows: count,
     statement_timeout: count,
     mask: masks,
+    columns,
+    catalog: fc.boolean(),
+    max_bytes: count,
+    idle_timeout: count,
+    transaction_timeout: count,
+    statements_per_second: count,
   })
   .map(given => schema.parse(given))
 const relations = ['public.a', 'public.b', 'public.c', 'public.pg_x', 'hr.a', 'hr.b', 'x.y', 'x.z']
@@ -186,13 +273,33 @@ test('what both allow is what each allows, and nothing else', () => {
       }
       for (const kind of met.statements)
         assert.ok(scope.statements.includes(kind) && (by.statements ?? [kind]).includes(kind))
-      for (const key of ['max_rows', 'statement_timeout'] as const) {
+      assert.ok(!met.catalog || (scope.catalog && (by.catalog ?? true)))
+      for (const side of [scope.columns, by.columns ?? {}]) {
+        for (const [table, listed] of Object.entries(side))
+          assert.ok(
+            met.columns[table]?.every(one => listed.includes(one)),
+            table,
+          )
+      }
+      for (const key of [
+        'max_rows',
+        'max_bytes',
+        'statement_timeout',
+        'transaction_timeout',
+        'idle_timeout',
+        'statements_per_second',
+      ] as const) {
         for (const side of [scope[key], by[key] ?? null])
           if (side !== null) assert.ok(met[key] !== null && met[key] <= side)
       }
       for (const mask of [...scope.mask, ...(by.mask ?? [])]) {
         assert.ok(
-          met.mask.some(one => one.column === mask.column && (one.with === mask.with || one.with === 'full')),
+          met.mask.some(
+            one =>
+              one.column === mask.column &&
+              strengths.indexOf(one.with) >= strengths.indexOf(mask.with) &&
+              (mask.filter === true || one.filter !== true),
+          ),
         )
       }
     }),

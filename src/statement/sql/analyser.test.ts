@@ -6,14 +6,17 @@ import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { Refused } from '../../denial.ts'
 import { createAnalyser, type SqlAnalyser } from './analyser.ts'
+import type { Limits } from './analysis.ts'
 import { checkCaps } from './caps.ts'
+
+const limits: Limits = { masked: {}, filter: {}, columns: {}, catalog: false }
 
 const warnings: unknown[] = []
 const none = () => undefined
 const log = { debug: none, info: none, error: none, warn: (what: unknown) => void warnings.push(what) }
 
 async function reads(analyser: SqlAnalyser): Promise<void> {
-  const answer = await analyser.analyse('select id from orders', {})
+  const answer = await analyser.analyse('select id from orders', limits)
   assert.ok(!(answer instanceof Refused) && answer.ok)
   assert.deepEqual(answer.statements[0]?.touches, [{ act: 'read', on: 'public.orders' }])
 }
@@ -39,7 +42,7 @@ const codeOf = (answer: unknown) => (answer instanceof Refused ? answer.denial.c
 test('a statement is read, and many at once in their order', async () => {
   await using analyser = createAnalyser({ log })
   const answers = await Promise.all(
-    Array.from({ length: 50 }, (_, i) => analyser.analyse(`select * from t${i}`, {})),
+    Array.from({ length: 50 }, (_, i) => analyser.analyse(`select * from t${i}`, limits)),
   )
   assert.deepEqual(
     answers.map(answer => !(answer instanceof Refused) && answer.ok && answer.statements[0]?.touches[0]?.on),
@@ -50,7 +53,7 @@ test('a statement is read, and many at once in their order', async () => {
 test('a syntax error is an answer, and costs no thread', async () => {
   await using analyser = createAnalyser({ log })
   warnings.length = 0
-  const answer = await analyser.analyse('selec 1', {})
+  const answer = await analyser.analyse('selec 1', limits)
   assert.deepEqual(answer, { ok: false, why: 'syntax error at or near "selec"' })
   await reads(analyser)
   assert.equal(warnings.length, 0)
@@ -62,10 +65,10 @@ test('after statements that break the parser, time and again, an ordinary statem
   const bomb = `select 1${'+1'.repeat(45_000)}`
   assert.ok(checkCaps(bomb))
   await reads(analyser)
-  for (let i = 0; i < 2; i++) await analyser.analyse(bomb, {})
+  for (let i = 0; i < 2; i++) await analyser.analyse(bomb, limits)
   const before = process.memoryUsage().rss
   for (let i = 0; i < 6; i++) {
-    assert.equal(codeOf(await analyser.analyse(bomb, {})), 'statement_unparsable')
+    assert.equal(codeOf(await analyser.analyse(bomb, limits)), 'statement_unparsable')
     await reads(analyser)
   }
   assert.ok(
@@ -90,7 +93,7 @@ test('what the caps let through does not break the parser, by the hundred', asyn
   for (const sql of edges) assert.equal(checkCaps(sql), undefined, sql.slice(0, 40))
   for (let i = 0; i < 13; i++)
     for (const sql of edges)
-      assert.equal(codeOf(await analyser.analyse(sql, {})), 'answered', sql.slice(0, 40))
+      assert.equal(codeOf(await analyser.analyse(sql, limits)), 'answered', sql.slice(0, 40))
   assert.deepEqual(warnings, [])
 })
 
@@ -101,7 +104,10 @@ test('a statement that outlasts the deadline is refused, and those behind it are
   )
   await using analyser = createAnalyser({ log, limits: { deadline: 100 }, file })
   await reads(analyser)
-  const [slow, next] = await Promise.all([analyser.analyse('slow', {}), analyser.analyse('select 1', {})])
+  const [slow, next] = await Promise.all([
+    analyser.analyse('slow', limits),
+    analyser.analyse('select 1', limits),
+  ])
   assert.equal(codeOf(slow), 'statement_unparsable')
   assert.equal(codeOf(next), 'answered')
 })
@@ -115,26 +121,26 @@ test('a thread that throws, ends, says it is broken or answers out of turn is re
   ]) {
     const file = await planted(t, `if (sql === 'bad') { ${fault} }`)
     await using analyser = createAnalyser({ log, file })
-    const answers = await Promise.all(['a', 'bad', 'b'].map(sql => analyser.analyse(sql, {})))
+    const answers = await Promise.all(['a', 'bad', 'b'].map(sql => analyser.analyse(sql, limits)))
     assert.deepEqual(answers.map(codeOf), ['answered', 'statement_unparsable', 'answered'], fault)
   }
 })
 
 test('a thread that cannot start refuses everything that waits, once each', async () => {
   await using analyser = createAnalyser({ log, file: new URL('file:///nowhere/worker.mjs') })
-  const answers = await Promise.all([analyser.analyse('a', {}), analyser.analyse('b', {})])
+  const answers = await Promise.all([analyser.analyse('a', limits), analyser.analyse('b', limits)])
   assert.deepEqual(answers.map(codeOf), ['statement_unparsable', 'internal_error'])
 })
 
 test('too many that wait are refused, and a closed analyser refuses', async t => {
   const file = await planted(t, '')
   const analyser = createAnalyser({ log, limits: { waiting: 2 }, file })
-  const answers = await Promise.all(['a', 'b', 'c'].map(sql => analyser.analyse(sql, {})))
+  const answers = await Promise.all(['a', 'b', 'c'].map(sql => analyser.analyse(sql, limits)))
   assert.deepEqual(answers.map(codeOf), ['answered', 'answered', 'limit_exceeded'])
-  const open = analyser.analyse('d', {})
+  const open = analyser.analyse('d', limits)
   await analyser[Symbol.asyncDispose]()
   assert.equal(codeOf(await open), 'shutting_down')
-  assert.equal(codeOf(await analyser.analyse('e', {})), 'shutting_down')
+  assert.equal(codeOf(await analyser.analyse('e', limits)), 'shutting_down')
 })
 
 test('a thread is replaced after so much text, between statements', async () => {

@@ -7,12 +7,12 @@ import { getCompileCacheDir } from 'node:module'
 import { Worker } from 'node:worker_threads'
 import { type Refused, refuse } from '../../denial.ts'
 import type { Log } from '../../telemetry/log.ts'
-import type { Analysis, Masked } from './analysis.ts'
+import type { Analysis, Limits } from './analysis.ts'
 import type { Answer, Question } from './worker.ts'
 
 export interface SqlAnalyser extends AsyncDisposable {
   /** Facts, or why there are none. The text has passed `checkCaps`. Never rejects. */
-  analyse(sql: string, masked: Masked): Promise<Analysis | Refused>
+  analyse(sql: string, limits: Limits): Promise<Analysis | Refused>
 }
 
 export interface AnalyserLimits {
@@ -64,13 +64,13 @@ class Analyser implements SqlAnalyser {
     this.#file = file
   }
 
-  analyse(sql: string, masked: Masked): Promise<Analysis | Refused> {
+  analyse(sql: string, limits: Limits): Promise<Analysis | Refused> {
     if (this.#closed) return Promise.resolve(refuse('shutting_down', 'the analyser is closed'))
     if (this.#queue.length >= this.#limits.waiting) {
       return Promise.resolve(refuse('limit_exceeded', `${this.#queue.length} statements wait for the parser`))
     }
     const { promise, resolve } = Promise.withResolvers<Analysis | Refused>()
-    const question = { id: this.#next++, sql, masked }
+    const question = { id: this.#next++, sql, limits }
     this.#queue.push({ question, settle: resolve })
     this.#start()
     if (this.#ready) this.#worker?.postMessage(question)

@@ -12,7 +12,7 @@ export interface Facts {
   readonly verbs: readonly { readonly verb: Verb; readonly where?: string }[]
   /** `read`, `insert`, `update`, `delete`, `lock` on relations; `call` on functions. */
   readonly touches: readonly Touch[]
-  /** What no scope permits, in words that may be shown to the caller. */
+  /** What no scope permits, and what this one's limits do not, in words that may be shown to the caller. */
   readonly refusals: readonly string[]
   /** `SET statement_timeout`, milliseconds; 0 is none at all. */
   readonly timeout?: number
@@ -25,5 +25,20 @@ export type Analysis =
   /** The parser's own complaint: the server would not read it either. */
   | { readonly ok: false; readonly why: string }
 
-/** Columns that must not be seen except as plain output, by relation. */
-export type Masked = Readonly<Record<string, readonly string[]>>
+/** The part of a scope that decides along the walk, because names must be resolved for it. */
+export interface Limits {
+  /** Columns that must not be seen except as plain output, by relation. */
+  readonly masked: Readonly<Record<string, readonly string[]>>
+  /** Those of them that may decide (filter, order, group, join) though they are not seen, by relation. */
+  readonly filter: Readonly<Record<string, readonly string[]>>
+  /** Relations of which only some columns may be used, read or written. */
+  readonly columns: Readonly<Record<string, Listed>>
+  /** Names may be looked up in the catalogue. */
+  readonly catalog: boolean
+}
+
+export interface Listed {
+  readonly columns: readonly string[]
+  /** All other columns that there are, where that is known: a bare name that is none of them is another relation's. */
+  readonly barred?: readonly string[]
+}

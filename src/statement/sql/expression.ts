@@ -1,9 +1,11 @@
 /** Expressions: what they call by name, by operator, by cast and by attribute notation. */
+import { catalogueByHand } from './catalogue-by-hand.ts'
 import { vettedOperators, vettedTypes } from './functions.gen.ts'
 import { functionName, parts } from './names.ts'
 import type { Handlers, Place, Tree } from './place.ts'
 import { attribute, inExpression } from './reference.ts'
 import { select } from './select.ts'
+import { mayShow } from './settings.ts'
 import { descend, list, only, visit } from './walk.ts'
 
 /** What the grammar itself puts in an operator's place. */
@@ -23,11 +25,24 @@ function operator(name: unknown, at: Place): void {
 /** Casting runs the type's input function; reg* types look up what may be barred (attack 84). */
 function typeName(node: Tree, at: Place): void {
   const names = parts(node.names, at)
-  const foreign = names.length > 1 && names[0] !== 'pg_catalog'
-  if (names.length === 0 || names.length > 2 || foreign || !vettedTypes.has(names.at(-1) ?? '')) {
-    at.refuse(`type ${names.join('.')} is not vetted`)
-  }
+  const own = names[0] === 'pg_catalog' ? names.slice(1) : names
+  const name = own.join('.')
+  const looksUp = catalogueByHand.types.has(name)
+  if (vettedTypes.has(name) || (looksUp && at.notes.limits.catalog)) {
+    // Known, and harmless under this scope.
+  } else if (looksUp) at.refuse(`type ${name} is not vetted without catalog: true, for it looks names up`)
+  else at.refuse(`type ${names.join('.')} is not vetted: cast to a built-in type`)
   descend('TypeName', node, at, ['names'])
+}
+
+/** `current_setting('server_version_num')` with a literal is a SHOW, and tells no more. */
+function showsSetting(node: Tree, at: Place): boolean {
+  const [setting, ...more] = list(node.args)
+  if (functionName(parts(node.funcname, at), at) !== 'pg_catalog.current_setting' || more.length > 1)
+    return false
+  const name = only(setting, 'A_Const')?.sval as { sval?: string } | undefined
+  at.notes.literal = true
+  return mayShow(name?.sval ?? '')
 }
 
 export const expressions: Handlers = {
@@ -50,7 +65,7 @@ export const expressions: Handlers = {
     descend('SubLink', node, at, ['operName', 'subselect'])
   },
   FuncCall(node, at) {
-    at.touch('call', functionName(parts(node.funcname, at), at))
+    if (!showsSetting(node, at)) at.touch('call', functionName(parts(node.funcname, at), at))
     descend('FuncCall', node, at, ['funcname'])
   },
   A_Indirection(node, at) {

@@ -1,9 +1,10 @@
 /** From a parse tree to the facts that a scope is held against, statement by statement. */
-import type { Facts, Masked } from './analysis.ts'
+import type { Facts, Limits } from './analysis.ts'
 import { expressions } from './expression.ts'
 import { from, froms } from './from.ts'
-import { relationName } from './names.ts'
-import { type Handlers, Notes, Place, type Tree } from './place.ts'
+import { judgeNamed, refuseUnnamed } from './listed.ts'
+import { parts, relationName } from './names.ts'
+import { type Entry, type Handlers, Notes, Place, type Tree } from './place.ts'
 import { select } from './select.ts'
 import { set, show, transactionModes } from './settings.ts'
 import { list, only, visit, visitBare, words } from './walk.ts'
@@ -11,9 +12,9 @@ import { writes } from './write.ts'
 
 const handlers: Handlers = { ...expressions, ...froms, ...writes }
 
-/** One statement's facts. `masked` names the columns that may only be shown plainly. */
-export function factsOf(statement: unknown, masked: Masked): Facts {
-  const notes = new Notes(masked, handlers)
+/** One statement's facts. `limits` is what the scope says of single columns. */
+export function factsOf(statement: unknown, limits: Limits): Facts {
+  const notes = new Notes(limits, handlers)
   const at = new Place(notes)
   const [type = '', node] = Object.entries(statement as Tree)[0] ?? []
   const kind = run(type, node as Tree, at)
@@ -116,16 +117,29 @@ function copy(node: Tree, around: Place): void {
     // Only what is written: no row of the table is seen, but by a WHERE over what comes in.
     around.verb('insert')
     around.touch('insert', relationName(range, around))
-    const name = String(range.relname)
-    visit(node.whereClause, around.inFrame([{ name, relation: relationName(range, around), masked: [] }]))
+    const relation = relationName(range, around)
+    const entry = { name: String(range.relname), relation, masked: [], only: around.limitsOf(relation).only }
+    copied(node.attlist, entry, 'copy into', around)
+    visit(node.whereClause, around.inFrame([entry]))
     return
   }
   const at = around.inFrame()
   around.verb('select')
   from([{ RangeVar: range }], at)
-  for (const { relation, masked } of at.frame.entries) {
-    if (masked.length > 0) at.refuse(`${relation}.${masked[0]} is masked: the table cannot be copied out`)
+  for (const entry of at.frame.entries) {
+    const { relation, masked } = entry
+    if (masked.length > 0)
+      at.refuse(
+        `${relation}.${masked[0]} is masked: the table cannot be copied out; copy (select ...) to stdout can, with other columns`,
+      )
+    copied(node.attlist, entry, 'copy of', at)
   }
+}
+
+/** The columns that COPY names, or all of them. */
+function copied(named: unknown, entry: Entry, what: string, at: Place): void {
+  judgeNamed(entry, parts(named, at), at)
+  if (entry.only !== undefined && named === undefined) refuseUnnamed(entry, what, at)
 }
 
 const controls: Readonly<Record<string, string | undefined>> = {

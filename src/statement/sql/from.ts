@@ -1,5 +1,7 @@
 /** FROM: what each of its items is called, and what it reads. */
+import { condition } from './filter.ts'
 import { functionColumns, otherFunctions } from './functions.gen.ts'
+import { mayBeBarred, refuseName } from './listed.ts'
 import { identifier, parts, relationName } from './names.ts'
 import type { Entry, Frame, Handlers, Place, Tree } from './place.ts'
 import { refuseMasked } from './reference.ts'
@@ -54,11 +56,21 @@ function readRelation(node: Tree, at: Place): Entry {
   if (node.schemaname === undefined && at.ctes.has(String(node.relname))) return { name, masked: [] }
   const relation = relationName(node, at)
   at.touch('read', relation)
-  const masked = at.maskedOf(relation)
-  if (masked.length > 0 && list((node.alias as Tree | undefined)?.colnames).length > 0) {
-    at.refuse(`${relation} has masked columns: they cannot be renamed in FROM`)
-  }
-  return { name, relation, masked }
+  const limits = at.limitsOf(relation)
+  refuseRenaming(relation, limits, node.alias, at)
+  return { name, relation, ...limits }
+}
+
+/** `orders o(a, b, c)` gives other names to columns that are told by theirs. */
+export function refuseRenaming(
+  relation: string,
+  { masked, only }: Pick<Entry, 'masked' | 'only'>,
+  alias: unknown,
+  at: Place,
+): void {
+  if (list((alias as Tree | undefined)?.colnames).length === 0) return
+  if (masked.length > 0) at.refuse(`${relation} has masked columns: they cannot be renamed`)
+  if (only !== undefined) at.refuse(`${relation} has columns that are not permitted: they cannot be renamed`)
 }
 
 function join(node: Tree, at: InFrame, after: (() => void)[]): void {
@@ -67,17 +79,25 @@ function join(node: Tree, at: InFrame, after: (() => void)[]): void {
   enter(node.rarg, at, after)
   const joined = at.frame.entries.slice(first)
   const using = parts(node.usingClause, at)
-  for (const { relation, masked } of joined) {
+  for (const entry of joined) {
+    const { relation, masked, only } = entry
     for (const column of masked) if (using.includes(column)) refuseMasked(`${relation}.${column}`, at)
-    if (masked.length > 0 && (node.isNatural === true || node.alias !== undefined)) {
-      at.refuse(`${relation} has masked columns: it cannot stand in a NATURAL join or in a join with a name`)
-    }
+    for (const column of using) if (mayBeBarred(entry, column)) refuseName(entry, column, at)
+    if (node.isNatural !== true && node.alias === undefined) continue
+    const why = masked.length > 0 ? 'masked columns' : 'columns that are not permitted'
+    if (masked.length > 0 || only !== undefined)
+      at.refuse(
+        `${relation} has ${why}: it cannot stand in a NATURAL join or in a join with a name; write ON`,
+      )
   }
   for (const alias of [node.alias, node.join_using_alias] as (Tree | undefined)[]) {
     if (alias !== undefined)
       at.frame.entries.push({ name: identifier(String(alias.aliasname ?? ''), at), masked: [] })
   }
-  after.push(() => descend('JoinExpr', node, at, ['larg', 'rarg']))
+  after.push(() => {
+    condition(node.quals, at)
+    descend('JoinExpr', node, at, ['larg', 'rarg', 'quals'])
+  })
 }
 
 function aliasOf(node: Tree, at: Place): string | undefined {

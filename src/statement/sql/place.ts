@@ -1,6 +1,7 @@
 /** Where the walk stands in a statement: what is found goes into one notebook, names resolve along the frames. */
 import type { Touch } from '../../recording/record.ts'
-import type { Facts, Masked, Verb } from './analysis.ts'
+import type { Facts, Limits, Listed, Verb } from './analysis.ts'
+import { catalogueColumns } from './catalogue.gen.ts'
 
 /** One thing in FROM, or the target of a write. */
 export interface Entry {
@@ -8,6 +9,8 @@ export interface Entry {
   /** A relation's resolved name; nothing for what a sub-select, CTE or function gives. */
   readonly relation?: string
   readonly masked: readonly string[]
+  /** Only these of the relation's columns may be used. */
+  readonly only?: Listed | undefined
   /** The target of a write: reading any column of it is reading the relation. */
   readonly target?: boolean
   /** A function, whose columns are these: `alias.other` would be a call (attribute notation). */
@@ -24,7 +27,7 @@ export type Handlers = Readonly<Record<string, Handler>>
 export type Tree = Readonly<Record<string, unknown>>
 
 export class Notes {
-  readonly masked: Masked
+  readonly limits: Limits
   /** What the walk does at nodes where going on into their parts is not enough. */
   readonly handlers: Handlers
   readonly verbs: { verb: Verb; where?: string }[] = []
@@ -32,8 +35,8 @@ export class Notes {
   readonly refusals: string[] = []
   timeout: number | undefined
   literal = false
-  constructor(masked: Masked, handlers: Handlers) {
-    this.masked = masked
+  constructor(limits: Limits, handlers: Handlers) {
+    this.limits = limits
     this.handlers = handlers
   }
 
@@ -92,12 +95,21 @@ export class Place {
     this.notes.verbs.push(this.where === undefined ? { verb } : { verb, where: this.where })
   }
 
-  maskedOf(relation: string): readonly string[] {
-    return Object.hasOwn(this.notes.masked, relation) ? (this.notes.masked[relation] ?? []) : []
+  /** What the scope says of a relation's columns. */
+  limitsOf(relation: string): Pick<Entry, 'masked' | 'only'> {
+    const { masked, columns, catalog } = this.notes.limits
+    return {
+      masked: of(masked, relation) ?? [],
+      only: of(columns, relation) ?? (catalog ? of(catalogueColumns, relation) : undefined),
+    }
   }
 
   /** Everything that a name could mean here, nearest first. */
   *entries(): Generator<Entry> {
     for (let frame = this.frame; frame !== undefined; frame = frame.outer) yield* frame.entries
   }
+}
+
+function of<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(record, key) ? record[key] : undefined
 }

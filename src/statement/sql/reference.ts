@@ -5,6 +5,7 @@
  * Without the catalogue a name may mean several things; all that it may mean counts.
  */
 import { otherFunctions, rowFunctions } from './functions.gen.ts'
+import { given, mayBeBarred, refuseColumn, refuseName, refuseStar, refuseWholeRow } from './listed.ts'
 import { functionName, parts } from './names.ts'
 import type { Entry, Place, Tree } from './place.ts'
 import { list, only } from './walk.ts'
@@ -29,7 +30,10 @@ export function resolve(ref: Tree, at: Place): Reference {
 
 function everything(at: Place): Reference {
   const entries = at.frame?.entries ?? []
-  for (const entry of entries) readTarget(entry, at)
+  for (const entry of entries) {
+    readTarget(entry, at)
+    if (entry.only !== undefined) refuseStar(entry, at)
+  }
   return { masked: entries.flatMap(allMasked) }
 }
 
@@ -37,6 +41,8 @@ function bare(name: string, at: Place): Reference {
   const masked: string[] = []
   for (const entry of at.entries()) {
     readTarget(entry, at)
+    if (entry.name === name && entry.only !== undefined) refuseWholeRow(entry, at)
+    else if (mayBeBarred(entry, name)) refuseName(entry, name, at)
     if (entry.name === name && entry.masked.length > 0) return { masked, row: entry.relation ?? name }
     if (entry.masked.includes(name)) masked.push(`${entry.relation}.${name}`)
   }
@@ -46,7 +52,11 @@ function bare(name: string, at: Place): Reference {
 function qualified(qualifier: string, column: string | undefined, at: Place): Reference {
   const entries = [...at.entries()].filter(entry => entry.name === qualifier)
   if (entries.length === 0) at.refuse(`nothing here is called ${qualifier}`)
-  for (const entry of entries) readTarget(entry, at)
+  for (const entry of entries) {
+    readTarget(entry, at)
+    if (column === undefined && entry.only !== undefined) refuseStar(entry, at)
+    else if (column !== undefined && !given(entry, column)) refuseColumn(entry, column, at)
+  }
   if (column === undefined) return { masked: entries.flatMap(allMasked) }
   for (const entry of entries) {
     if (entry.columns !== undefined) {

@@ -1,4 +1,5 @@
 /** SELECT, VALUES and TABLE, set operations, and WITH. */
+import { condition, mayDecide, sorts } from './filter.ts'
 import { from } from './from.ts'
 import { identifier, parts } from './names.ts'
 import type { Place, Tree } from './place.ts'
@@ -11,13 +12,27 @@ import { descend, list, only, visit } from './walk.ts'
  */
 export type Output = 'top' | 'exists' | 'nested'
 
+/** What {@link select} sees to itself. */
+const done = [
+  'intoClause',
+  'withClause',
+  'larg',
+  'rarg',
+  'fromClause',
+  'targetList',
+  'whereClause',
+  'havingClause',
+  'groupClause',
+  'sortClause',
+  'lockingClause',
+]
+
 export function select(node: Tree, around: Place, output: Output): void {
   const before = around.notes.touches.length
   around.verb('select')
   if (node.intoClause !== undefined) around.refuse('SELECT INTO makes a table')
   const outer = withClause(node.withClause, around)
   const at = outer.inFrame()
-  const done = ['intoClause', 'withClause', 'larg', 'rarg', 'fromClause', 'targetList', 'lockingClause']
   if (node.larg !== undefined) {
     select(node.larg as Tree, outer, 'nested')
     select(node.rarg as Tree, outer, 'nested')
@@ -25,6 +40,10 @@ export function select(node: Tree, around: Place, output: Output): void {
   from(node.fromClause, at)
   const shown = list(node.targetList).map(target => column(target, at, output))
   plainly(node, shown, at)
+  condition(node.whereClause, at)
+  condition(node.havingClause, at)
+  sorts(node.groupClause, at)
+  sorts(node.sortClause, at, by => namesOutput(by, shown, at))
   descend('SelectStmt', node, at, done)
   if (node.lockingClause !== undefined) lock(node, around, before)
 }
@@ -36,6 +55,8 @@ interface Shown {
   readonly star: boolean
   /** What the output column is called. */
   readonly name?: string | undefined
+  /** By AS, so that it is called so for certain. */
+  readonly renamed: boolean
 }
 
 function column(target: unknown, at: Place, output: Output): Shown {
@@ -43,19 +64,32 @@ function column(target: unknown, at: Place, output: Output): Shown {
   const ref = only(item.val, 'ColumnRef')
   if (ref === undefined) {
     visit(target, at)
-    return { masked: [], star: false }
+    return { masked: [], star: false, ...called(item, at) }
   }
   const { masked, row } = resolve(ref, at)
   if (row !== undefined) refuseRow(row, at)
   if (output === 'nested') for (const one of masked) refuseMasked(one, at)
   const star = only(list(ref.fields).at(-1), 'A_Star') !== undefined
-  const name = item.name === undefined ? parts(ref.fields, at).at(-1) : identifier(String(item.name), at)
-  return { masked: output === 'top' ? masked : [], star, name: star ? undefined : name }
+  const { name, renamed } = called(item, at)
+  const own = name ?? parts(ref.fields, at).at(-1)
+  return { masked: output === 'top' ? masked : [], star, name: star ? undefined : own, renamed }
+}
+
+function called(item: Tree, at: Place): Pick<Shown, 'name' | 'renamed'> {
+  if (item.name === undefined) return { renamed: false }
+  return { name: identifier(String(item.name), at), renamed: true }
+}
+
+/** `order by day`: an output column's name comes before an input column's in ORDER BY, though not in GROUP BY. */
+function namesOutput(by: unknown, shown: readonly Shown[], at: Place): boolean {
+  const names = parts(only(by, 'ColumnRef')?.fields, at)
+  return names.length === 1 && shown.some(one => one.renamed && one.name === names[0])
 }
 
 /** Where masked columns are shown, nothing may be told of them by order, grouping or sameness (attack 85). */
 function plainly(node: Tree, shown: readonly Shown[], at: Place): void {
-  const [first] = shown.flatMap(one => one.masked)
+  const hidden = shown.map(one => ({ ...one, masked: one.masked.filter(column => !mayDecide(column, at)) }))
+  const [first] = hidden.flatMap(one => one.masked)
   if (first === undefined) return
   if (
     node.distinctClause !== undefined ||
@@ -69,8 +103,8 @@ function plainly(node: Tree, shown: readonly Shown[], at: Place): void {
     const names = parts(only(by, 'ColumnRef')?.fields, at)
     const ordinal = only(by, 'A_Const')?.ival as { ival?: number } | undefined
     if (ordinal !== undefined) at.notes.literal = true
-    const named = shown.some(one => one.masked.length > 0 && names.length === 1 && one.name === names[0])
-    if (named || (ordinal !== undefined && maybeMasked(shown, ordinal.ival ?? 0))) refuseMasked(first, at)
+    const named = hidden.some(one => one.masked.length > 0 && names.length === 1 && one.name === names[0])
+    if (named || (ordinal !== undefined && maybeMasked(hidden, ordinal.ival ?? 0))) refuseMasked(first, at)
   }
 }
 

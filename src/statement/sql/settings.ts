@@ -118,9 +118,13 @@ function milliseconds(text: string): number {
   return digits === undefined || factor === undefined ? 0 : Math.round(Number(digits) * factor)
 }
 
+export function mayShow(setting: string): boolean {
+  return readable.has(setting.toLowerCase())
+}
+
 export function show(node: Tree, at: Place): void {
   const name = String(node.name ?? '').toLowerCase()
-  if (!readable.has(name)) at.refuse(`show ${name} is not permitted`)
+  if (!mayShow(name)) at.refuse(`show ${name} is not permitted`)
 }
 
 /** `BEGIN ISOLATION LEVEL ...`: nothing that ends the session's being read-only (attack 89). */

@@ -4,13 +4,13 @@
  */
 import { parentPort } from 'node:worker_threads'
 import { loadModule, parseSync, SqlError } from 'libpg-query'
-import type { Analysis, Masked } from './analysis.ts'
+import type { Analysis, Limits } from './analysis.ts'
 import { factsOf } from './facts.ts'
 
 export interface Question {
   readonly id: number
   readonly sql: string
-  readonly masked: Masked
+  readonly limits: Limits
 }
 
 export type Answer =
@@ -18,12 +18,12 @@ export type Answer =
   /** Not a syntax error: the parser may be broken for good. */
   | { readonly id: number; readonly broken: string }
 
-function analyse({ sql, masked }: Question): Analysis {
+function analyse({ sql, limits }: Question): Analysis {
   // The parser refuses to read nothing at all; the server answers it with nothing.
   if (sql === '') return { ok: true, statements: [] }
   try {
     const statements = parseSync(sql).stmts ?? []
-    return { ok: true, statements: statements.map(({ stmt }) => factsOf(stmt, masked)) }
+    return { ok: true, statements: statements.map(({ stmt }) => factsOf(stmt, limits)) }
   } catch (error) {
     // "memory exhausted" is the grammar's own depth limit, and leaves the parser whole.
     if (error instanceof SqlError) return { ok: false, why: error.message }

@@ -3,7 +3,9 @@
  * condition, a value or RETURNING (attack 91), just as the server wants the SELECT privilege for that.
  */
 import type { Verb } from './analysis.ts'
-import { from } from './from.ts'
+import { condition } from './filter.ts'
+import { from, refuseRenaming } from './from.ts'
+import { judgeNamed, refuseUnnamed } from './listed.ts'
 import { identifier, relationName } from './names.ts'
 import type { Entry, Handlers, Place, Tree } from './place.ts'
 import { select, withClause } from './select.ts'
@@ -15,10 +17,14 @@ function target(node: Tree, at: Place): Entry & { readonly relation: string } {
   const alias = range.alias as Tree | undefined
   const relation = relationName(range, at)
   descend('RangeVar', range, at)
-  const masked = at.maskedOf(relation)
-  if (masked.length > 0 && list(alias?.colnames).length > 0)
-    at.refuse(`${relation} has masked columns: they cannot be renamed`)
-  return { name: identifier(String(alias?.aliasname ?? range.relname), at), relation, masked, target: true }
+  const limits = at.limitsOf(relation)
+  refuseRenaming(relation, limits, alias, at)
+  return {
+    name: identifier(String(alias?.aliasname ?? range.relname), at),
+    relation,
+    ...limits,
+    target: true,
+  }
 }
 
 function write(verb: Verb, on: Entry, at: Place): void {
@@ -30,6 +36,12 @@ function write(verb: Verb, on: Entry, at: Place): void {
       `${on.relation} has masked columns: it cannot be updated, for an error would show the whole row`,
     )
   }
+}
+
+/** The columns that a list of targets names: of INSERT, of SET. */
+function targets(named: unknown, on: Entry, at: Place): void {
+  const names = list(named).map(one => identifier(String(only(one, 'ResTarget')?.name ?? ''), at))
+  judgeNamed(on, names, at)
 }
 
 /** RETURNING shows the target's columns; `old`, `new` and what they are renamed to stand for its row. */
@@ -53,6 +65,10 @@ export const writes: Handlers = {
     const on = target(node, at)
     write('insert', on, at)
     visit(node.cols, at)
+    targets(node.cols, on, at)
+    // DEFAULT VALUES writes no column of its own.
+    if (on.only !== undefined && node.cols === undefined && node.selectStmt !== undefined)
+      refuseUnnamed(on, 'insert into', at)
     const source = only(node.selectStmt, 'SelectStmt')
     // VALUES of an INSERT is no select of its own.
     const plain = source?.valuesLists !== undefined && source.withClause === undefined
@@ -77,7 +93,9 @@ export const writes: Handlers = {
     const at = outer.inFrame([on])
     write('update', on, at)
     from(node.fromClause, at)
-    visit([...list(node.targetList), node.whereClause], at)
+    targets(node.targetList, on, at)
+    visit(node.targetList, at)
+    condition(node.whereClause, at)
     returning(node.returningClause, on, at)
     descend('UpdateStmt', node, at, [
       'withClause',
@@ -95,7 +113,7 @@ export const writes: Handlers = {
     const at = outer.inFrame([on])
     write('delete', on, at)
     from(node.usingClause, at)
-    visit(node.whereClause, at)
+    condition(node.whereClause, at)
     returning(node.returningClause, on, at)
     descend('DeleteStmt', node, at, [
       'withClause',
@@ -115,8 +133,13 @@ export const writes: Handlers = {
     from([node.sourceRelation], at)
     visit([node.joinCondition, ...list(node.mergeWhenClauses)], at)
     for (const clause of list(node.mergeWhenClauses)) {
-      const verb = merged[String(only(clause, 'MergeWhenClause')?.commandType)]
-      if (verb !== undefined) write(verb, on, at)
+      const { commandType, targetList, values } = only(clause, 'MergeWhenClause') ?? {}
+      const verb = merged[String(commandType)]
+      if (verb === undefined) continue
+      write(verb, on, at)
+      targets(targetList, on, at)
+      if (on.only !== undefined && verb === 'insert' && targetList === undefined && values !== undefined)
+        refuseUnnamed(on, 'insert into', at)
     }
     returning(node.returningClause, on, at)
     descend('MergeStmt', node, at, [
@@ -140,5 +163,14 @@ function onConflict(clause: Tree, on: Entry, around: Place): void {
   // `excluded` is the row that was offered, but the server wants SELECT on what is read of it.
   const at = around.inFrame([on, { ...on, name: 'excluded' }])
   if (clause.action === 'ONCONFLICT_UPDATE') write('update', on, at)
+  targets(clause.targetList, on, at)
+  // The server wants SELECT on the constraint's columns, which only it knows.
+  if ((clause.infer as Tree | undefined)?.conname !== undefined && on.relation !== undefined) {
+    at.touch('read', on.relation)
+    if (on.only !== undefined)
+      at.refuse(
+        `ON CONFLICT ON CONSTRAINT is not permitted on ${on.relation}: name the columns: ON CONFLICT (id)`,
+      )
+  }
   visitBare('OnConflictClause', clause, at)
 }
