@@ -6,9 +6,11 @@
 import { isUtf8 } from 'node:buffer'
 import type { Verdict } from '../../recording/record.ts'
 import type { ClientTurn } from './client-turn.ts'
-import { Owed, type Portal, type Prepared, undoing } from './owed.ts'
+import { goesByName, type Names, ranInSql, undoing } from './names.ts'
+import { Owed, type Portal, type Prepared } from './owed.ts'
+import { mayBeParameter } from './parameter-types.ts'
 import { serverError } from './refuse.ts'
-import { FAILING, notUtf8, type RefusedVerdict, record } from './simple.ts'
+import { FAILING, notUtf8, type RefusedVerdict, record, typedParameter } from './simple.ts'
 import * as wire from './wire.ts'
 
 /** Bytes of a Bind that are read and recorded; the rest passes. */
@@ -32,6 +34,10 @@ export function parse(turn: ClientTurn, bytes: Buffer, at: number, total: number
   }
   const name = nameAt(bytes, at + 5, nameEnd)
   if (!isUtf8(bytes.subarray(nameEnd + 1, sqlEnd))) return refuseParse(turn, at, total, name, notUtf8)
+  for (let type = sqlEnd + 3; type < end; type += 4) {
+    if (!mayBeParameter(bytes.readUInt32BE(type), line.scope.catalog))
+      return refuseParse(turn, at, total, name, typedParameter)
+  }
   if (line.statements.size >= MAX_STATEMENTS && !line.statements.has(name)) {
     return fail(turn, at, total, serverError('54000', 'postern: too many prepared statements; close some'))
   }
@@ -51,12 +57,13 @@ export function parse(turn: ClientTurn, bytes: Buffer, at: number, total: number
 
 function allowParse(turn: ClientTurn, name: string, verdict: Verdict): true {
   const { line } = turn
-  const prepared: Prepared = { verdict, seq: null, columns: undefined }
+  const prepared: Prepared = { verdict, seq: null, columns: undefined, doubtful: false }
   turn.recordLater(prepared)
   const owed = new Owed('parse', line.seq)
   owed.prepared = prepared
   owed.undo = undoing(line.statements, name)
   line.statements.set(name, prepared)
+  if (name !== '') line.renamed++
   return send(turn, owed)
 }
 
@@ -95,7 +102,8 @@ export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number)
   )
   line.seq = seq
   prepared.seq ??= seq
-  const portal: Portal = { prepared, seq, plan: null, rows: 0 }
+  if (portalName !== '') line.renamed++
+  const portal: Portal = { prepared, seq, plan: null, rows: 0, renamed: line.renamed }
   const owed = new Owed('bind', seq)
   owed.undo = undoing(line.portals, portalName)
   line.portals.set(portalName, portal)
@@ -135,9 +143,15 @@ export function execute(turn: ClientTurn, bytes: Buffer, at: number, total: numb
   const nameEnd = wire.endOfString(bytes, at + 5, at + total)
   if (nameEnd + 5 !== at + total) throw new wire.Violation('an Execute lies about its length')
   const name = nameAt(bytes, at + 5, nameEnd)
-  const portal = turn.line.portals.get(name)
+  const { line } = turn
+  const portal = line.portals.get(name)
   // A cursor that SQL made is a portal for the server too, but none that was judged here.
   if (portal === undefined) return unknown(turn, at, total, 'portal', name)
+  const { kind } = portal.prepared.verdict.statement
+  // Its mask was made for what the name stood for when it was bound.
+  if (line.masking && portal.renamed !== line.renamed && goesByName(kind))
+    return unknown(turn, at, total, 'portal', name)
+  ranInSql(line, kind)
   const owed = new Owed('execute', portal.seq)
   owed.portal = portal
   return send(turn, owed)
@@ -147,9 +161,10 @@ export function close(turn: ClientTurn, bytes: Buffer, at: number, total: number
   const { line } = turn
   const name = targetOf(bytes, at, total)
   const owed = new Owed('close', line.seq)
-  const map: Map<string, unknown> = bytes[at + 5] === STATEMENT ? line.statements : line.portals
-  owed.undo = undoing(map, name)
-  map.delete(name)
+  const names: Names<unknown> = bytes[at + 5] === STATEMENT ? line.statements : line.portals
+  owed.undo = undoing(names, name)
+  names.delete(name)
+  if (name !== '') line.renamed++
   return send(turn, owed)
 }
 

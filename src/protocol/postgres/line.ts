@@ -6,12 +6,13 @@ import type { Duplex } from 'node:stream'
 import type { Recorder, Seq } from '../../recording/record.ts'
 import type { Ending, Grant, Narrowed } from '../../words.ts'
 import type { PostgresGuard } from './guard.ts'
+import { type Named, Names } from './names.ts'
 import { OwedQueue, type Portal, type Prepared } from './owed.ts'
 import type { PostgresScope } from './scope.ts'
 import type { PostgresUpstream } from './upstream.ts'
 import { IDLE } from './wire.ts'
 
-export class Line {
+export class Line implements Named {
   readonly client: Duplex
   readonly upstream: PostgresUpstream
   readonly recorder: Recorder
@@ -22,8 +23,9 @@ export class Line {
   /** Ends the session, whatever side is to blame. */
   readonly end: (ending: Ending) => void
   readonly owed = new OwedQueue()
-  readonly statements = new Map<string, Prepared>()
-  readonly portals = new Map<string, Portal>()
+  readonly statements = new Names<Prepared>()
+  readonly portals = new Names<Portal>()
+  renamed = 0
   /** The newest record: what is sent upstream belongs to it or to an older one. */
   seq: Seq
   transaction = IDLE

@@ -8,9 +8,10 @@
 import { performance } from 'node:perf_hooks'
 import type { Seq, Verdict } from '../../recording/record.ts'
 import type { MaskPlan } from './mask.ts'
+import type { Held, Undo } from './names.ts'
 
 /** A statement that the server holds by name, with the verdict it was let through on. */
-export interface Prepared {
+export interface Prepared extends Held {
   readonly verdict: Verdict
   /** Its first record: its own, or that of a Bind in the same turn. */
   seq: Seq | null
@@ -26,21 +27,11 @@ export interface Portal {
   plan: MaskPlan | null
   /** Rows that the server gave for it so far, over all its Executes: `max_rows` counts them all. */
   rows: number
+  /** `Line.renamed` when it was bound. */
+  readonly renamed: number
 }
 
 export type OwedKind = 'query' | 'parse' | 'bind' | 'describe' | 'execute' | 'close' | 'sync'
-
-/** Puts a name back as it was; `itself` where the message failed, and was not just skipped. */
-export type Undo = (itself: boolean) => void
-
-/** Remembers what `name` stood for. The unnamed is dropped by the server before it tries to make the new one. */
-export function undoing<T>(map: Map<string, T>, name: string): Undo {
-  const before = map.get(name)
-  return itself => {
-    if (before === undefined || (itself && name === '')) map.delete(name)
-    else map.set(name, before)
-  }
-}
 
 export class Owed {
   readonly kind: OwedKind

@@ -173,6 +173,7 @@ export const describeStatement = (name: string): Buffer => frame(0x44, `S${name}
 export const describePortal = (name: string): Buffer => frame(0x44, `P${name}\0`)
 export const execute = (portal: string, most = 0): Buffer => frame(0x45, `${portal}\0`, int32(most))
 export const closeStatement = (name: string): Buffer => frame(0x43, `S${name}\0`)
+export const closePortal = (name: string): Buffer => frame(0x43, `P${name}\0`)
 export const sync = frame(0x53)
 export const flush = frame(0x48)
 export const terminate = frame(0x58)

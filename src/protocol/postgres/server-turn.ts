@@ -5,7 +5,7 @@
 import { performance } from 'node:perf_hooks'
 import { type FrameJudge, Frames } from './frames.ts'
 import type { Line } from './line.ts'
-import { maskRow, planMask } from './mask.ts'
+import { maskReport, maskRow, planMask } from './mask.ts'
 import type { Owed } from './owed.ts'
 import { breaksJudgement, readParameter, visibleParameter } from './parameters.ts'
 import { truncated } from './refuse.ts'
@@ -142,6 +142,7 @@ export class ServerTurn implements FrameJudge {
   #message(type: number, bytes: Buffer, at: number, total: number): boolean {
     switch (type) {
       case wire.NOTICE:
+        return this.#report(type, bytes, at, total)
       case wire.NOTIFICATION:
         return true
       case wire.PARAMETER_STATUS:
@@ -200,13 +201,19 @@ export class ServerTurn implements FrameJudge {
     return true
   }
 
+  #report(type: typeof wire.ERROR | typeof wire.NOTICE, bytes: Buffer, at: number, total: number): true {
+    if (this.#line.masking) this.#replace(at, total, maskReport(type, bytes.subarray(at + 5, at + total)))
+    return true
+  }
+
   #error(bytes: Buffer, at: number, total: number): true {
     const line = this.#line
     const head = line.owed.head
-    if (head === undefined) return true
+    if (head === undefined) return this.#report(wire.ERROR, bytes, at, total)
     if (head.refusal === null) {
       const { C = '', M = '' } = wire.errorFields(bytes.subarray(at + 5, at + total))
       this.#record(head, { error: { code: C, message: M } })
+      this.#report(wire.ERROR, bytes, at, total)
     } else this.#replace(at, total, head.refusal)
     this.#tally = null
     if (line.copy === 'in') line.copy = 'failed'

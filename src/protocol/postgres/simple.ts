@@ -6,7 +6,8 @@ import { isUtf8 } from 'node:buffer'
 import { type Denial, type Refused, refuse } from '../../denial.ts'
 import type { Verdict } from '../../recording/record.ts'
 import type { ClientTurn } from './client-turn.ts'
-import { Owed, undoing } from './owed.ts'
+import { ranInSql, undoing } from './names.ts'
+import { Owed } from './owed.ts'
 import { refusal } from './refuse.ts'
 import * as wire from './wire.ts'
 
@@ -25,6 +26,13 @@ const refusedBefore = (kind: string, { denial }: Refused): RefusedVerdict => ({
 export const notUtf8 = refusedBefore(
   'unparsable',
   refuse('statement_unparsable', 'the statement is not valid UTF-8'),
+)
+
+export const typedParameter = refusedBefore(
+  'parse',
+  refuse('statement_refused', 'a Parse with a parameter type that is not permitted', {
+    say: 'a parameter of that type is not permitted: leave its type out (0) and the server finds it',
+  }),
 )
 
 /** Attack 95: the fast path calls any function by its number, behind the parser's back. */
@@ -64,6 +72,7 @@ function allow({ line }: ClientTurn, verdict: Verdict): true {
   // A simple query drops the unnamed statement and portal, whatever becomes of it; unless it is skipped.
   owed.undo = undoing(line.statements, '')
   forgetUnnamed(line)
+  ranInSql(line, verdict.statement.kind)
   line.owed.push(owed)
   line.unsynced = false
   return true

@@ -75,14 +75,11 @@ function run(type: string, node: Tree, at: Place): string {
 
 const HOLD = 0x0020
 
-/**
- * A cursor is a portal by its name: CLOSE and DECLARE put another query behind a portal that Bind made, whose columns'
- * origins were asked for before. So a cursor shows no masked column.
- */
+/** What a cursor shows is masked where it is fetched; the relay forgets the portals whose names it may take. */
 function cursor(query: unknown, at: Place): void {
   const inner = only(query, 'SelectStmt')
   if (inner === undefined) at.refuse('a cursor for anything but a select is not permitted')
-  else select(inner, at, 'nested')
+  else select(inner, at, 'top')
 }
 
 /** What EXPLAIN, PREPARE and DECLARE hold is judged as if it stood by itself (attacks 73, 74). */

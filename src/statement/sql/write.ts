@@ -30,12 +30,6 @@ function target(node: Tree, at: Place): Entry & { readonly relation: string } {
 function write(verb: Verb, on: Entry, at: Place): void {
   at.verb(verb)
   at.touch(verb, on.relation ?? '')
-  // A NOT NULL or CHECK that fails says "Failing row contains (...)" in the error's DETAIL, masked columns and all.
-  if (verb === 'update' && on.masked.length > 0) {
-    at.refuse(
-      `${on.relation} has masked columns: it cannot be updated, for an error would show the whole row`,
-    )
-  }
 }
 
 /** The columns that a list of targets names: of INSERT, of SET. */
