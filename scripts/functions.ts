@@ -7,6 +7,7 @@
 import { writeFileSync } from 'node:fs'
 import pg from 'pg'
 import { byHand, harmfulTypes, harmlessVolatile } from '../src/statement/sql/by-hand.ts'
+import { catalogueByHand } from '../src/statement/sql/catalogue-by-hand.ts'
 
 interface Row {
   readonly name: string
@@ -61,7 +62,8 @@ const names = [...rows.keys()].sort()
 const vetted = names.filter(name => harmless(name, rows.get(name) ?? []))
 const rest = names.filter(name => !vetted.includes(name))
 const ofRows = names.filter(name => rows.get(name)?.some(row => row.row))
-const outs = vetted
+const outs = [...vetted, ...names.filter(name => catalogueByHand.functions.has(`pg_catalog.${name}`))]
+  .sort()
   .map(
     name =>
       [name, [...new Set(rows.get(name)?.flatMap(row => row.outs ?? []))].filter(out => out !== '')] as const,
@@ -83,7 +85,7 @@ export const otherFunctions: ReadonlySet<string> = ${list(rest)}
 /** Built-in functions that can be called with one argument that is a whole row. */
 export const rowFunctions: ReadonlySet<string> = ${list(ofRows)}
 
-/** The columns that vetted functions give when they stand in FROM. */
+/** The columns that vetted functions, and the catalogue's, give when they stand in FROM. */
 export const functionColumns: ReadonlyMap<string, readonly string[]> = new Map(
   ${JSON.stringify(outs)},
 )

@@ -75,6 +75,7 @@ export const catalogueByHand = {
     pg_catalog.pg_column_is_updatable pg_catalog.pg_partition_ancestors pg_catalog.pg_partition_root
     pg_catalog.pg_partition_tree pg_catalog.pg_relation_size pg_catalog.pg_table_size pg_catalog.pg_indexes_size
     pg_catalog.pg_total_relation_size pg_catalog.pg_size_pretty pg_catalog.pg_encoding_to_char
+    pg_catalog.pg_char_to_encoding
     pg_catalog.pg_options_to_table pg_catalog.pg_index_column_has_property pg_catalog.pg_index_has_property
     pg_catalog.pg_indexam_has_property pg_catalog.pg_describe_object pg_catalog.pg_identify_object
     pg_catalog.pg_my_temp_schema pg_catalog.pg_is_other_temp_schema pg_catalog.aclexplode pg_catalog.acldefault

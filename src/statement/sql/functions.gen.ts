@@ -490,9 +490,9 @@ export const rowFunctions: ReadonlySet<string> = new Set(
     "row_to_json to_json to_jsonb").split(' '),
 )
 
-/** The columns that vetted functions give when they stand in FROM. */
+/** The columns that vetted functions, and the catalogue's, give when they stand in FROM. */
 export const functionColumns: ReadonlyMap<string, readonly string[]> = new Map(
-  [["json_array_elements",["value"]],["json_array_elements_text",["value"]],["json_each",["key","value"]],["json_each_text",["key","value"]],["jsonb_array_elements",["value"]],["jsonb_array_elements_text",["value"]],["jsonb_each",["key","value"]],["jsonb_each_text",["key","value"]],["ts_parse",["tokid","token"]],["ts_token_type",["tokid","alias","description"]],["unnest",["lexeme","positions","weights"]]],
+  [["aclexplode",["grantor","grantee","privilege_type","is_grantable"]],["json_array_elements",["value"]],["json_array_elements_text",["value"]],["json_each",["key","value"]],["json_each_text",["key","value"]],["jsonb_array_elements",["value"]],["jsonb_array_elements_text",["value"]],["jsonb_each",["key","value"]],["jsonb_each_text",["key","value"]],["pg_get_keywords",["word","catcode","barelabel","catdesc","baredesc"]],["pg_identify_object",["type","schema","name","identity"]],["pg_options_to_table",["option_name","option_value"]],["pg_partition_ancestors",["relid"]],["pg_partition_tree",["relid","parentrelid","isleaf","level"]],["ts_parse",["tokid","token"]],["ts_token_type",["tokid","alias","description"]],["unnest",["lexeme","positions","weights"]]],
 )
 
 /** Built-in operators. */

@@ -1,0 +1,153 @@
+/** What drivers, ORMs and tools ask the catalogue, and what it must not tell: under `catalog: true`. */
+
+/** As pgjdbc 42, pgx, asyncpg, npgsql, SQLAlchemy, Rails, Django, Prisma and Drizzle write them, shortened where they repeat. */
+export const allowedCatalogue: readonly string[] = [
+  // JDBC: getTables, getColumns, getPrimaryKeys, getIndexInfo, getImportedKeys, getSchemas, getTypeInfo, getFunctions.
+  `SELECT NULL AS "TABLE_CAT", n.nspname AS "TABLE_SCHEM", c.relname AS "TABLE_NAME",
+     CASE n.nspname ~ '^pg_' OR n.nspname = 'information_schema' WHEN true THEN 'SYSTEM TABLE' WHEN false THEN CASE c.relkind WHEN 'r' THEN 'TABLE' WHEN 'v' THEN 'VIEW' ELSE NULL END ELSE NULL END AS "TABLE_TYPE",
+     d.description AS "REMARKS", '' as "TYPE_CAT", '' as "SELF_REFERENCING_COL_NAME"
+   FROM pg_catalog.pg_namespace n, pg_catalog.pg_class c
+   LEFT JOIN pg_catalog.pg_description d ON (c.oid = d.objoid AND d.objsubid = 0 and d.classoid = 'pg_class'::regclass)
+   WHERE c.relnamespace = n.oid AND n.nspname LIKE 'public' AND c.relkind in ('r', 'p') ORDER BY "TABLE_TYPE","TABLE_SCHEM","TABLE_NAME"`,
+  `SELECT * FROM (SELECT current_database() AS current_database, n.nspname,c.relname,a.attname,a.atttypid,a.attnotnull OR (t.typtype = 'd' AND t.typnotnull) AS attnotnull,a.atttypmod,a.attlen,t.typtypmod,row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum) AS attnum, nullif(a.attidentity, '') as attidentity,nullif(a.attgenerated, '') as attgenerated,pg_catalog.pg_get_expr(def.adbin, def.adrelid) AS adsrc,dsc.description,t.typbasetype,t.typtype
+     FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_class c ON (c.relnamespace = n.oid) JOIN pg_catalog.pg_attribute a ON (a.attrelid=c.oid) JOIN pg_catalog.pg_type t ON (a.atttypid = t.oid) LEFT JOIN pg_catalog.pg_attrdef def ON (a.attrelid=def.adrelid AND a.attnum = def.adnum) LEFT JOIN pg_catalog.pg_description dsc ON (c.oid=dsc.objoid AND a.attnum = dsc.objsubid)
+     WHERE c.relkind in ('r','p','v','f','m') and a.attnum > 0 AND NOT a.attisdropped AND n.nspname LIKE 'public' AND c.relname LIKE 'orders') c WHERE true AND attname LIKE '%' ORDER BY nspname,c.relname,attnum`,
+  `SELECT result."TABLE_CAT", result."TABLE_SCHEM", result."TABLE_NAME", result."COLUMN_NAME", result."KEY_SEQ", result."PK_NAME"
+   FROM (SELECT current_database() AS "TABLE_CAT", n.nspname AS "TABLE_SCHEM", ct.relname AS "TABLE_NAME", a.attname AS "COLUMN_NAME", (information_schema._pg_expandarray(i.indkey)).n AS "KEY_SEQ", ci.relname AS "PK_NAME", information_schema._pg_expandarray(i.indkey) AS "KEYS", a.attnum AS "A_ATTNUM"
+     FROM pg_catalog.pg_class ct JOIN pg_catalog.pg_attribute a ON (ct.oid = a.attrelid) JOIN pg_catalog.pg_namespace n ON (ct.relnamespace = n.oid) JOIN pg_catalog.pg_index i ON (a.attrelid = i.indrelid) JOIN pg_catalog.pg_class ci ON (ci.oid = i.indexrelid) WHERE true AND ct.relname = 'orders' AND i.indisprimary) result
+   where result."A_ATTNUM" = (result."KEYS").x ORDER BY result."TABLE_NAME", result."PK_NAME", result."KEY_SEQ"`,
+  `SELECT tmp."TABLE_NAME", tmp.ordinal_position as "ORDINAL_POSITION", trim(both '"' from pg_catalog.pg_get_indexdef(tmp.ci_oid, tmp.ordinal_position, false)) AS "COLUMN_NAME", CASE tmp.am_name WHEN 'btree' THEN CASE tmp.i_indoption[tmp.ordinal_position - 1] & 1::smallint WHEN 1 THEN 'D' ELSE 'A' END ELSE NULL END AS "ASC_OR_DESC"
+   FROM (SELECT ct.relname AS "TABLE_NAME", (i.keys).n AS ordinal_position, ci.oid AS ci_oid, i.indoption AS i_indoption, am.amname AS am_name
+     FROM pg_catalog.pg_class ct JOIN pg_catalog.pg_namespace n ON (ct.relnamespace = n.oid) JOIN (SELECT i.indexrelid, i.indrelid, i.indoption, i.indisunique, i.indisclustered, i.indpred, i.indexprs, information_schema._pg_expandarray(i.indkey) AS keys FROM pg_catalog.pg_index i) i ON (ct.oid = i.indrelid) JOIN pg_catalog.pg_class ci ON (ci.oid = i.indexrelid) JOIN pg_catalog.pg_am am ON (ci.relam = am.oid) WHERE true AND ct.relname = 'orders') AS tmp ORDER BY "TABLE_NAME", "ORDINAL_POSITION"`,
+  `SELECT NULL::text AS "PKTABLE_CAT", pkn.nspname AS "PKTABLE_SCHEM", pkc.relname AS "PKTABLE_NAME", pka.attname AS "PKCOLUMN_NAME", pos.n AS "KEY_SEQ", con.conname AS "FK_NAME"
+   FROM pg_catalog.pg_namespace pkn, pg_catalog.pg_class pkc, pg_catalog.pg_attribute pka, pg_catalog.pg_constraint con, pg_catalog.generate_series(1, 32) pos(n), pg_catalog.pg_class pkic
+   WHERE pkn.oid = pkc.relnamespace AND pkc.oid = pka.attrelid AND pka.attnum = con.confkey[pos.n] AND con.confrelid = pkc.oid AND con.contype = 'f' AND (pkic.relkind = 'i' OR pkic.relkind = 'I') AND pkic.oid = con.conindid ORDER BY pkn.nspname,pkc.relname, con.conname,pos.n`,
+  `SELECT nspname AS "TABLE_SCHEM", current_database() AS "TABLE_CATALOG" FROM pg_catalog.pg_namespace WHERE nspname <> 'pg_toast' AND (nspname !~ '^pg_temp_' OR nspname = (pg_catalog.current_schemas(true))[1]) AND (nspname !~ '^pg_toast_temp_' OR nspname = replace((pg_catalog.current_schemas(true))[1], 'pg_temp_', 'pg_toast_temp_')) ORDER BY "TABLE_SCHEM"`,
+  `SELECT t.typname,t.oid FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON (t.typnamespace = n.oid) WHERE n.nspname != 'pg_toast' AND (t.typrelid = 0 OR (SELECT c.relkind = 'c' FROM pg_catalog.pg_class c WHERE c.oid = t.typrelid))`,
+  `SELECT n.nspname = ANY(current_schemas(true)), n.nspname, t.typname FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON t.typnamespace = n.oid WHERE t.oid = $1`,
+  `SELECT typinput='pg_catalog.array_in'::regproc as is_array, typtype, typname, pg_type.oid FROM pg_catalog.pg_type LEFT JOIN (select ns.oid as nspoid, ns.nspname, r.r from pg_namespace as ns join ( select s.r, (current_schemas(false))[s.r] as nspname from generate_series(1, array_upper(current_schemas(false), 1)) as s(r) ) as r using ( nspname )) as sp ON sp.nspoid = typnamespace WHERE pg_type.oid = $1 ORDER BY sp.r, pg_type.oid DESC`,
+  `SELECT c.oid, a.attnum, a.attname, c.relname, n.nspname, a.attnotnull OR (t.typtype = 'd' AND t.typnotnull), a.attidentity != '' OR pg_catalog.pg_get_expr(d.adbin, d.adrelid) LIKE '%nextval(%' FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON (c.relnamespace = n.oid) JOIN pg_catalog.pg_attribute a ON (c.oid = a.attrelid) JOIN pg_catalog.pg_type t ON (a.atttypid = t.oid) LEFT JOIN pg_catalog.pg_attrdef d ON (d.adrelid = a.attrelid AND d.adnum = a.attnum) JOIN (SELECT 16385 AS oid , 1 AS attnum UNION ALL SELECT 16385, 2) vals ON (c.oid = vals.oid AND a.attnum = vals.attnum)`,
+  `SELECT n.nspname AS "FUNCTION_SCHEM", p.proname AS "FUNCTION_NAME", d.description, p.proretset, p.proname || '_' || p.oid AS "SPECIFIC_NAME" FROM pg_catalog.pg_proc p INNER JOIN pg_catalog.pg_namespace n ON p.pronamespace=n.oid LEFT JOIN pg_catalog.pg_description d ON p.oid=d.objoid WHERE pg_catalog.pg_get_function_result(p.oid) is not null ORDER BY 1, 2`,
+  `SELECT n.nspname, c.relname, r.rolname, c.relacl FROM pg_catalog.pg_namespace n, pg_catalog.pg_class c, pg_catalog.pg_roles r WHERE c.relnamespace = n.oid AND c.relowner = r.oid AND c.relname = 'orders'`,
+  // pgx, npgsql, asyncpg: types.
+  `select t.oid, case when t.typtype = 'd' then t.typbasetype else t.typelem end, t.typtype, t.typdelim from pg_type t left join pg_range r on t.oid = r.rngtypid where t.typname = $1 and pg_type_is_visible(t.oid)`,
+  `SELECT ns.nspname, t.oid, t.typname, t.typtype, t.typnotnull, t.elemtypoid FROM (SELECT typ.oid, typ.typnamespace, typ.typname, typ.typtype, typ.typnotnull, typ.typelem AS elemtypoid, CASE WHEN proc.proname='array_recv' THEN 'a' ELSE typ.typtype END AS kind FROM pg_type AS typ LEFT JOIN pg_class AS cls ON (cls.oid = typ.typrelid) LEFT JOIN pg_proc AS proc ON proc.oid = typ.typreceive) AS t JOIN pg_namespace AS ns ON (ns.oid = t.typnamespace) WHERE kind IN ('b', 'r', 'm', 'e', 'd')`,
+  `WITH RECURSIVE typeinfo_tree(oid, ns, name, kind, depth) AS (SELECT t.oid, ns.nspname, t.typname, t.typtype, 0 FROM pg_catalog.pg_type AS t INNER JOIN pg_catalog.pg_namespace AS ns ON (ns.oid = t.typnamespace) WHERE t.oid = any($1::oid[]) UNION ALL SELECT t.oid, tt.ns, t.typname::name, t.typtype, tt.depth + 1 FROM pg_catalog.pg_type t, typeinfo_tree tt WHERE tt.oid = t.typelem) SELECT DISTINCT *, oid::regtype::text AS basetype_name FROM typeinfo_tree ORDER BY depth DESC`,
+  `SELECT t.oid AS "oid!", format_type(t.oid, NULL), to_regtype('int4') = t.oid FROM pg_type t WHERE t.oid = 'integer'::regtype`,
+  // Rails, Django.
+  `SELECT a.attname, format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid), a.attnotnull, a.atttypid, a.atttypmod, c.collname, col_description(a.attrelid, a.attnum) AS comment, attidentity AS identity, attgenerated as attgenerated FROM pg_attribute a LEFT JOIN pg_attrdef d ON a.attrelid = d.adrelid AND a.attnum = d.adnum LEFT JOIN pg_type t ON a.atttypid = t.oid LEFT JOIN pg_collation c ON a.attcollation = c.oid AND a.attcollation <> t.typcollation WHERE a.attrelid = '"orders"'::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`,
+  `SELECT a.attname FROM (SELECT indrelid, indkey, generate_subscripts(indkey, 1) idx FROM pg_index WHERE indrelid = '"orders"'::regclass AND indisprimary) i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[i.idx] ORDER BY i.idx`,
+  `SELECT c.relname, CASE WHEN c.relispartition THEN 'p' WHEN c.relkind IN ('m', 'v') THEN 'v' ELSE 't' END, obj_description(c.oid, 'pg_class') FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('f', 'm', 'p', 'r', 'v') AND n.nspname NOT IN ('pg_catalog', 'pg_toast') AND pg_catalog.pg_table_is_visible(c.oid)`,
+  `SELECT c.conname, array(SELECT attname FROM unnest(c.conkey) WITH ORDINALITY cols(colid, arridx) JOIN pg_attribute AS ca ON cols.colid = ca.attnum WHERE ca.attrelid = c.conrelid ORDER BY cols.arridx), c.contype, (SELECT fkc.relname || '.' || fka.attname FROM pg_attribute AS fka JOIN pg_class AS fkc ON fka.attrelid = fkc.oid WHERE fka.attrelid = c.confrelid AND fka.attnum = c.confkey[1]), cl.reloptions FROM pg_constraint AS c JOIN pg_class AS cl ON c.conrelid = cl.oid WHERE cl.relname = 'orders' AND pg_catalog.pg_table_is_visible(cl.oid)`,
+  `SELECT pg_get_serial_sequence('orders', 'id'), s.seqstart from pg_sequence s limit 1`,
+  // Prisma, Drizzle, and what people write.
+  `SELECT oid.namespace, info.table_name, info.column_name, format_type(att.atttypid, att.atttypmod) as formatted_type, info.numeric_precision, info.data_type, pg_get_expr(attdef.adbin, attdef.adrelid) AS column_default, info.is_nullable, info.is_identity, info.character_maximum_length, col_description(att.attrelid, ordinal_position) AS description
+   FROM information_schema.columns info JOIN pg_attribute att ON att.attname = info.column_name JOIN (SELECT pg_class.oid, relname, pg_namespace.nspname as namespace FROM pg_class JOIN pg_namespace on pg_namespace.oid = pg_class.relnamespace AND pg_namespace.nspname = ANY ($1)) as oid on oid.oid = att.attrelid AND relname = info.table_name AND namespace = info.table_schema LEFT JOIN pg_attrdef attdef ON attdef.adrelid = att.attrelid AND attdef.adnum = att.attnum AND table_schema = namespace WHERE table_schema = ANY ($1) ORDER BY namespace, table_name, ordinal_position`,
+  `SELECT EXISTS(SELECT 1 FROM pg_namespace WHERE nspname = $1), version(), current_setting('server_version_num')::integer as numeric_version`,
+  `SELECT ccu.table_schema, tc.constraint_name, kcu.column_name FROM information_schema.table_constraints AS tc JOIN information_schema.key_column_usage AS kcu ON tc.constraint_name = kcu.constraint_name AND tc.table_schema = kcu.table_schema JOIN information_schema.constraint_column_usage AS ccu ON ccu.constraint_name = tc.constraint_name WHERE tc.table_name = 'orders'`,
+  'select * from information_schema.tables',
+  'select table_name::information_schema.sql_identifier from information_schema.views',
+  'select routine_name, data_type from information_schema.routines order by 1',
+  'select e.enumlabel from pg_enum e join pg_type t on t.oid = e.enumtypid',
+  'select schemaname, tablename, tableowner from pg_tables where schemaname not like $1',
+  'select * from pg_indexes',
+  'select viewname, definition from pg_views where schemaname = current_schema()',
+  'select policyname, cmd, qual from pg_policies',
+  'select count(*) from pg_proc',
+  'select sequencename, start_value, increment_by from pg_sequences',
+  "select pg_size_pretty(pg_total_relation_size('orders')), 'orders'::regclass, 16385::oid::regclass::text, to_regclass('nothing')",
+  "select relname, relkind from pg_class where oid = 'public.orders'::regclass",
+  "select has_table_privilege('orders', 'select'), pg_has_role('pg_monitor', 'member')",
+  'select relid, level, isleaf from pg_partition_tree($1::regclass)',
+  'select grantee, privilege_type from pg_class c, aclexplode(c.relacl) a where c.relname = $1',
+  'explain select 1 from pg_class',
+  'copy (select relname from pg_class) to stdout',
+  'prepare p (regclass) as select $1',
+]
+
+/** What others said, passwords, files, settings, addresses, values; and what only looks like the catalogue. */
+export const refusedCatalogue: readonly string[] = [
+  'select * from pg_authid',
+  'select rolname, rolpassword from pg_authid',
+  'select * from pg_shadow',
+  'select usename, passwd from pg_user',
+  'select query from pg_stat_activity',
+  'select * from pg_stat_statements',
+  'select * from public.pg_stat_statements',
+  'select most_common_vals from pg_stats',
+  'select * from pg_statistic',
+  'select * from pg_stats_ext',
+  'select * from pg_stats_ext_exprs',
+  'select * from pg_statistic_ext_data',
+  'select * from pg_settings',
+  'select * from pg_file_settings',
+  'select * from pg_hba_file_rules',
+  'select * from pg_ident_file_mappings',
+  'select * from pg_config',
+  'select * from pg_db_role_setting',
+  'select * from pg_user_mappings',
+  'select umoptions from pg_user_mapping',
+  'select subconninfo from pg_subscription',
+  'select * from pg_largeobject',
+  'select * from pg_prepared_statements',
+  'select * from pg_cursors',
+  'select * from pg_locks',
+  'select * from pg_replication_slots',
+  'select * from pg_stat_replication',
+  'select * from pg_seclabels',
+  'select * from pg_backend_memory_contexts',
+  'select * from information_schema.user_mapping_options',
+  'select * from information_schema.foreign_table_options',
+  'select * from information_schema._pg_user_mappings',
+  // Columns of relations that may be read otherwise.
+  'select prosrc from pg_proc',
+  'select p.prosrc from pg_proc p',
+  'select * from pg_proc',
+  'select p from pg_proc p',
+  'select row_to_json(p) from pg_proc p',
+  'select p.prosqlbody::text from pg_proc p',
+  "select proname from pg_proc where prosrc like '%secret%'",
+  'select a.attmissingval from pg_attribute a',
+  'select * from pg_attribute',
+  'select rolconfig from pg_roles',
+  'select * from pg_roles',
+  'table pg_roles',
+  'select srvoptions from pg_foreign_server',
+  'select f.ftoptions from pg_foreign_table f',
+  'select last_value from pg_sequences',
+  'select * from pg_sequences',
+  'select r.routine_definition from information_schema.routines r',
+  'select * from information_schema.routines',
+  'select x from pg_roles r(x)',
+  'select 1 from pg_roles natural join pg_class',
+  'copy pg_proc to stdout',
+  'copy pg_proc (prosrc) to stdout',
+  'select p.a_column_of_a_newer_server from pg_proc p',
+  // Functions.
+  "select pg_get_functiondef('f'::regproc)",
+  'select pg_get_function_sqlbody(1)',
+  "select pg_read_file('x')",
+  'select pg_stat_get_activity(1)',
+  "select current_setting('hba_file')",
+  'select current_setting($1)',
+  "select current_setting('app.secret')",
+  "select current_setting('app.secret', true)",
+  "select current_setting('x' || 'y')",
+  "select nextval('s'::regclass)",
+  "select setval('s'::regclass, 1)",
+  "select query_to_xml('select 1', true, true, '')",
+  "select pg_sequence_last_value('s'::regclass)",
+  "select pg_tablespace_location(1)",
+  'select pg_database_size(1)',
+  "select pg_relation_filepath('orders'::regclass)",
+  "select pg_show_all_settings()",
+  "select public.format_type(1, 2)",
+  // Still not written, nor locked.
+  'insert into pg_class default values',
+  'update pg_class set relname = $1',
+  'delete from pg_class',
+  'select * from pg_class for update',
+  'select * from secret',
+  'select null::orders',
+  "select 'x'::my_type",
+]
