@@ -4,7 +4,7 @@
  */
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
-import { Refused, refuse } from '../denial.ts'
+import { GatewayError, Refused, refuse } from '../denial.ts'
 import type { House } from '../house.ts'
 import { agents } from './agents.ts'
 import { approvals } from './approvals.ts'
@@ -95,6 +95,7 @@ export function createApi({ house, hosts, ...serves }: ApiOptions): Router {
       return shown(c, house, refuse('request_invalid', error.message, { say: error.message.slice(0, 300) }))
     }
     house.log.error({ err: error, request: c.var.instance }, 'an API call failed')
+    if (error instanceof GatewayError) return shown(c, house, new Refused(error.denial))
     return shown(c, house, new Refused({ code: 'internal_error', detail: error.name }))
   })
   return app

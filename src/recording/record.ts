@@ -4,7 +4,7 @@
  * The order that invariant 7 asks for is in the types: only {@link Recorder.statement} mints a {@link Seq}, and an
  * upstream's `send` needs one, so bytes that were not recorded cannot be relayed by mistake.
  */
-import type { Denial } from '../denial.ts'
+import { type Denial, GatewayError } from '../denial.ts'
 import type { Ending } from '../words.ts'
 
 /** The number of a statement's record. Minted by the recorder alone. */
@@ -91,14 +91,13 @@ export interface StreamRecorder {
 }
 
 /** A record could not be written: full disk, lost device. The session ends with `recording_unavailable`. */
-export class RecordingLost extends Error {
+export class RecordingLost extends GatewayError {
   /** How the session ends for it. */
   readonly why: 'recording_unavailable' | 'limit_exceeded'
   constructor(cause: unknown, why: 'recording_unavailable' | 'limit_exceeded' = 'recording_unavailable') {
-    super(
-      why === 'limit_exceeded' ? 'the recording is as long as it may be' : 'the recording cannot be written',
-      { cause },
-    )
+    const detail =
+      why === 'limit_exceeded' ? 'the recording is as long as it may be' : 'the recording cannot be written'
+    super({ code: why, detail }, cause)
     this.name = 'RecordingLost'
     this.why = why
   }

@@ -175,5 +175,7 @@ class SqliteStore implements Store {
 }
 
 function unavailable(detail: string, cause: unknown = new Error(detail)): GatewayError {
-  return new GatewayError({ code: 'internal_error', detail }, cause)
+  // Attack 176: a full disk is told as what it is, also where it is the state that finds no room and not the audit.
+  const say = 'the gateway cannot keep what it decides, so it decides nothing'
+  return new GatewayError({ code: 'recording_unavailable', detail, say }, cause)
 }
