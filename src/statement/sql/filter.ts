@@ -63,7 +63,7 @@ export function decides(value: unknown, at: Place): void {
     return
   }
   const { masked, row } = resolve(ref, at)
-  for (const column of masked) if (!mayDecide(column, at)) refuseMasked(column, at)
+  for (const column of masked) if (!at.mayDecide(column)) refuseMasked(column, at)
   if (row !== undefined) refuseRow(row, at)
 }
 
@@ -79,14 +79,6 @@ export function sorts(clause: unknown, at: Place, named: (node: unknown) => bool
     visit({ SortBy: bare }, at)
     if (!named(node)) decides(node, at)
   }
-}
-
-/** Whether the scope says `filter: true` of a masked column, `schema.table.column`. */
-export function mayDecide(column: string, at: Place): boolean {
-  const dot = column.lastIndexOf('.')
-  const { filter } = at.notes.limits
-  const relation = column.slice(0, dot)
-  return Object.hasOwn(filter, relation) && (filter[relation] ?? []).includes(column.slice(dot + 1))
 }
 
 const filters = (at: Place) => Object.keys(at.notes.limits.filter).length > 0

@@ -104,6 +104,12 @@ export class Place {
     }
   }
 
+  /** Whether the scope says `filter: true` of a masked column, `schema.table.column`. */
+  mayDecide(column: string): boolean {
+    const dot = column.lastIndexOf('.')
+    return of(this.notes.limits.filter, column.slice(0, dot))?.includes(column.slice(dot + 1)) ?? false
+  }
+
   /** Everything that a name could mean here, nearest first. */
   *entries(): Generator<Entry> {
     for (let frame = this.frame; frame !== undefined; frame = frame.outer) yield* frame.entries

@@ -89,6 +89,13 @@ export function inExpression(ref: Tree, at: Place): void {
 }
 
 export function refuseMasked(column: string, at: Place): void {
+  if (at.mayDecide(column)) {
+    at.refuse(
+      `${column} is masked: as it is, or in lower(), upper(), trim(), left() or length(), it may be compared, matched, ordered ` +
+        'and grouped by; it can be selected as it is by the outermost select; nothing else can be done with it',
+    )
+    return
+  }
   at.refuse(
     `${column} is masked: it can be selected as it is by the outermost select, not used in an expression, a condition, ` +
       'an order, a grouping, a join or a sub-select',

@@ -1,5 +1,5 @@
 /** SELECT, VALUES and TABLE, set operations, and WITH. */
-import { condition, mayDecide, sorts } from './filter.ts'
+import { condition, sorts } from './filter.ts'
 import { from } from './from.ts'
 import { identifier, parts } from './names.ts'
 import type { Place, Tree } from './place.ts'
@@ -88,7 +88,7 @@ function namesOutput(by: unknown, shown: readonly Shown[], at: Place): boolean {
 
 /** Where masked columns are shown, nothing may be told of them by order, grouping or sameness (attack 85). */
 function plainly(node: Tree, shown: readonly Shown[], at: Place): void {
-  const hidden = shown.map(one => ({ ...one, masked: one.masked.filter(column => !mayDecide(column, at)) }))
+  const hidden = shown.map(one => ({ ...one, masked: one.masked.filter(column => !at.mayDecide(column)) }))
   const [first] = hidden.flatMap(one => one.masked)
   if (first === undefined) return
   if (

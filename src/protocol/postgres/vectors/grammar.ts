@@ -154,6 +154,11 @@ class Grammar {
         () => `${column()}::text < 'x3'`,
         () => `length(${column()}::text) > 1`,
         () => 'true',
+        () => `${column()} = ${column()}`,
+        () => `${column()} ${this.#pick(['<', '>=', '<>'])} 'x3'`,
+        () => `${column()} ${this.#pick(['like', 'not like', 'ilike'])} 'x%'`,
+        () => `${this.#pick(['lower', 'length', 'upper'])}(${column()}) is not null and not ${column()} between 'x2' and 'x3'`,
+        () => `${column()} in ('x2', ${column()}) or ${column()} is distinct from ${column()}`,
       ])()
     }
     return this.#pick([
