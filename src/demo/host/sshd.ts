@@ -21,6 +21,8 @@ export async function startSshd(home: Home, folder: string, keys: HostKeys): Pro
   }
   const port = await freePort()
   const config = join(folder, 'sshd_config')
+  // SHLVL: bash reads ~/.bashrc under sshd unless it is a shell within a shell. What an account's own start-up files do
+  // is no part of the story, and a lock that one of them leaves when its session is cut would hang all later ones.
   await writeFile(
     config,
     `Port ${port}
@@ -37,6 +39,7 @@ MaxStartups 200
 MaxSessions 100
 AcceptEnv LANG LC_*
 AllowTcpForwarding yes
+SetEnv SHLVL=9
 Subsystem sftp internal-sftp
 `,
     { mode: 0o600 },

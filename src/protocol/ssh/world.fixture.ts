@@ -117,6 +117,7 @@ UsePAM no
 PidFile none
 MaxStartups 200
 AcceptEnv *
+SetEnv SHLVL=9
 Subsystem sftp internal-sftp
 PasswordAuthentication no
 ${options.extra ?? ''}
