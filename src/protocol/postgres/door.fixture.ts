@@ -141,17 +141,61 @@ export interface OpenDoor {
   close(): Promise<void>
 }
 
+/** A session as the broker would open it, for the door or for one-shots. */
+export async function openSession(
+  way: Pick<Doorway, 'target' | 'lease' | 'scope'>,
+  at: {
+    readonly grant?: string
+    readonly id?: string
+    readonly serving?: Promise<void>
+    readonly destroyClient?: () => void
+  } = {},
+): Promise<LiveSession | Refused> {
+  const grant = { id: at.grant ?? 'g_1' } as Grant
+  const scope = { ...wholeScope, ...way.scope } as Narrowed<PostgresScope>
+  const variable = `DOOR_FIXTURE_${randomBytes(6).toString('hex').toUpperCase()}`
+  process.env[variable] = way.lease.password
+  const password = await new SecretRef(`env:${variable}`).resolve()
+  delete process.env[variable]
+  const abort = new AbortController()
+  const { signal } = abort
+  const lease = { user: way.lease.user, password }
+  const upstream = await dial({ target: way.target, lease, scope, grant, session: 's_1', signal })
+  if (upstream instanceof Refused) return upstream
+  let over: Promise<void> | undefined
+  const session: LiveSession = {
+    id: at.id ?? 's_1',
+    grant,
+    scope,
+    upstream,
+    recorder: new KeptRecorder(),
+    signal,
+    cancelKey: randomBytes(8),
+    ending: null,
+    end(ending) {
+      over ??= (async () => {
+        session.ending = ending
+        abort.abort(ending)
+        const grace = new Promise<void>(resolve => setTimeout(resolve, 500))
+        if (ending.how === 'cut') await Promise.race([at.serving, grace])
+        await Promise.race([upstream[Symbol.asyncDispose](), grace])
+        upstream.destroy()
+        at.destroyClient?.()
+      })()
+      return over
+    },
+  }
+  return session
+}
+
 export async function openDoor(way: Doorway): Promise<OpenDoor> {
   const grant = `g_${randomBytes(6).toString('hex')}`
   const password = `pst_${randomBytes(32).toString('base64url')}`
   const [verifier, decoy] = [verifierOf(password), verifierOf(randomBytes(16).toString('hex'))]
-  const scope = { ...wholeScope, ...way.scope } as Narrowed<PostgresScope>
   const sessions: LiveSession[] = []
   const [noted, refused]: [Refused[], Refused[]] = [[], []]
   const cancelled: Buffer[] = []
   const sockets = new Set<Socket>()
-  const variable = `DOOR_FIXTURE_${randomBytes(6).toString('hex').toUpperCase()}`
-  process.env[variable] = way.lease.password
 
   const doorFor = (socket: Socket, serving: Promise<void>): Door<PostgresScope, PostgresUpstream> => ({
     signal: new AbortController().signal,
@@ -170,41 +214,15 @@ export async function openDoor(way: Doorway): Promise<OpenDoor> {
         refused.push(no)
         return no
       }
-      const abort = new AbortController()
-      const upstream = await dial({
-        target: way.target,
-        lease: { user: way.lease.user, password: await new SecretRef(`env:${variable}`).resolve() },
-        scope,
-        grant: { id: grant } as Grant,
-        session: 's_1',
-        signal: abort.signal,
-      })
-      if (upstream instanceof Refused) {
-        refused.push(upstream)
-        return upstream
-      }
-      let over: Promise<void> | undefined
-      const session: LiveSession = {
+      const session = await openSession(way, {
+        grant,
         id: `s_${sessions.length + 1}`,
-        grant: { id: grant } as Grant,
-        scope,
-        upstream,
-        recorder: new KeptRecorder(),
-        signal: abort.signal,
-        cancelKey: randomBytes(8),
-        ending: null,
-        end(ending) {
-          over ??= (async () => {
-            session.ending = ending
-            abort.abort(ending)
-            const grace = new Promise<void>(resolve => setTimeout(resolve, 500))
-            if (ending.how === 'cut') await Promise.race([serving, grace])
-            await Promise.race([upstream[Symbol.asyncDispose](), grace])
-            upstream.destroy()
-            socket.destroy()
-          })()
-          return over
-        },
+        serving,
+        destroyClient: () => socket.destroy(),
+      })
+      if (session instanceof Refused) {
+        refused.push(session)
+        return session
       }
       sessions.push(session)
       return session
@@ -248,7 +266,6 @@ export async function openDoor(way: Doorway): Promise<OpenDoor> {
     refused,
     cancelled,
     async close() {
-      delete process.env[variable]
       server.close()
       for (const session of sessions) session.upstream.destroy()
       for (const socket of sockets) socket.destroy()

@@ -3,6 +3,7 @@ import { createAnalyser } from '../../statement/sql/analyser.ts'
 import { VerdictCache } from '../../statement/sql/cache.ts'
 import { createLog } from '../../telemetry/log.ts'
 import type { Protocol } from '../protocol.ts'
+import { createCalls } from './calls.ts'
 import { dial } from './dial.ts'
 import { createGuard } from './guard.ts'
 import { present, psql } from './present.ts'
@@ -25,7 +26,7 @@ export const postgres: Protocol<
   verifier: 'scram-sha-256',
   serve: (client, door) => serve(client, door, guards()),
   dial,
-  calls: {},
+  calls: { ...createCalls(scope => guards()(scope)) },
   present,
   client: psql,
 }

@@ -3,17 +3,17 @@
  * of its meaning; the turns judge. At the cut (invariant 6): reading stops, the client is told in its protocol's words, what
  * runs upstream is cancelled, and the broker destroys what is left.
  */
-import type { Verdict } from '../../recording/record.ts'
+import type { Seq, Verdict } from '../../recording/record.ts'
 import type { Ending } from '../../words.ts'
 import type { Session } from '../protocol.ts'
 import { ClientTurn, endingOf } from './client-turn.ts'
 import type { Greeted } from './greet.ts'
 import type { PostgresGuard } from './guard.ts'
 import { Line, limited } from './line.ts'
+import { literal } from './quote.ts'
 import { farewell, fatal } from './refuse.ts'
 import type { PostgresScope } from './scope.ts'
 import { ServerTurn } from './server-turn.ts'
-import { literal } from './session-setup.ts'
 import type { PostgresUpstream } from './upstream.ts'
 import { AUTHENTICATION, BACKEND_KEY, frame, IDLE, int32, parameterStatus, ready } from './wire.ts'
 
@@ -25,9 +25,13 @@ const BORDER = 200
 const LAST_BYTES = 400
 
 type PostgresSession = Session<PostgresScope, PostgresUpstream>
+/** A client as its greeting left it, or one of the gateway's own. */
+type Client = Pick<Greeted, 'wire' | 'rest'> & {
+  readonly startup: Pick<Greeted['startup'], 'database' | 'applicationName' | 'settings'>
+}
 
 /** Resolves when the client has been told its last and the broker may close. */
-export async function relay(session: PostgresSession, greeted: Greeted, guard: PostgresGuard): Promise<void> {
+export async function relay(session: PostgresSession, greeted: Client, guard: PostgresGuard): Promise<void> {
   const { wire, startup } = greeted
   const end = (ending: Ending): void => {
     session.end(ending).catch(() => wire.destroy())
@@ -75,7 +79,7 @@ export async function relay(session: PostgresSession, greeted: Greeted, guard: P
   await run(line, session, greeted)
 }
 
-async function run(line: Line, session: PostgresSession, greeted: Greeted): Promise<void> {
+async function run(line: Line, session: PostgresSession, greeted: Client): Promise<void> {
   const { client, upstream } = line
   const fromClient = new ClientTurn(line)
   const fromServer = new ServerTurn(line)
@@ -155,7 +159,7 @@ async function run(line: Line, session: PostgresSession, greeted: Greeted): Prom
 
 /** The goodbye. `atBorder` calls back when the client's stream stands between two messages, if it can get there. */
 async function cut(
-  client: Greeted['wire'],
+  client: Client['wire'],
   upstream: PostgresUpstream,
   ending: Ending,
   atBorder: (then: () => void) => void,
@@ -173,7 +177,7 @@ async function cut(
 }
 
 /** The first record of a session: who says it is calling, with which settings. */
-function openedAs({ startup }: Greeted): Verdict {
+function openedAs({ startup }: Client): Verdict {
   const said = [
     ['application_name', startup.applicationName],
     ['database', startup.database],
@@ -183,20 +187,14 @@ function openedAs({ startup }: Greeted): Verdict {
   return { allow: true, statement: { kind: 'startup', text, touches: [] } }
 }
 
-async function settle(
-  { upstream }: PostgresSession,
-  { startup }: Greeted,
-  seq: Parameters<PostgresUpstream['apply']>[0],
-) {
+async function settle({ upstream }: PostgresSession, { startup }: Client, seq: Seq) {
   if (startup.settings.length === 0) return null
-  return upstream.apply(
-    seq,
-    startup.settings.map(([name, value]) => `SET ${name} = ${literal(value)}`).join('; '),
-  )
+  const sets = startup.settings.map(([name, value]) => `SET ${name} = ${literal(value)}`)
+  return (await upstream.ask(seq, sets.join('; '))).error
 }
 
 /** What a server says once it has let somebody in. The key is ours: the upstream's would cancel behind our back (attack 92). */
-function welcome({ upstream, cancelKey }: PostgresSession, { startup }: Greeted): Buffer {
+function welcome({ upstream, cancelKey }: PostgresSession, { startup }: Client): Buffer {
   return Buffer.concat([
     frame(AUTHENTICATION, int32(0)),
     ...[...upstream.parameters].map(([name, value]) => parameterStatus(name, value)),

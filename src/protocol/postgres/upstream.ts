@@ -8,7 +8,7 @@ import { Inbox } from './inbox.ts'
 import { type Link, openLink, type Reader } from './link.ts'
 import type { MaskedColumns } from './mask.ts'
 import { visibleParameter } from './parameters.ts'
-import { run } from './session-setup.ts'
+import { type Answer, run } from './session-setup.ts'
 import type { PostgresTarget } from './target.ts'
 import { frame, int32, TERMINATE } from './wire.ts'
 
@@ -31,6 +31,7 @@ export class PostgresUpstream implements Upstream {
   readonly #target: PostgresTarget
   readonly #link: Link
   readonly #key: Buffer
+  #attached = false
 
   constructor(opened: Opened) {
     this.database = opened.target.database
@@ -48,6 +49,7 @@ export class PostgresUpstream implements Upstream {
 
   /** From now on `reader` gets what the server sends. */
   attach(reader: Reader): void {
+    this.#attached = true
     this.#link.reader = reader
     this.#link.resume()
   }
@@ -69,15 +71,22 @@ export class PostgresUpstream implements Upstream {
     this.#link.resume()
   }
 
-  /** Runs one statement of ours before the relay takes over. Null, or the server's complaint. */
-  async apply(_of: Seq, sql: string): Promise<string | null> {
+  /** Runs one statement of ours while nothing else is under way: before the relay takes over, or between one-shots. */
+  async ask(_of: Seq, sql: string): Promise<Answer> {
+    const link = this.#link
+    const { reader } = link
     const inbox = new Inbox(1024 * 1024)
-    this.#link.reader = readInto(inbox)
-    this.#link.resume()
-    const { error, reported } = await run(this.#link, inbox, sql)
-    this.#link.pause()
-    for (const [name, value] of reported) if (visibleParameter(name)) this.#parameters.set(name, value)
-    return error
+    link.reader = readInto(inbox)
+    link.resume()
+    try {
+      const answer = await run(link, inbox, sql)
+      for (const [name, value] of answer.reported)
+        if (visibleParameter(name)) this.#parameters.set(name, value)
+      return answer
+    } finally {
+      link.reader = reader
+      if (!this.#attached) link.pause()
+    }
   }
 
   /** A CancelRequest over a connection of its own, encrypted as the session's. Never throws. */
