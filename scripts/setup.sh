@@ -43,6 +43,7 @@ pgbouncer                          pgbouncer
 /usr/bin/python3                   python3
 py:psycopg                         python3-psycopg
 py:paramiko                        python3-paramiko
+py:pip                             python3-pip
 '
 
 there() {
@@ -67,8 +68,23 @@ system_packages() {
   apt-get install -y -q --no-install-recommends $missing >/dev/null
 }
 
+# Python packages that Debian does not have, or too old: an SSH client and server that know ML-KEM, and an auditor.
+python_packages() {
+  wanted='asyncssh==2.24.1 ssh-audit==3.9.0'
+  [ "$(cat "$cache/python.is" 2>/dev/null)" = "$wanted" ] && return
+  there py:pip || return 0
+  echo "setup: pip install $wanted, into $cache/python"
+  # shellcheck disable=SC2086  # a list of package names
+  if /usr/bin/python3 -m pip install -q --no-input --disable-pip-version-check --root-user-action=ignore \
+    --no-warn-script-location --upgrade --target "$cache/python" $wanted; then
+    echo "$wanted" > "$cache/python.is"
+  else
+    echo "setup: not installed, so the tests that need them are skipped: $wanted"
+  fi
+}
+
 case "${1:-}" in
   npm) npm_packages ;;
-  system) system_packages ;;
+  system) system_packages; python_packages ;;
   *) echo "usage: setup.sh npm | system" >&2; exit 64 ;;
 esac

@@ -8,9 +8,11 @@ import { Refused } from '../../denial.ts'
 import { message } from '../../statement/sftp/fields.ts'
 import type { Grant, Narrowed } from '../../words.ts'
 import { newKey } from './hostkey.ts'
+import { proofOf } from './identity.ts'
 import { ssh } from './index.ts'
 import { msg } from './messages.ts'
 import type { SshScope } from './scope.ts'
+import { signerOf } from './signature.ts'
 import { Wire } from './wire.ts'
 
 const key = newKey()
@@ -37,7 +39,7 @@ async function host(meet: (socket: Socket) => void): Promise<number> {
 function speaking(answer: (wire: Wire, type: number) => void, hostKey = key) {
   return (socket: Socket) => {
     const wire: Wire = new Wire(socket, {
-      role: { kind: 'server', hostKey },
+      role: { kind: 'server', proof: proofOf(signerOf(hostKey) ?? assert.fail()) },
       onReady: () => undefined,
       onMessage: type => {
         if (type === msg.serviceRequest) wire.send(message(msg.serviceAccept, 'ssh-userauth'))

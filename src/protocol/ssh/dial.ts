@@ -5,17 +5,18 @@
  * a password change) or silence ends the attempt; nothing is ever answered but with the one credential (attack 129).
  */
 import { connect, type Socket } from 'node:net'
-import ssh2 from 'ssh2'
 import { z } from 'zod'
 import { filePath, secretRef } from '../../config/reference.ts'
 import { type Refused, refuse } from '../../denial.ts'
 import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
 import type { Dialling } from '../protocol.ts'
+import { pinned } from './identity.ts'
 import { pinnedKey } from './knownhosts.ts'
 import { msg } from './messages.ts'
 import type { SshScope } from './scope.ts'
+import { signatures, signerOf } from './signature.ts'
 import { SshUpstream } from './upstream.ts'
-import { signatures, Wire } from './wire.ts'
+import { Wire } from './wire.ts'
 
 export const target = z
   .strictObject({
@@ -48,13 +49,13 @@ export async function dial(
   dialling: Dialling<SshTarget, SshLease, SshScope>,
 ): Promise<SshUpstream | Refused> {
   const { host, port } = dialling.target
-  const pinned = await pinnedKey(dialling.target)
-  if (pinned === undefined)
+  const key = await pinnedKey(dialling.target)
+  if (key === undefined)
     return refuse('upstream_unreachable', `no usable pinned host key for ${host}:${port}`)
   if (dialling.signal.aborted)
     return refuse('upstream_unreachable', 'the session ended before it was dialled')
   const socket = connect({ host, port, noDelay: true })
-  const attempt = new Attempt(dialling, socket, pinned)
+  const attempt = new Attempt(dialling, socket, key)
   const timer = setTimeout(
     () => attempt.refuse('the host did not finish its handshake in 10 s'),
     handshakeMillis,
@@ -77,13 +78,13 @@ class Attempt {
   #settle: (outcome: SshUpstream | Refused) => void = () => undefined
   #state: 'kex' | 'service' | 'auth' | 'done' = 'kex'
 
-  constructor(dialling: Dialling<SshTarget, SshLease, SshScope>, socket: Socket, pinned: Uint8Array) {
+  constructor(dialling: Dialling<SshTarget, SshLease, SshScope>, socket: Socket, key: Uint8Array) {
     this.#dialling = dialling
     this.outcome = new Promise(resolve => {
       this.#settle = resolve
     })
     this.#wire = new Wire(socket, {
-      role: { kind: 'client', hostKey: pinned },
+      role: { kind: 'client', trust: pinned(key) },
       onReady: () => {
         this.#state = 'service'
         this.#wire.send(message(msg.serviceRequest, 'ssh-userauth'))
@@ -140,34 +141,18 @@ class Attempt {
       this.#wire.send(message(msg.userauthRequest, leased.user, 'ssh-connection', 'password', false, secret))
       return
     }
-    const key = ssh2.utils.parseKey(leased.private_key.reveal())
-    if (key instanceof Error || !key.isPrivateKey()) {
+    const key = signerOf(leased.private_key.reveal())
+    if (key === undefined) {
       this.refuse('the lease is not a private key that can be read (an encrypted one cannot)')
       return
     }
     const [algorithm = key.type] = signatures(key.type)
     const request = message(
       msg.userauthRequest,
-      ...[leased.user, 'ssh-connection', 'publickey', true, algorithm, key.getPublicSSH()],
+      ...[leased.user, 'ssh-connection', 'publickey', true, algorithm, key.blob],
     )
     const covered = message(0, this.#wire.sessionId, { raw: request }).subarray(1)
-    const signed = key.sign(covered, algorithm === 'rsa-sha2-512' ? 'sha512' : undefined)
-    if (!Buffer.isBuffer(signed)) {
-      this.refuse("the lease's key does not sign")
-      return
-    }
-    const value = algorithm.startsWith('ecdsa-') ? mpintsOf(signed) : signed
-    this.#wire.send(
-      Buffer.concat([request, message(0, message(0, algorithm, value).subarray(1)).subarray(1)]),
-    )
+    const signature = key.sign(algorithm, covered)
+    this.#wire.send(Buffer.concat([request, message(0, signature).subarray(1)]))
   }
-}
-
-/** OpenSSL's DER sequence of two integers as SSH's two mpints (RFC 5656 section 3.1.2). */
-function mpintsOf(der: Buffer): Buffer {
-  const body = der[1] === 0x81 ? 3 : 2
-  const rSize = der[body + 1] ?? 0
-  const r = der.subarray(body + 2, body + 2 + rSize)
-  const s = der.subarray(body + 2 + rSize + 2)
-  return message(0, r, s).subarray(1)
 }

@@ -7,15 +7,15 @@
  * the one whose signature was verified, taken from the very bytes that were signed (CVE-2024-45337).
  */
 import { timingSafeEqual } from 'node:crypto'
-import ssh2 from 'ssh2'
 import { type Code, denials, Refused, refuse, sayOf } from '../../denial.ts'
 import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
 import type { Door, Session, Shown } from '../protocol.ts'
 
 import { disconnectReason, msg } from './messages.ts'
 import type { SshScope } from './scope.ts'
+import { isSignedBy, keyTypes, publicKeyOf, signatures } from './signature.ts'
 import type { SshUpstream } from './upstream.ts'
-import { signatures, type Wire } from './wire.ts'
+import type { Wire } from './wire.ts'
 
 type SshSession = Session<SshScope, SshUpstream>
 
@@ -25,14 +25,7 @@ const maxUserBytes = 255
 /** A token shown as a password may be long (DESIGN.md section 6), a password never is. */
 const maxSecretBytes = 16_384
 const methods = 'publickey,password'
-const userKeyTypes = [
-  'ssh-ed25519',
-  'ecdsa-sha2-nistp256',
-  'ecdsa-sha2-nistp384',
-  'ecdsa-sha2-nistp521',
-  'ssh-rsa',
-]
-const signatureAlgorithms = userKeyTypes.flatMap(signatures)
+const signatureAlgorithms = keyTypes.flatMap(signatures)
 
 /** One request at a time: what arrives while the door thinks waits here, at most this many. */
 const maxWaiting = 4
@@ -159,13 +152,11 @@ export class Greeting {
       this.#wire.send(message(msg.userauth60, algorithm, blob))
       return 'offered'
     }
-    const signature = new Reader(fields.bytes())
+    const signature = fields.bytes()
     fields.end()
-    if (signature.text() !== algorithm) return 'failed'
-    const value = signature.bytes()
     // What was signed: this connection's id and this very request, so that no signature can be used twice.
     const covered = message(0, this.#wire.sessionId, { raw: payload.subarray(0, signedEnd) }).subarray(1)
-    if (!verifies(blob, algorithm, covered, value)) {
+    if (!isSignedBy(publicKeyOf(blob), algorithm, covered, signature)) {
       this.#door.note(refuse('grant_unknown', 'a signature that does not verify'), user)
       return 'failed'
     }
@@ -209,24 +200,4 @@ function told(code: Code): boolean {
 
 function same(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
-}
-
-function verifies(blob: Buffer, algorithm: string, covered: Buffer, signature: Buffer): boolean {
-  const key = ssh2.utils.parseKey(blob)
-  if (key instanceof Error) return false
-  const hash = algorithm === 'rsa-sha2-512' ? 'sha512' : algorithm === 'rsa-sha2-256' ? 'sha256' : undefined
-  const value = algorithm.startsWith('ecdsa-') ? derOf(signature) : signature
-  return key.verify(covered, value, hash) === true
-}
-
-/** ECDSA in SSH is two mpints (RFC 5656 section 3.1.2), in OpenSSL a DER sequence of two integers. */
-function derOf(signature: Buffer): Buffer {
-  const fields = new Reader(signature)
-  const [r, s] = [fields.bytes(), fields.bytes()]
-  fields.end()
-  if (r.length > 67 || s.length > 67) throw new Malformed('signature')
-  const integer = (n: Buffer) => Buffer.concat([Buffer.from([0x02, n.length]), n])
-  const body = Buffer.concat([integer(r), integer(s)])
-  const head = body.length < 128 ? [0x30, body.length] : [0x30, 0x81, body.length]
-  return Buffer.concat([Buffer.from(head), body])
 }

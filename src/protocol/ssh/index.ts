@@ -1,15 +1,17 @@
 /**
- * SSH: one connection of a client is one session of a grant, with as many channels as it opens. On ssh2's transport,
- * behind `wire.ts`; everything above key exchange and ciphers is in this folder.
+ * SSH: one connection of a client is one session of a grant, with as many channels as it opens. The transport is
+ * our own (docs/adr/0010-our-own-ssh-transport.md), on Node's cryptography; `ssh2` reads key files.
  */
 import type { Client, Door, Protocol } from '../protocol.ts'
 import { dial, lease, type SshLease, type SshTarget, target } from './dial.ts'
 import { Greeting } from './greet.ts'
+import { proofOf } from './identity.ts'
 import { disconnectReason } from './messages.ts'
 import { client, present } from './present.ts'
 import { publicKey } from './publickey.ts'
 import { Relay } from './relay.ts'
 import { type SshLimit, type SshScope, sshScope } from './scope.ts'
+import { signerOf } from './signature.ts'
 import type { SshUpstream } from './upstream.ts'
 import { Wire } from './wire.ts'
 
@@ -45,7 +47,7 @@ function serve(at: Client, door: Door<SshScope, SshUpstream>): Promise<void> {
       door.signal.removeEventListener('abort', drain)
     }
     const wire: Wire = new Wire(socket, {
-      role: { kind: 'server', hostKey: keys.hostKey },
+      role: { kind: 'server', proof: proofFor(keys.hostKey) },
       onReady: () => greeting.ready(),
       onMessage: (type, payload) =>
         relay === undefined ? greeting.onMessage(type, payload) : relay.onNear(type, payload),
@@ -70,4 +72,10 @@ function serve(at: Client, door: Door<SshScope, SshUpstream>): Promise<void> {
     door.signal.addEventListener('abort', drain, { once: true })
     if (door.signal.aborted) drain()
   })
+}
+
+function proofFor(pem: string) {
+  const key = signerOf(pem)
+  if (key === undefined) throw new Error('the SSH host key cannot be read')
+  return proofOf(key)
 }

@@ -10,6 +10,9 @@ export const msg = {
   serviceAccept: 6,
   extInfo: 7,
   kexInit: 20,
+  newKeys: 21,
+  kexInitiate: 30,
+  kexReply: 31,
   userauthRequest: 50,
   userauthFailure: 51,
   userauthSuccess: 52,
@@ -59,12 +62,21 @@ export function channelRequest(
   return message(msg.channelRequest, channel, name, wantReply, ...fields)
 }
 
-export function channelData(channel: number, data: Uint8Array, extended: boolean): Buffer {
-  return extended
-    ? message(msg.channelExtendedData, channel, stderr, data)
-    : message(msg.channelData, channel, data)
+/** A message; one that carries much comes in two parts, so that its data need not be copied. */
+export type Payload = Uint8Array | readonly [head: Uint8Array, data: Uint8Array]
+
+export function channelData(channel: number, data: Uint8Array, extended: boolean): Payload {
+  const head = extended
+    ? message(msg.channelExtendedData, channel, stderr, data.length)
+    : message(msg.channelData, channel, data.length)
+  return [head, data]
 }
 
 export function channelOpenFailed(channel: number, reason: number, why: string): Buffer {
   return message(msg.channelOpenFailure, channel, reason, why, '')
+}
+
+/** The message in one piece. */
+export function whole(payload: Payload): Uint8Array {
+  return payload instanceof Uint8Array ? payload : Buffer.concat(payload)
 }

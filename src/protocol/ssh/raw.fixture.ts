@@ -2,7 +2,8 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { message, Reader } from '../../statement/sftp/fields.ts'
-import { channelRequest, msg } from './messages.ts'
+import { pinned } from './identity.ts'
+import { channelRequest, msg, type Payload } from './messages.ts'
 import { Wire } from './wire.ts'
 import { type Granted, until, type World } from './world.fixture.ts'
 
@@ -28,7 +29,7 @@ export class RawClient {
       socket,
       self =>
         new Wire(socket, {
-          role: { kind: 'client', hostKey: w.hostKey },
+          role: { kind: 'client', trust: pinned(w.hostKey) },
           onReady: () => ready.resolve(),
           onMessage: (type, payload) => self.#message(type, payload),
           onTurn: () => undefined,
@@ -61,7 +62,7 @@ export class RawClient {
     }
   }
 
-  send(...payloads: readonly Uint8Array[]): void {
+  send(...payloads: readonly Payload[]): void {
     for (const payload of payloads) this.wire.send(payload)
   }
   password(user: string, secret: string): void {

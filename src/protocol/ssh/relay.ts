@@ -11,7 +11,7 @@ import type { Ending } from '../../words.ts'
 import type { Session } from '../protocol.ts'
 import { SessionChannel } from './channel.ts'
 import { judgeOther } from './guard.ts'
-import { channelOpenFailed, disconnectReason, msg, openFailure } from './messages.ts'
+import { channelOpenFailed, disconnectReason, msg, openFailure, type Payload } from './messages.ts'
 import { oneLine } from './refuse.ts'
 import type { SshScope } from './scope.ts'
 import type { FarSide, SshUpstream } from './upstream.ts'
@@ -31,8 +31,8 @@ const stalledMillis = 120_000
 export interface RelaySide {
   readonly scope: SshScope
   readonly recorder: Recorder
-  toNear(payload: Buffer): void
-  toFar(payload: Buffer): void
+  toNear(payload: Payload): void
+  toFar(payload: Payload): void
   /** Sets something running on the host; its record's number is the proof that there is one. */
   run(of: Seq, payload: Buffer): void
   /** Past the turn: at the cut there is no other. */
@@ -56,8 +56,8 @@ export class Relay implements RelaySide, FarSide {
   #refusals = 0
   #noMoreSessions = false
   #lost = false
-  #toNear: Buffer[] = []
-  #toFar: Buffer[] = []
+  #toNear: Payload[] = []
+  #toFar: Payload[] = []
   #ending: Ending | undefined
   #stalled: NodeJS.Timeout | undefined
   #finish: () => void = () => undefined
@@ -181,10 +181,10 @@ export class Relay implements RelaySide, FarSide {
 
   // ---- for the channels
 
-  toNear(payload: Buffer): void {
+  toNear(payload: Payload): void {
     this.#toNear.push(payload)
   }
-  toFar(payload: Buffer): void {
+  toFar(payload: Payload): void {
     this.#toFar.push(payload)
   }
   run(_of: Seq, payload: Buffer): void {

@@ -74,6 +74,7 @@ export interface World extends AsyncDisposable {
   readonly folder: string
   readonly port: number
   readonly target: SshTarget
+  readonly lease: unknown
   readonly keyFile: string
   readonly publicKey: string
   /** The gateway's own host key, as a blob. */
@@ -220,6 +221,7 @@ ${options.extra ?? ''}
     folder,
     port,
     target,
+    lease,
     keyFile: join(folder, 'agent'),
     publicKey: agentKey,
     hostKey: Buffer.from(own.public.split(' ')[1] ?? '', 'base64'),

@@ -1,0 +1,234 @@
+/**
+ * Packets (RFC 4253 section 6) under a cipher: AES-GCM (RFC 5647, as OpenSSH does it), AES-CTR with a MAC over the
+ * ciphertext, and nothing at all until the first keys are there. Sizes are checked before anything is gathered.
+ *
+ * Made for data that passes through: what is sealed is never copied together first, and comes out in pieces.
+ */
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  type Decipheriv,
+  randomFillSync,
+  timingSafeEqual,
+} from 'node:crypto'
+import { Malformed } from '../../statement/sftp/fields.ts'
+import type { Payload } from './messages.ts'
+
+export interface Sealer {
+  /** `sequence` is the packet's number; the pieces go to `out` in their order. */
+  seal(payload: Payload, sequence: number, out: (piece: Uint8Array) => void): void
+}
+
+export interface Opener {
+  /** What the whole packet measures, from its first {@link lengthBytes}. Throws for a size that cannot be. */
+  measure(length: number): number
+  /** The payload: a buffer of its own, or a view of `packet`. Throws if anything was altered. */
+  open(packet: Buffer, sequence: number): Buffer
+}
+
+export const lengthBytes = 4
+/** RFC 4253 section 6.1: what everybody takes. Ours carry 32 KiB of data at most. */
+const maxPacketBytes = 35_000
+const tagBytes = 16
+
+export interface CipherKind {
+  readonly keyBytes: number
+  readonly ivBytes: number
+  /** With one of {@link macs} beside it. */
+  readonly mac: boolean
+}
+
+const gcm = (keyBytes: number): CipherKind => ({ keyBytes, ivBytes: 12, mac: false })
+const ctr = (keyBytes: number): CipherKind => ({ keyBytes, ivBytes: 16, mac: true })
+
+export const ciphers: Readonly<Record<string, CipherKind>> = {
+  'aes128-gcm@openssh.com': gcm(16),
+  'aes256-gcm@openssh.com': gcm(32),
+  'aes128-ctr': ctr(16),
+  'aes192-ctr': ctr(24),
+  'aes256-ctr': ctr(32),
+}
+
+export const macs: Readonly<Record<string, { readonly digest: string; readonly bytes: number }>> = {
+  'hmac-sha2-256-etm@openssh.com': { digest: 'sha256', bytes: 32 },
+  'hmac-sha2-512-etm@openssh.com': { digest: 'sha512', bytes: 64 },
+}
+
+export interface Keys {
+  readonly cipher: string
+  readonly mac: string
+  readonly key: Buffer
+  readonly iv: Buffer
+  readonly macKey: Buffer
+}
+
+export function sealerOf(keys: Keys): Sealer {
+  return ciphers[keys.cipher]?.mac === true ? new CtrSealer(keys) : new GcmSealer(keys)
+}
+
+export function openerOf(keys: Keys): Opener {
+  return ciphers[keys.cipher]?.mac === true ? new CtrOpener(keys) : new GcmOpener(keys)
+}
+
+/** Until the first key exchange. */
+export const plain: Sealer & Opener = {
+  seal(payload, _sequence, out) {
+    const { head, data, padding } = laidOut(payload, 8, lengthBytes)
+    for (const piece of [head, data, padding]) if (piece !== undefined) out(piece)
+  },
+  measure(length) {
+    return measured(length, length + lengthBytes, 8)
+  },
+  open: packet => payloadOf(packet.subarray(lengthBytes)),
+}
+
+class GcmSealer implements Sealer {
+  readonly #name: 'aes-128-gcm' | 'aes-256-gcm'
+  readonly #key: Buffer
+  readonly #iv: Buffer
+
+  constructor({ key, iv }: Keys) {
+    this.#name = key.length === 16 ? 'aes-128-gcm' : 'aes-256-gcm'
+    this.#key = key
+    this.#iv = Buffer.from(iv)
+  }
+
+  seal(payload: Payload, _sequence: number, out: (piece: Uint8Array) => void): void {
+    const { head, data, padding } = laidOut(payload, 16, 0)
+    const cipher = createCipheriv(this.#name, this.#key, this.#iv)
+    const length = head.subarray(0, lengthBytes)
+    cipher.setAAD(length)
+    out(length)
+    out(cipher.update(head.subarray(lengthBytes)))
+    if (data !== undefined) out(cipher.update(data))
+    out(cipher.update(padding))
+    cipher.final()
+    out(cipher.getAuthTag())
+    countUp(this.#iv)
+  }
+}
+
+class GcmOpener implements Opener {
+  readonly #name: 'aes-128-gcm' | 'aes-256-gcm'
+  readonly #key: Buffer
+  readonly #iv: Buffer
+
+  constructor({ key, iv }: Keys) {
+    this.#name = key.length === 16 ? 'aes-128-gcm' : 'aes-256-gcm'
+    this.#key = key
+    this.#iv = Buffer.from(iv)
+  }
+
+  measure(length: number): number {
+    return measured(length, length, 16) + tagBytes
+  }
+
+  open(packet: Buffer): Buffer {
+    const end = packet.length - tagBytes
+    const decipher = createDecipheriv(this.#name, this.#key, this.#iv, { authTagLength: tagBytes })
+    decipher.setAAD(packet.subarray(0, lengthBytes))
+    decipher.setAuthTag(packet.subarray(end))
+    const opened = decipher.update(packet.subarray(lengthBytes, end))
+    decipher.final()
+    countUp(this.#iv)
+    return payloadOf(opened)
+  }
+}
+
+class CtrSealer implements Sealer {
+  readonly #cipher
+  readonly #keys: Keys
+
+  constructor(keys: Keys) {
+    this.#keys = keys
+    this.#cipher = createCipheriv(`aes-${keys.key.length * 8}-ctr`, keys.key, keys.iv)
+  }
+
+  seal(payload: Payload, sequence: number, out: (piece: Uint8Array) => void): void {
+    const { head, data, padding } = laidOut(payload, 16, 0)
+    const mac = macOf(this.#keys, sequence)
+    const send = (piece: Uint8Array) => {
+      mac.update(piece)
+      out(piece)
+    }
+    send(head.subarray(0, lengthBytes))
+    send(this.#cipher.update(head.subarray(lengthBytes)))
+    if (data !== undefined) send(this.#cipher.update(data))
+    send(this.#cipher.update(padding))
+    out(mac.digest())
+  }
+}
+
+class CtrOpener implements Opener {
+  readonly #decipher: Decipheriv
+  readonly #keys: Keys
+  readonly #macBytes: number
+
+  constructor(keys: Keys) {
+    this.#keys = keys
+    this.#macBytes = macs[keys.mac]?.bytes ?? 0
+    this.#decipher = createDecipheriv(`aes-${keys.key.length * 8}-ctr`, keys.key, keys.iv)
+  }
+
+  measure(length: number): number {
+    return measured(length, length, 16) + this.#macBytes
+  }
+
+  open(packet: Buffer, sequence: number): Buffer {
+    const end = packet.length - this.#macBytes
+    const wanted = macOf(this.#keys, sequence).update(packet.subarray(0, end)).digest()
+    if (!timingSafeEqual(wanted, packet.subarray(end))) throw new Malformed('MAC')
+    return payloadOf(this.#decipher.update(packet.subarray(lengthBytes, end)))
+  }
+}
+
+function macOf({ mac, macKey }: Keys, sequence: number) {
+  const number = Buffer.allocUnsafe(4)
+  number.writeUInt32BE(sequence)
+  return createHmac(macs[mac]?.digest ?? '', macKey).update(number)
+}
+
+/** Length, padding's length and the head in one piece; data, if it came apart; padding to a whole block, four bytes or more. */
+function laidOut(payload: Payload, block: number, counted: number) {
+  const [front, data] = payload instanceof Uint8Array ? [payload, undefined] : payload
+  const size = 1 + front.length + (data?.length ?? 0)
+  let pad = block - ((size + counted) % block)
+  if (pad < 4) pad += block
+  const head = Buffer.allocUnsafe(lengthBytes + 1 + front.length)
+  head.writeUInt32BE(size + pad)
+  head[lengthBytes] = pad
+  head.set(front, lengthBytes + 1)
+  return { head, data, padding: noise(pad) }
+}
+
+let pool = Buffer.alloc(0)
+/** Padding only: nothing secret comes from here. */
+function noise(size: number): Buffer {
+  if (pool.length < size) pool = randomFillSync(Buffer.allocUnsafe(4096))
+  const bytes = pool.subarray(0, size)
+  pool = pool.subarray(size)
+  return bytes
+}
+
+function measured(length: number, aligned: number, block: number): number {
+  if (length < 8 || length > maxPacketBytes - lengthBytes || aligned % block !== 0)
+    throw new Malformed('packet length')
+  return lengthBytes + length
+}
+
+function payloadOf(packet: Buffer): Buffer {
+  const pad = packet[0] ?? 0
+  // One byte of payload at least: its type.
+  if (pad < 4 || pad > packet.length - 2) throw new Malformed('padding')
+  return packet.subarray(1, packet.length - pad)
+}
+
+/** RFC 5647 section 7.1: the last eight bytes are a counter. A key is changed long before it could come round. */
+function countUp(iv: Buffer): void {
+  for (let at = 11; at >= 4; at--) {
+    const next = ((iv[at] ?? 0) + 1) & 0xff
+    iv[at] = next
+    if (next !== 0) return
+  }
+}
