@@ -16,6 +16,7 @@ import { takeStaticLease } from './leases/static.ts'
 import type { LiveSessions } from './live.ts'
 import { LiveSession } from './session.ts'
 import type { SharedSessions } from './shared.ts'
+import type { TokenGrants } from './tokens.ts'
 
 /** Reaching a target, handshake and all, takes no longer than this. */
 const DIAL_DEADLINE = 15_000
@@ -25,6 +26,8 @@ export interface Broker {
   readonly clock: Clock
   readonly live: LiveSessions
   readonly shared: SharedSessions
+  /** Grants that tokens have made at request doors, by token and connection. */
+  readonly tokenGrants: TokenGrants
   newSessionId(): string
   randomBytes(size: number): Uint8Array
   record: (session: LiveSession, at: Admitted) => ReturnType<typeof openRecorder>
