@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { openAudit } from './audit/audit.ts'
 import { endingOf, endings } from './broker/ending.ts'
+import { startSweep } from './broker/leases/sweep.ts'
 import { createLiveSessions } from './broker/live.ts'
 import { buildHouse } from './build.ts'
 import { clock } from './clock.ts'
@@ -98,6 +99,15 @@ export async function startGateway({ file, protocols, log }: GatewayOptions): Pr
   })
   await audit.decided({ type: 'gateway.started', facts: { version: house.version } })
   const ports = await openPorts(house, tls, hostKey.private)
+  opened.use(
+    startSweep({
+      connections: () => config.connections.values(),
+      protocols,
+      live,
+      gateway: house.broker.gateway,
+      log,
+    }),
+  )
   log.info({ doors: ports.addresses, data, policy: config.digest.slice(0, 12) }, 'postern is open')
   const rest = opened.move()
 

@@ -12,11 +12,11 @@ import type { AnyProtocol, Upstream } from '../protocol/protocol.ts'
 import { RecordingLost } from '../recording/record.ts'
 import type { openRecorder } from '../recording/recorder.ts'
 import type { Clock, Ending, Grant, Narrowed, Source } from '../words.ts'
+import { mintLease } from './leases/minted.ts'
 import { takeStaticLease } from './leases/static.ts'
 import type { LiveSessions } from './live.ts'
 import { LiveSession } from './session.ts'
 import type { SharedSessions } from './shared.ts'
-import type { TokenGrants } from './tokens.ts'
 
 /** Reaching a target, handshake and all, takes no longer than this. */
 const DIAL_DEADLINE = 15_000
@@ -26,8 +26,8 @@ export interface Broker {
   readonly clock: Clock
   readonly live: LiveSessions
   readonly shared: SharedSessions
-  /** Grants that tokens have made at request doors, by token and connection. */
-  readonly tokenGrants: TokenGrants
+  /** Marks what this gateway leaves in a target: the same as long as its data folder lives. */
+  readonly gateway: string
   newSessionId(): string
   randomBytes(size: number): Uint8Array
   record: (session: LiveSession, at: Admitted) => ReturnType<typeof openRecorder>
@@ -105,9 +105,24 @@ export async function openRecording(
 
 export async function takeLease(
   at: Admitted & { session: LiveSession },
+  { broker }: { broker: Broker },
 ): Promise<{ lease: Leased<object> } | Refused> {
-  const lease = await takeStaticLease(at.connection.lease as object, at.session.recorder)
-  return overMeanwhile(at.session) ?? { lease }
+  const { session, protocol } = at
+  const standing = await takeStaticLease(at.connection.lease as object, session.recorder)
+  const over = overMeanwhile(session)
+  if (over !== undefined) return over
+  const { minting } = protocol
+  if (!minting?.wanted(standing)) return { lease: standing }
+  const minted = await mintLease(at, { minting, standing, gateway: broker.gateway })
+  const late = overMeanwhile(session)
+  if (minted instanceof Refused) return late ?? minted
+  if (late === undefined) {
+    session.undo(() => minted.release())
+    return { lease: minted.lease }
+  }
+  // The session's own undoing is over. Where this fails too, the sweep finds it.
+  await minted.release().catch(error => broker.failed(session, error))
+  return late
 }
 
 export async function dial(

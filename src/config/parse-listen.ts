@@ -18,10 +18,9 @@ export function parseListen(
   if (parsed === undefined) return undefined
   const { http, people, tls, insecure } = parsed
   const streams = new Map<string, HostPort>()
-  for (const [name, { requests }] of protocols) {
-    if (requests === true) continue
+  for (const name of protocols.keys()) {
     const at = (parsed as Record<string, unknown>)[name] as HostPort | undefined
-    if (at !== undefined) streams.set(name, at)
+    if (at !== undefined && name !== 'http') streams.set(name, at)
   }
   const listen: Listen = { ...(http && { http }), ...(people && { people }), streams, tls, insecure }
   checkListeners(listen, raw, report)

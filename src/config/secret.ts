@@ -63,7 +63,9 @@ export type Leased<L> = {
     ? Secret
     : L[K] extends SecretRef | undefined
       ? Secret | undefined
-      : L[K]
+      : L[K] extends object
+        ? Leased<L[K]>
+        : L[K]
 }
 
 export class SecretUnavailable extends Error {

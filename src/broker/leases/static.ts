@@ -8,19 +8,23 @@ import { GatewayError } from '../../denial.ts'
 import type { Recorder } from '../../recording/record.ts'
 
 /** Reads every secret of a lease. Throws {@link GatewayError} `upstream_unreachable`, naming the reference only. */
-export async function takeStaticLease<L extends object>(lease: L, recorder: Recorder): Promise<Leased<L>> {
+export async function takeStaticLease<L extends object>(
+  lease: L,
+  recorder: Pick<Recorder, 'hide'>,
+): Promise<Leased<L>> {
   const taken: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(lease)) {
-    if (!(value instanceof SecretRef)) {
-      taken[key] = value
-      continue
-    }
-    const secret = await read(value)
-    recorder.hide(secret.revealLine())
-    taken[key] = secret
+    if (value instanceof SecretRef) {
+      const secret = await read(value)
+      recorder.hide(secret.revealLine())
+      taken[key] = secret
+    } else taken[key] = isMap(value) ? await takeStaticLease(value, recorder) : value
   }
   return taken as Leased<L>
 }
+
+const isMap = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 async function read(ref: SecretRef): Promise<Secret> {
   try {

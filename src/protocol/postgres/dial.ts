@@ -5,7 +5,7 @@
  * authentication that was not asked for ends it, and a password goes in clear only to a server whose certificate was verified.
  */
 import { createHash, randomBytes } from 'node:crypto'
-import type { Secret } from '../../config/secret.ts'
+import type { Leased, Secret } from '../../config/secret.ts'
 import { Refused, refuse } from '../../denial.ts'
 import type { Dialling } from '../protocol.ts'
 import { Gone, Inbox } from './inbox.ts'
@@ -15,7 +15,7 @@ import { readParameter, visibleParameter } from './parameters.ts'
 import type { PostgresScope } from './scope.ts'
 import { clientBare, clientFinal, MECHANISM } from './scram.ts'
 import { CHECK_CONNECTION, findColumns, run, startupSettings } from './session-setup.ts'
-import type { PostgresLease, PostgresTarget } from './target.ts'
+import type { PostgresTarget, RoleLease } from './target.ts'
 import { PostgresUpstream, readInto } from './upstream.ts'
 import {
   AUTHENTICATION,
@@ -36,25 +36,34 @@ const PROTOCOL_3_0 = 196608
 const DIAL_TIMEOUT = 10_000
 const WAITING = 2 * 1024 * 1024
 
-type At = Dialling<PostgresTarget, PostgresLease, PostgresScope>
+/** Who logs in where, and with which settings from the startup packet on. */
+export interface Login {
+  readonly target: PostgresTarget
+  readonly lease: Leased<RoleLease>
+  readonly settings: readonly (readonly [name: string, value: string])[]
+  readonly signal: AbortSignal
+}
+
+/** Logged in, with nobody but us speaking: statements of ours go through {@link run}. */
+export interface LoggedIn {
+  readonly link: Link
+  readonly inbox: Inbox
+  readonly key: Buffer
+  readonly parameters: ReadonlyMap<string, string>
+}
 
 /** The server said no, in its own words. */
 class ServerSaidNo extends Error {}
 
-export async function dial(at: At): Promise<PostgresUpstream | Refused> {
+export async function dial(
+  at: Dialling<PostgresTarget, RoleLease, PostgresScope>,
+): Promise<PostgresUpstream | Refused> {
+  const settings = [['application_name', `postern/${at.grant.id}`], ...startupSettings(at.scope)] as const
   const signal = AbortSignal.any([at.signal, AbortSignal.timeout(DIAL_TIMEOUT)])
-  let link: Link | null = null
+  const loggedIn = await logIn({ target: at.target, lease: at.lease, settings, signal })
+  if (loggedIn instanceof Refused) return loggedIn
+  const { link, inbox, key, parameters } = loggedIn
   try {
-    link = await openLink(at.target, signal)
-    const inbox = new Inbox(WAITING)
-    link.reader = readInto(inbox)
-    signal.addEventListener('abort', () => inbox.close(new Gone('the target did not answer in time')), {
-      once: true,
-    })
-    link.resume()
-    link.wire.write(startup(at))
-    await authenticate(link, inbox, at)
-    const { key, parameters } = await untilReady(inbox)
     await run(link, inbox, CHECK_CONNECTION)
     const masks = await masked(link, inbox, at.scope)
     if (masks instanceof Refused) {
@@ -65,29 +74,44 @@ export async function dial(at: At): Promise<PostgresUpstream | Refused> {
     if (inbox.waiting > 0) throw new Violation('the target sent more than was asked')
     return new PostgresUpstream({ target: at.target, link, key, parameters, masks })
   } catch (error) {
+    link.destroy()
+    return refusedBy(error)
+  }
+}
+
+/** Until the server is ready for statements. While `signal` has not aborted, the link is the caller's to destroy. */
+export async function logIn(at: Login): Promise<LoggedIn | Refused> {
+  let link: Link | null = null
+  try {
+    link = await openLink(at.target, at.signal)
+    const inbox = new Inbox(WAITING)
+    link.reader = readInto(inbox)
+    at.signal.addEventListener('abort', () => inbox.close(new Gone('the target did not answer in time')), {
+      once: true,
+    })
+    link.resume()
+    link.wire.write(startup(at))
+    await authenticate(link, inbox, at)
+    return { link, inbox, ...(await untilReady(inbox)) }
+  } catch (error) {
     link?.destroy()
     return refusedBy(error)
   }
 }
 
-function refusedBy(error: unknown): Refused {
+export function refusedBy(error: unknown): Refused {
   const detail = error instanceof Error ? error.message : String(error)
   if (error instanceof ServerSaidNo || error instanceof Violation) return refuse('upstream_refused', detail)
   return refuse('upstream_unreachable', detail)
 }
 
-function startup({ target, lease, grant, scope }: At): Buffer {
-  const parameters = [
-    ['user', lease.user],
-    ['database', target.database],
-    ['application_name', `postern/${grant.id}`],
-    ...startupSettings(scope),
-  ]
+function startup({ target, lease, settings }: Login): Buffer {
+  const parameters = [['user', lease.user], ['database', target.database], ...settings]
   const text = Buffer.from(`${parameters.map(([name, value]) => `${name}\0${value}\0`).join('')}\0`)
   return Buffer.concat([int32(text.length + 8), int32(PROTOCOL_3_0), text])
 }
 
-async function authenticate(link: Link, inbox: Inbox, { lease, target }: At): Promise<void> {
+async function authenticate(link: Link, inbox: Inbox, { lease, target }: Login): Promise<void> {
   const payload = await authentication(inbox)
   switch (payload.readUInt32BE(0)) {
     case 0:
@@ -113,7 +137,7 @@ async function authenticate(link: Link, inbox: Inbox, { lease, target }: At): Pr
   if (done.readUInt32BE(0) !== 0) throw new Violation('the target asks for a second authentication')
 }
 
-function md5Answer({ user, password }: At['lease'], salt: Uint8Array): string {
+function md5Answer({ user, password }: Login['lease'], salt: Uint8Array): string {
   const md5 = (...pieces: readonly (string | Uint8Array)[]): string => {
     const hash = createHash('md5')
     for (const piece of pieces) hash.update(piece)
@@ -150,7 +174,7 @@ async function authentication(inbox: Inbox): Promise<Buffer> {
   }
 }
 
-async function untilReady(inbox: Inbox): Promise<{ key: Buffer; parameters: Map<string, string> }> {
+async function untilReady(inbox: Inbox): Promise<Pick<LoggedIn, 'key' | 'parameters'>> {
   const parameters = new Map<string, string>()
   let key = Buffer.alloc(0)
   for (;;) {

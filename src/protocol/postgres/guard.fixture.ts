@@ -2,11 +2,9 @@
 import assert from 'node:assert/strict'
 import { after } from 'node:test'
 import { createAnalyser } from '../../statement/sql/analyser.ts'
-import type { OwnFunctions } from '../../statement/sql/analysis.ts'
 import { VerdictCache } from '../../statement/sql/cache.ts'
 import type { Narrowed } from '../../words.ts'
 import { createGuard, type PostgresGuard } from './guard.ts'
-import { noFunctions } from './own-functions.ts'
 import { type PostgresScope, postgresScope } from './scope.ts'
 import type { RefusedCase } from './vectors/statements.ts'
 
@@ -18,12 +16,8 @@ export function scopeOf(scope: object): Narrowed<PostgresScope> {
   return postgresScope.schema.parse(scope) as Narrowed<PostgresScope>
 }
 
-export function guardOf(
-  scope: object,
-  cache = new VerdictCache(),
-  own: OwnFunctions = noFunctions,
-): PostgresGuard {
-  return createGuard(scopeOf(scope), analyser, cache, own)
+export function guardOf(scope: object, cache = new VerdictCache()): PostgresGuard {
+  return createGuard(scopeOf(scope), analyser, cache)
 }
 
 export async function allows(guard: PostgresGuard, statements: readonly string[]): Promise<void> {

@@ -1,4 +1,5 @@
 /** PostgreSQL: protocol 3.0 and 3.2, judged statement by statement (docs/protocols/postgres.md). */
+import { refuse } from '../../denial.ts'
 import { createAnalyser } from '../../statement/sql/analyser.ts'
 import { VerdictCache } from '../../statement/sql/cache.ts'
 import { createLog } from '../../telemetry/log.ts'
@@ -6,6 +7,7 @@ import type { Protocol } from '../protocol.ts'
 import { createCalls } from './calls.ts'
 import { dial } from './dial.ts'
 import { createGuard } from './guard.ts'
+import { minting } from './mint.ts'
 import { present, psql } from './present.ts'
 import { type PostgresLimit, type PostgresScope, postgresScope } from './scope.ts'
 import { type GuardFor, serve } from './serve.ts'
@@ -25,7 +27,11 @@ export const postgres: Protocol<
   scope: postgresScope,
   verifier: 'scram-sha-256',
   serve: (client, door) => serve(client, door, guards()),
-  dial,
+  dial: ({ lease, ...at }) =>
+    lease.minted === true
+      ? Promise.resolve(refuse('internal_error', 'a lease that makes roles opens no session'))
+      : dial({ ...at, lease }),
+  minting,
   calls: { ...createCalls(scope => guards()(scope)) },
   present,
   client: psql,

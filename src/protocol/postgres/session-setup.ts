@@ -5,6 +5,7 @@
 import type { Inbox } from './inbox.ts'
 import type { Link } from './link.ts'
 import { readParameter } from './parameters.ts'
+import { literal } from './quote.ts'
 import type { PostgresScope } from './scope.ts'
 import {
   COMMAND_COMPLETE,
@@ -64,9 +65,6 @@ export function findColumns(columns: readonly string[]): string {
     SELECT f.said, a.attrelid::pg_catalog.int8, a.attnum FROM family f
       JOIN pg_catalog.pg_attribute a ON a.attrelid = f.relation AND a.attname = f.attribute AND NOT a.attisdropped`
 }
-
-/** With standard_conforming_strings on, doubling the quote is all there is to it. */
-export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`
 
 export interface Answer {
   readonly rows: readonly (readonly (string | null)[])[]

@@ -25,7 +25,15 @@ export const postgresTarget = z.strictObject({
     .default({ mode: 'verify-full' }),
 })
 
-export const postgresLease = z.strictObject({ user: named, password: secretRef })
+const role = { user: named, password: secretRef }
+
+/** A role that is there, or the one that makes a role for each session (docs/adr/0007). */
+export const postgresLease = z.discriminatedUnion('minted', [
+  z.strictObject({ minted: z.literal(false).optional(), ...role }),
+  z.strictObject({ minted: z.literal(true), admin: z.strictObject(role) }),
+])
 
 export type PostgresTarget = z.output<typeof postgresTarget>
 export type PostgresLease = z.output<typeof postgresLease>
+/** What a session is opened with. The types keep an admin's lease from being one. */
+export type RoleLease = Exclude<PostgresLease, { minted: true }>
