@@ -35,8 +35,10 @@ test('kill -9 at any moment: nothing acknowledged is lost, and what is left veri
   const data = join(tempFolder(t), 'data')
   mkdirSync(data)
   const acknowledged: string[] = []
-  for (let round = 0; round < 8; round++)
+  for (let round = 0; round < 8; round++) {
     acknowledged.push(...(await runAndKill(data, round, 20 + ((round * 37) % 90))))
+    assert.deepEqual((await verify(data)).faults, [], `as it stands after round ${round}`)
+  }
   const { audit, key } = await openWorld(data)
   await recoverRecordings({ data, key, now: Date.now(), heads: audit, log: silent })
   await audit.close()

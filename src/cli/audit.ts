@@ -32,7 +32,6 @@ function verify(): Command {
       const report = await verifyData({
         data: options.data,
         key: publicKey(options.key),
-        now: Date.now(),
         ...(options.head === undefined ? {} : { head: readOrStop(options.head) }),
       })
       const text = reportText(report)

@@ -3,7 +3,18 @@
  * private key can rewrite history; whoever holds the public one can show that nobody did.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { keyId, type SealKey } from './seal.ts'
 
@@ -19,17 +30,33 @@ export function openSealKey(data: string): SealKey {
         `${privateFile} is gone, but ${join(data, 'audit')} was sealed with it: restore it, or move the old data away`,
       )
     const pair = generateKeyPairSync('ed25519')
-    writeFileSync(privateFile, pair.privateKey.export({ type: 'pkcs8', format: 'pem' }), {
-      mode: 0o600,
-      flag: 'wx',
-    })
+    writeWhole(
+      folder,
+      'audit.key',
+      pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      0o600,
+    )
   }
   const privateKey = createPrivateKey(readFileSync(privateFile))
   if (privateKey.asymmetricKeyType !== 'ed25519') throw new Error(`${privateFile} is not an Ed25519 key`)
   const publicKey = createPublicKey(privateKey)
   const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString()
-  if (!existsSync(publicFile)) writeFileSync(publicFile, pem, { mode: 0o644, flag: 'wx' })
+  if (!existsSync(publicFile)) writeWhole(folder, 'audit.pub.pem', pem, 0o644)
   return { id: keyId(publicKey), privateKey, publicKey }
+}
+
+/** Under its name it is there as a whole or not at all: half a key, after a crash, would be in the way for ever. */
+function writeWhole(folder: string, name: string, text: string, mode: number): void {
+  const fresh = join(folder, `.${name}.new`)
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants
+  const file = openSync(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode)
+  try {
+    writeFileSync(file, text)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+  renameSync(fresh, join(folder, name))
 }
 
 function hasAudit(data: string): boolean {

@@ -26,7 +26,6 @@ export interface Verifying {
   readonly key: KeyObject
   /** The text of a head.json that was kept elsewhere. */
   readonly head?: string
-  readonly now: number
 }
 
 /** What the parts of a verification add to. */

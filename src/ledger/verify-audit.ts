@@ -28,8 +28,17 @@ const auditFile = /^([a-z][a-z0-9]*)-([1-9][0-9]*)\.jsonl$/
 /** Lines that are no events. */
 const ledgerLines: ReadonlySet<string> = new Set(['seal', 'heads', 'recovered', 'recording.sealed'])
 
-/** Returns the number of events; what recordings the audit knows goes into `known`. */
-export async function verifyAudit(at: Verifying, book: Book, known: Map<string, Known>): Promise<number> {
+/** How far the audit goes. */
+export interface Audited {
+  readonly events: number
+  /** The time of its last line. */
+  readonly until: number
+  /** Every writer stopped in good order: what it does not know by then was never there. */
+  readonly stopped: boolean
+}
+
+/** What recordings the audit knows goes into `known`. */
+export async function verifyAudit(at: Verifying, book: Book, known: Map<string, Known>): Promise<Audited> {
   const folder = join(at.data, 'audit')
   const names = existsSync(folder) ? readdirSync(folder).sort() : []
   const writers = new Map<string, number[]>()
@@ -42,17 +51,18 @@ export async function verifyAudit(at: Verifying, book: Book, known: Map<string, 
   const heads = readHeads(at, names, writers, book)
   if (at.head !== undefined) addHead(heads, at.head, '--head', at, book)
   if (writers.size === 0) book.faults.push({ where: 'audit', what: 'has no files' })
-  let events = 0
-  for (const [writer, numbers] of writers) {
-    events += await verifyWriter(
-      at,
-      writer,
-      numbers.sort((a, b) => a - b),
-      heads,
-      book,
-      known,
+  const chains: Audited[] = []
+  for (const [writer, numbers] of writers)
+    chains.push(
+      await verifyWriter(
+        at,
+        writer,
+        numbers.sort((a, b) => a - b),
+        heads,
+        book,
+        known,
+      ),
     )
-  }
   for (const head of heads) {
     if (!head.seen && !names.includes(head.file.slice('audit/'.length))) {
       book.faults.push({
@@ -61,7 +71,11 @@ export async function verifyAudit(at: Verifying, book: Book, known: Map<string, 
       })
     }
   }
-  return events
+  return {
+    events: chains.reduce((sum, { events }) => sum + events, 0),
+    until: Math.max(0, ...chains.map(({ until }) => until)),
+    stopped: chains.every(({ stopped }) => stopped),
+  }
 }
 
 function readHeads(
@@ -94,19 +108,23 @@ async function verifyWriter(
   heads: Signed[],
   book: Book,
   known: Map<string, Known>,
-): Promise<number> {
+): Promise<Audited> {
   let tip: Tip = genesis
   let former = ''
-  let events = 0
+  let [events, until, stopped] = [0, 0, false]
   for (const [place, n] of numbers.entries()) {
     const file = `audit/${writer}-${n}.jsonl`
     if (n !== place + 1) {
       book.faults.push({ where: `audit/${writer}-${place + 1}.jsonl`, what: 'is missing' })
-      return events
+      return { events, until, stopped }
     }
     const mine = heads.filter(head => head.file === file)
     const visit = (line: Line, at: Tip, number: number): string | undefined => {
-      if (!ledgerLines.has(line.type)) events++
+      until = Date.parse(line.time)
+      if (!ledgerLines.has(line.type)) {
+        events++
+        stopped = line.type === 'gateway.stopped'
+      }
       const strange = learn(line, known, `${file}:${number}`)
       if (strange !== undefined) return strange
       for (const head of mine) {
@@ -122,7 +140,7 @@ async function verifyWriter(
     if (walked.fault !== undefined) {
       const { line, what } = walked.fault
       book.faults.push({ where: line === 0 ? former : `${file}:${line}`, what })
-      return events
+      return { events, until, stopped }
     }
     const last = place === numbers.length - 1
     const end = `${file}:${walked.lines}`
@@ -132,14 +150,14 @@ async function verifyWriter(
         where: end,
         what: `the end is missing: the file stops at seq ${walked.tip.seq}, ${cut.from} has seq ${cut.seq} signed`,
       })
-      return events
+      return { events, until, stopped }
     }
     if (!last && (walked.sealed !== walked.tip.seq || walked.torn > 0 || !walked.whole)) {
       book.faults.push({
         where: end,
         what: 'the end is missing: a file that another follows ends with a seal',
       })
-      return events
+      return { events, until, stopped }
     }
     if (walked.torn > 0 || !walked.whole)
       book.notes.push({ where: end, what: 'is being written, or was torn by a crash' })
@@ -152,7 +170,7 @@ async function verifyWriter(
     tip = walked.tip
     former = end
   }
-  return events
+  return { events, until, stopped }
 }
 
 /** Notes what a line says of recordings. The line may be anybody's: it is looked at before it is believed. */

@@ -1,15 +1,18 @@
 /** Verifies one recording: its chain, its seal, what the audit knows of it, and its casts. */
 import { createHash, type Hash } from 'node:crypto'
-import { createReadStream, existsSync, readdirSync } from 'node:fs'
+import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { genesis } from './chain.ts'
 import type { Book, Verifying } from './report.ts'
-import type { Known } from './verify-audit.ts'
+import type { Audited, Known } from './verify-audit.ts'
 import { type Line, walk } from './walk.ts'
 
 export const castName = /^terminal(?:-[1-9][0-9]*)?\.cast$/
 
-/** A recording is created a moment before the audit speaks of it. */
+/**
+ * A recording is created a moment before the audit speaks of it, and a crash may fall into that moment. It is measured by
+ * the audit's own clock: how long ago the crash was does not matter.
+ */
 const unknownFor = 5000
 
 interface Mark {
@@ -22,7 +25,7 @@ export async function verifyRecording(
   session: string,
   known: Known | undefined,
   book: Book,
-  audited: boolean,
+  audited: Audited | undefined,
 ): Promise<{ readonly sealed: boolean }> {
   const name = `recordings/${session}`
   const file = `${name}/session.jsonl`
@@ -31,11 +34,19 @@ export async function verifyRecording(
     book.faults.push({ where, what })
     return { sealed: true }
   }
-  if (!existsSync(path))
-    return fail(
-      known === undefined ? name : file,
-      known === undefined ? 'is no recording' : `is missing: ${known.where} knows it`,
-    )
+  const noted = (what: string) => {
+    book.notes.push({ where: name, what })
+    return { sealed: false }
+  }
+  const young = (opened: number) =>
+    audited === undefined || (!audited.stopped && audited.until - opened < unknownFor)
+  if (!existsSync(path)) {
+    if (known !== undefined) return fail(file, `is missing: ${known.where} knows it`)
+    // A folder that was just made holds nothing, and nothing but itself can say when that was.
+    const folder = statSync(join(at.data, name))
+    const empty = folder.isDirectory() && readdirSync(join(at.data, name)).length === 0
+    return empty && young(folder.mtimeMs) ? noted('is not a recording yet') : fail(name, 'is no recording')
+  }
 
   // Names before lines: a cast is named by a line before it exists.
   const names = readdirSync(join(at.data, name)).filter(entry => entry !== 'session.jsonl')
@@ -70,10 +81,11 @@ export async function verifyRecording(
   if (known?.closed === true && (walked.tip.seq > known.seq || walked.torn > 0)) {
     return fail(end, `was added after the seal that ${known.where} knows`)
   }
-  const age = at.now - Date.parse(opened)
-  if (known === undefined && audited && !(age < unknownFor))
-    return fail(name, 'is not in the audit: it was put there by others')
-  if (known === undefined) book.notes.push({ where: name, what: 'is not in the audit yet' })
+  if (known === undefined) {
+    if (!young(opened === '' ? statSync(path).mtimeMs : Date.parse(opened)))
+      return fail(name, 'is not in the audit: it was put there by others')
+    noted('is not in the audit yet')
+  }
 
   const sealed = walked.sealed === walked.tip.seq && walked.tip.seq > 0 && closed === 'sealed'
   for (const entry of names) {

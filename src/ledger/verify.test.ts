@@ -221,6 +221,36 @@ test('missing files, files put there and exchanged recordings are found', async 
   assert.match(exchanged, /s_shell|s_sql/)
 })
 
+test('a recording that the audit does not know is none, but for one that was just begun when all stopped', async t => {
+  const data = await day(t)
+  const put = (time: string, events: readonly string[] = []) =>
+    after(data, copy => {
+      const folder = join(copy, 'recordings/s_new')
+      mkdirSync(folder)
+      const open = { seq: 1, time, prev: '0'.repeat(64), type: 'open', session: 's_new' }
+      writeFileSync(join(folder, 'session.jsonl'), `${JSON.stringify(open)}\n`)
+      for (const event of events) writeFileSync(join(copy, 'recordings/s_new', event), '')
+    })
+  assert.equal(await put('2026-01-01T00:00:00.000Z'), 'intact')
+  assert.match(
+    await put('2025-12-31T23:59:00.000Z'),
+    /s_new: is not in the audit: it was put there by others/,
+  )
+  assert.match(await put('2026-01-01T00:00:00.000Z', ['terminal.cast']), /is no file of this recording/)
+  assert.match(
+    await after(data, copy => writeFileSync(join(copy, 'recordings/s_new'), '')),
+    /is no recording/,
+  )
+  const { audit } = await openWorld(data)
+  await audit.decided({ type: 'gateway.stopped' })
+  await audit.close()
+  assert.match(
+    await put('2026-01-01T00:00:00.000Z'),
+    /s_new: is not in the audit: it was put there by others/,
+  )
+  assert.match(await after(data, copy => mkdirSync(join(copy, 'recordings/s_new'))), /is no recording/)
+})
+
 test('what is written behind a sealed recording or a sealed cast is found', async t => {
   const data = await day(t)
   const lines = linesOf(data, recording)

@@ -13,15 +13,15 @@ export async function verifyData(at: Verifying): Promise<Report> {
   // Listed before the audit is read, so that what is listed is in the audit by then.
   const folders = entries(join(at.data, 'recordings'))
   const known = new Map<string, Known>()
-  const events = await verifyAudit(at, book, known)
+  const audit = await verifyAudit(at, book, known)
   // An audit that is broken cannot say which recordings there should be.
-  const audited = book.faults.length === 0
+  const audited = book.faults.length === 0 ? audit : undefined
   let open = 0
   for (const session of [...new Set([...known.keys(), ...folders])].sort()) {
     const found = await verifyRecording(at, session, known.get(session), book, audited)
     if (!found.sealed) open++
   }
-  return { intact: book.faults.length === 0, events, recordings: folders.length, open, ...book }
+  return { intact: book.faults.length === 0, events: audit.events, recordings: folders.length, open, ...book }
 }
 
 function entries(folder: string): string[] {

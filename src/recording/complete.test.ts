@@ -3,6 +3,8 @@ import { isUtf8 } from 'node:buffer'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { json } from '../ledger/text.ts'
+import { parseCast } from './cast.fixture.ts'
+import { castHeader } from './cast.ts'
 import { completion } from './complete.ts'
 
 test('every beginning of an event is completed to an event, by appending alone', () => {
@@ -27,5 +29,18 @@ test('every beginning of an event is completed to an event, by appending alone',
         }
       },
     ),
+  )
+})
+
+test('every beginning of a header is completed to a header', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 8 }), fc.string(), fc.nat(), (title, term, now) => {
+      const whole = Buffer.from(castHeader({ cols: 132, rows: 43, term, title }, now, text => text))
+      for (let length = 1; length <= whole.length; length++) {
+        const torn = whole.subarray(0, length)
+        const { header } = parseCast(Buffer.concat([torn, completion(torn)]))
+        assert.deepEqual(Object.keys(header), ['version', 'width', 'height', 'timestamp', 'title', 'env'])
+      }
+    }),
   )
 })

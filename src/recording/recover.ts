@@ -18,7 +18,7 @@ import {
 import { join } from 'node:path'
 import { genesis, hashLine, type Tip } from '../ledger/chain.ts'
 import type { Heads } from '../ledger/heads.ts'
-import { type Disk, Journal } from '../ledger/journal.ts'
+import { type Disk, Journal, syncFolder } from '../ledger/journal.ts'
 import { readLines } from '../ledger/lines.ts'
 import { recover } from '../ledger/recover.ts'
 import type { Seal, SealKey } from '../ledger/seal.ts'
@@ -45,6 +45,13 @@ export async function recoverRecording(
 ): Promise<{ tip: Tip; seal: Seal } | undefined> {
   const folder = join(at.data, 'recordings', at.session)
   let statements = 0
+  // Casts that lines name; true once a line has said what was in them.
+  const named = new Map<string, boolean>()
+  const noteCast = (said: unknown) => {
+    const { cast, digest } = (said ?? {}) as { cast?: unknown; digest?: unknown }
+    if (typeof cast !== 'string' || !castName.test(cast)) return
+    named.set(cast, named.get(cast) === true || typeof digest === 'string')
+  }
   const recovered = await recover({
     path: join(folder, 'session.jsonl'),
     file: `recordings/${at.session}/session.jsonl`,
@@ -54,22 +61,32 @@ export async function recoverRecording(
     ...(at.disk === undefined ? {} : { disk: at.disk }),
     visit: line => {
       if (line.type === 'statement') statements++
+      if (line.type === 'output') noteCast(line)
+      if (line.type === 'close' && Array.isArray(line['casts'])) line['casts'].forEach(noteCast)
     },
     atRest: ([before, last]) => before === 'close' && last === 'seal',
-    more: async () => [
-      {
-        type: 'close',
-        rest: members({
-          why: at.why,
-          text: at.text,
-          statements,
-          casts: await castsOf(folder, at.now, at.disk),
-        }),
-      },
-    ],
+    more: async () => {
+      await makeMissing(folder, named, at.disk)
+      const casts = await castsOf(folder, at.now, at.disk)
+      return [{ type: 'close', rest: members({ why: at.why, text: at.text, statements, casts }) }]
+    },
   })
   recovered.journal.close()
   return recovered.torn === undefined ? undefined : { tip: recovered.tip, seal: recovered.torn.seal }
+}
+
+/**
+ * A line names a cast before its file exists, and the crash may have fallen between the two: the file is made now. One of
+ * which a line has said what was in it was taken away since; it stays missing, and verify says so.
+ */
+async function makeMissing(
+  folder: string,
+  named: ReadonlyMap<string, boolean>,
+  disk: Disk | undefined,
+): Promise<void> {
+  const missing = [...named].filter(([cast, marked]) => !marked && !existsSync(join(folder, cast)))
+  for (const [cast] of missing) Journal.create(join(folder, cast), disk).close()
+  if (missing.length > 0) await syncFolder(folder)
 }
 
 /** What a cast needs to be one: its header if the crash came before it, the end of its last event. */
