@@ -43,6 +43,9 @@ pgbouncer                          pgbouncer
 /usr/bin/python3                   python3
 py:psycopg                         python3-psycopg
 py:paramiko                        python3-paramiko
+py:requests                        python3-requests
+curl                               curl
+nginx                              nginx-light
 py:pip                             python3-pip
 '
 

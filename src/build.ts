@@ -8,6 +8,7 @@ import type { LiveSessions } from './broker/live.ts'
 import type { Admitted, Broker } from './broker/open.ts'
 import type { LiveSession } from './broker/session.ts'
 import { createSharedSessions } from './broker/shared.ts'
+import { createTokenGrants } from './broker/tokens.ts'
 import type { Config } from './config/config.ts'
 import { Refused } from './denial.ts'
 import type { Grants } from './grant/grants.ts'
@@ -102,6 +103,7 @@ function buildBroker({ config, grants, audit, live, key, clock, log, metrics, ra
     live,
     shared: createSharedSessions(),
     gateway: key.id.slice(0, 16),
+    tokenGrants: createTokenGrants(),
     randomBytes,
     newSessionId: () => newSessionId(clock.now(), randomBytes),
     record: (session, at) =>

@@ -1,14 +1,24 @@
 /**
- * A client at a stream door: handed to its protocol with a {@link Door} behind which the pipeline stands. When the
- * protocol returns, whatever it left open is ended here.
+ * A client at a door: handed to its protocol with a {@link Door} behind which the pipeline stands. When a stream's
+ * protocol returns, whatever it left open is ended here; a request's session goes on for the next request.
  */
 import { endings } from './broker/ending.ts'
 import type { LiveSession } from './broker/session.ts'
 import { Refused, refuse } from './denial.ts'
 import type { House } from './house.ts'
 import { ways } from './pipeline.ts'
-import type { AnyProtocol, Client, Door, DoorKeys, Session, Shown, Upstream } from './protocol/protocol.ts'
+import type {
+  AnyProtocol,
+  Client,
+  Door,
+  DoorKeys,
+  RequestClient,
+  Session,
+  Shown,
+  Upstream,
+} from './protocol/protocol.ts'
 import type { AtDoor } from './steps.ts'
+import type { Source } from './words.ts'
 
 export type StreamClient = Pick<Extract<Client, { kind: 'stream' }>, 'socket' | 'source'>
 
@@ -20,8 +30,17 @@ export async function serveStream(
   keys: DoorKeys,
 ): Promise<void> {
   const opened: LiveSession[] = []
-  const door = createDoor(house, protocol, client, opened)
   const { socket, source } = client
+  const door = createDoor(house, protocol, source, async shown => {
+    const at: AtDoor = { shown, source, protocolName: protocol.name, client: socket }
+    const token = tokenAsked(house, protocol, shown)
+    const entered = await (token === undefined
+      ? ways.door.run(at, house)
+      : ways.token.run({ ...at, ...token }, house))
+    if (entered instanceof Refused) return entered
+    opened.push(entered.session)
+    return entered.session
+  })
   try {
     await protocol.serve({ kind: 'stream', socket, source, keys }, door)
   } catch (error) {
@@ -33,34 +52,63 @@ export async function serveStream(
   }
 }
 
+/** Serves one request at `/c/<connection>/` until it is answered. Never throws for what a client does. */
+export async function serveRequest(house: House, client: RequestClient): Promise<void> {
+  const { source, socket, connection } = client
+  const protocol = requestProtocol(house, connection)
+  if (protocol === undefined) {
+    socket.destroy()
+    return
+  }
+  using holding = new DisposableStack()
+  let over = false
+  // Another grant's request may be on the same connection by the time this one's session ends.
+  const own = { destroy: () => void (over || socket.destroy()) }
+  const door = createDoor(house, protocol, source, async shown => {
+    const at = { shown, source, protocolName: protocol.name, connectionName: connection, client: own }
+    const token = tokenAsked(house, protocol, shown)
+    for (;;) {
+      const entered = await (token === undefined
+        ? ways.request.run(at, house)
+        : ways.tokenRequest.run({ ...at, ...token }, house))
+      if (entered instanceof Refused) return entered
+      const { session } = entered
+      // It was idle for a minute just now: the grant's next one is opened.
+      if (session.ending?.why === 'idle') continue
+      holding.use(session.hold(own))
+      return session
+    }
+  })
+  try {
+    await protocol.serve(client, door)
+  } catch (error) {
+    house.log.error({ err: error, protocol: protocol.name, source }, 'a protocol failed')
+    socket.destroy()
+  } finally {
+    over = true
+  }
+}
+
+/** The connection's; for a name that is none any one of them, whose refusal is that of any bad credential. */
+function requestProtocol(house: House, connection: string): AnyProtocol | undefined {
+  const named = house.protocols.get(house.config().connections.get(connection)?.protocol ?? '')
+  if (named?.requests) return named
+  return [...house.protocols.values()].find(one => one.requests)
+}
+
 function createDoor(
   house: House,
   protocol: AnyProtocol,
-  client: StreamClient,
-  opened: LiveSession[],
+  source: Source,
+  enter: (shown: Shown) => Promise<LiveSession | Refused>,
 ): Door<unknown, Upstream> {
-  const { source, socket } = client
-  const at = (shown: Shown): AtDoor => ({ shown, source, protocolName: protocol.name, client: socket })
-
   async function open(shown: Shown): Promise<Session<unknown, Upstream> | Refused> {
     // Attack 46: whoever guesses is slowed, by address; the grant itself is never locked out.
     if (!house.failures.has(source, house.clock.mono()))
       return refuse('rate_limited', `too many refusals for ${source}`)
-    const name = tokenLogin(house, protocol, shown.user)
-    const way =
-      name !== undefined && shown.how === 'secret'
-        ? ways.token.run(
-            { ...at(shown), authorization: [`Bearer ${shown.secret}`], body: { connection: name } },
-            house,
-          )
-        : ways.door.run(at(shown), house)
-    const entered = await way
-    if (entered instanceof Refused) {
-      house.failures.take(source, house.clock.mono())
-      return entered
-    }
-    opened.push(entered.session)
-    return entered.session
+    const entered = await enter(shown)
+    if (entered instanceof Refused) house.failures.take(source, house.clock.mono())
+    return entered
   }
 
   return {
@@ -84,6 +132,13 @@ function createDoor(
       })
     },
   }
+}
+
+/** What a token that is shown at a door asks for; undefined where it is no token. */
+function tokenAsked(house: House, protocol: AnyProtocol, shown: Shown) {
+  const name = tokenLogin(house, protocol, shown.user)
+  if (name === undefined || shown.how !== 'secret') return undefined
+  return { authorization: [`Bearer ${shown.secret}`], body: { connection: name } }
 }
 
 /** The connection that this user name stands for, where a token may be shown for it. */

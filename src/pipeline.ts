@@ -24,6 +24,11 @@ const decided = from<step.Asked>()
 
 const issued = from<step.Decided>().step(step.askApproval).step(step.issueGrant)
 
+/** Request doors: asked at every request, made once a token and connection. */
+const reused = from<step.Decided>().step(function reuseGrant(at, house) {
+  return step.reuseGrant(at, house, () => issued.run(at, house))
+})
+
 /** Does everything still hold, now and from here? Asked at dial, not at menu time. */
 const confirmed = from<step.Redeemed>().step(step.checkLocks).step(step.confirmRule)
 
@@ -74,4 +79,12 @@ export const ways = {
     .join(issued)
     .join(confirmed)
     .join(opened),
+
+  /** The same at a request door. */
+  tokenRequest: from<step.Asked & step.AtDoor>()
+    .join(decided)
+    .step(step.tokenMayLogin)
+    .join(reused)
+    .join(confirmed)
+    .join(shared),
 }

@@ -2,17 +2,21 @@
  * Opens what `listen` lists, and nothing else: the HTTP port for agents, the people's own where there is one, and a port
  * for each stream protocol. Certificates under `tls: auto` are looked at daily, and made anew before they grow old.
  */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { createApi } from './api/app.ts'
-import { hostsOf } from './api/host.ts'
+import { hostsOf, isForUs } from './api/host.ts'
 import { isLoopback } from './config/address.ts'
 import type { HostPort } from './config/config.ts'
-import { serveStream } from './doors.ts'
+import { serveRequest, serveStream } from './doors.ts'
 import type { House } from './house.ts'
 import { type HttpListening, listenHttp } from './listener/http.ts'
+import { originOf } from './listener/source.ts'
 import { type Listening, listenStream } from './listener/tcp.ts'
 import { loadTls, namesOf, type TlsKeys } from './listener/tls.ts'
-import type { AnyProtocol } from './protocol/protocol.ts'
+import type { AnyProtocol, DoorKeys } from './protocol/protocol.ts'
+import { connectionIn } from './statement/http/target.ts'
 
 export interface Ports {
   /** `http`, `people`, `postgres` ...: where each listens. */
@@ -27,7 +31,11 @@ const STREAMS = { total: 10_000, perSource: 2_000 }
 const REQUESTS = { total: 10_000, perSource: 1_000 }
 const A_DAY = 24 * 3_600_000
 
-export async function openPorts(house: House, first: TlsKeys, hostKey: string): Promise<Ports> {
+export async function openPorts(
+  house: House,
+  first: TlsKeys,
+  keys: Pick<DoorKeys, 'hostKey' | 'ssh'>,
+): Promise<Ports> {
   const { listen } = house.config()
   const open = new Map<string, Listening>()
   const https: HttpListening[] = []
@@ -38,14 +46,46 @@ export async function openPorts(house: House, first: TlsKeys, hostKey: string): 
     at: HostPort,
     serves: { agents: boolean; people: boolean },
   ) => {
-    const api = createApi({ house, hosts: hostsOf(house.config().publicUrl, at), ...serves })
+    const hosts = hostsOf(house.config().publicUrl, at)
+    const api = getRequestListener(createApi({ house, hosts, ...serves }).fetch)
+    /** The connection whose door this request is at. What is not for us (attack 146), the API refuses. */
+    const doorOf = ({ url = '', headers: { host, origin } }: IncomingMessage) =>
+      serves.agents && isForUs(host, origin, hosts) ? connectionIn(url) : undefined
+    const sourceOf = ({ socket }: IncomingMessage) => originOf(socket.remoteAddress)?.source ?? 'gone'
+    const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+      const connection = doorOf(request)
+      if (connection === undefined) return api(request, response)
+      const { socket } = request
+      const client = {
+        kind: 'request',
+        request,
+        response,
+        socket,
+        source: sourceOf(request),
+        connection,
+      } as const
+      return serveRequest(house, client)
+    }
     const listening = await listenHttp({
       at,
       tls,
       insecure: listen.insecure,
       limits: REQUESTS,
       log: house.log,
-      onRequest: getRequestListener(api.fetch),
+      onRequest,
+      onContinue(request, response) {
+        // A door judges before it asks for the body; the API's bodies are small.
+        if (doorOf(request) === undefined) response.writeContinue()
+        return onRequest(request, response)
+      },
+      upgrades: request =>
+        doorOf(request) !== undefined && request.headers.upgrade?.toLowerCase() === 'websocket',
+      onUpgrade(request, socket, head) {
+        const connection = doorOf(request)
+        if (connection === undefined) return void socket.destroy()
+        const source = sourceOf(request)
+        void serveRequest(house, { kind: 'upgrade', request, socket, head, source, connection })
+      },
     })
     https.push(listening)
     open.set(name, listening)
@@ -59,7 +99,7 @@ export async function openPorts(house: House, first: TlsKeys, hostKey: string): 
       onClient: client =>
         serveStream(house, protocol, client, {
           tls: tls.context,
-          hostKey,
+          ...keys,
           plaintext,
           loopback: client.loopback,
         }),

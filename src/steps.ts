@@ -41,6 +41,8 @@ export interface AtDoor {
   readonly source: Source
   /** The door's protocol: a grant of another one is not redeemed here (attack 44). */
   readonly protocolName: string
+  /** The door's connection, where a door is one connection's: `/c/<connection>/`. The same holds for it. */
+  readonly connectionName?: string
   readonly client: { destroy(): void }
 }
 
@@ -176,11 +178,16 @@ function keyOf({ publicKey }: GrantRequest, protocol: AnyProtocol): Uint8Array |
 const digestOf = (body: unknown) => createHash('sha256').update(JSON.stringify(body)).digest('hex')
 
 export function redeemGrant(
-  { shown, protocolName }: AtDoor,
+  { shown, protocolName, connectionName }: AtDoor,
   house: House,
 ): Pick<Redeemed, 'grant' | 'identity' | 'request'> | Refused {
-  const grant = house.grants.redeem(shown, protocolName)
+  const alone = shown.how === 'secret' && shown.user === '' && connectionName !== undefined
+  const grant = alone
+    ? house.grants.redeemPassword(shown.secret, protocolName)
+    : house.grants.redeem(shown, protocolName)
   if (grant instanceof Refused) return grant
+  if (connectionName !== undefined && grant.connection !== connectionName)
+    return refuse('grant_unknown', `${grant.id} is for ${grant.connection}, shown at /c/${connectionName}`)
   return { grant, identity: grant.identity, request: grant.request }
 }
 
@@ -201,6 +208,18 @@ export async function ownGrant(
   }
   // A one-shot has no client of its own to destroy: its request is answered when the session's signal aborts.
   return { grant, request: grant.request, client: { destroy: () => undefined }, protocolName: grant.protocol }
+}
+
+/** Request doors: the grant that this token has made for this connection, or a new one; one session, many requests. */
+export async function reuseGrant(
+  { identity, permit }: { identity: Identity; permit: Permit },
+  house: House,
+  issue: () => Promise<{ grant: Grant } | Refused>,
+): Promise<{ grant: Grant } | Refused> {
+  const key = `${permit.connection.name} ${identity.tokenDigest}`
+  const good = (grant: Grant) => !(house.grants.usable(grant.id) instanceof Refused)
+  const made = await house.broker.tokenGrants.of(key, good, issue)
+  return made instanceof Refused ? new Told(made.denial) : made
 }
 
 /** Joins the grant's session at a request door, or opens it: what is refused there has been told there. */

@@ -1,4 +1,6 @@
 /** A grant as its owner sees it. What the protocol says of itself (endpoint, env, connect) comes from the protocol. */
+import { hostOf } from '../config/address.ts'
+import type { HostPort } from '../config/config.ts'
 import type { House } from '../house.ts'
 import type { Presented } from '../protocol/protocol.ts'
 import type { Grant } from '../words.ts'
@@ -16,7 +18,7 @@ export interface GrantJson {
   ends_by: Grant['endsBy']
   ending?: string
   endpoint?: Presented['endpoint']
-  credential?: { username: string; password?: string }
+  credential?: { username: string; password?: string; certificate?: string }
   env?: Record<string, string>
   connect?: string
 }
@@ -36,8 +38,12 @@ export function answerGrant(grant: Grant, house: House, password?: string): Gran
     ...(grant.ending === undefined ? {} : { ending: grant.ending }),
   }
   if (grant.state !== 'active') return facts
-  const { endpoint, env, connect } = presentGrant(grant, house, password)
-  const credential = { username: grant.id, ...(password === undefined ? {} : { password }) }
+  const { endpoint, env, connect, certificate } = presentGrant(grant, house, password)
+  const credential = {
+    username: grant.id,
+    ...(password === undefined ? {} : { password }),
+    ...(certificate === undefined ? {} : { certificate }),
+  }
   return { ...facts, endpoint, credential, env: { ...env }, connect }
 }
 
@@ -46,11 +52,23 @@ export function presentGrant(grant: Grant, house: House, password?: string): Pre
   const config = house.config()
   const connection = config.connections.get(grant.connection)
   const protocol = house.protocols.get(grant.protocol)
-  const advertised = config.advertise.get(grant.protocol)
+  const { publicUrl } = config
+  const door = protocol?.requests === true ? new URL(`/c/${grant.connection}`, publicUrl) : undefined
+  const advertised = door === undefined ? config.advertise.get(grant.protocol) : hostPortOf(door)
   if (connection === undefined || protocol === undefined || advertised === undefined) {
     throw new TypeError(`an active grant for ${grant.connection}, which is not configured`)
   }
   const { target } = connection
-  const shows = { ...house.shows, ...(password === undefined ? {} : { password }) }
-  return protocol.present({ grant, connection: connection.name, target, advertised, ...shows })
+  const sources = config.rules.find(({ id }) => id === grant.rule)?.when?.source
+  const shows = {
+    ...house.shows,
+    ...(password === undefined ? {} : { password }),
+    ...(sources === undefined ? {} : { sources }),
+  }
+  const url = door === undefined ? {} : { url: door.href }
+  return protocol.present({ grant, connection: connection.name, target, advertised, ...url, ...shows })
+}
+
+function hostPortOf(url: URL): HostPort {
+  return { host: hostOf(url), port: Number(url.port || (url.protocol === 'https:' ? 443 : 80)) }
 }

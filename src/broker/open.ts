@@ -17,6 +17,7 @@ import { takeStaticLease } from './leases/static.ts'
 import type { LiveSessions } from './live.ts'
 import { LiveSession } from './session.ts'
 import type { SharedSessions } from './shared.ts'
+import type { TokenGrants } from './tokens.ts'
 
 /** Reaching a target, handshake and all, takes no longer than this. */
 const DIAL_DEADLINE = 15_000
@@ -26,6 +27,8 @@ export interface Broker {
   readonly clock: Clock
   readonly live: LiveSessions
   readonly shared: SharedSessions
+  /** Grants that tokens have made at request doors, by token and connection. */
+  readonly tokenGrants: TokenGrants
   /** Marks what this gateway leaves in a target: the same as long as its data folder lives. */
   readonly gateway: string
   newSessionId(): string

@@ -49,7 +49,8 @@ export class LiveSession implements Session<unknown, Upstream> {
   #recorder: Recorder | undefined
   #over: Promise<void> | undefined
   #served: () => void = () => undefined
-  #held = 0
+  readonly #held = new Set<Held>()
+  #shared = false
   #idle: NodeJS.Timeout | undefined
   readonly #serving: Promise<void>
 
@@ -104,13 +105,16 @@ export class LiveSession implements Session<unknown, Upstream> {
    * One request of a request door, from its beginning to its answer. The session stays while one runs, and {@link IDLE}
    * after the last (DESIGN.md section 1).
    */
-  hold(): Disposable {
+  hold(client: Held = noClient): Disposable {
     clearTimeout(this.#idle)
-    this.#held += 1
+    this.#shared = true
+    // Its own object: two one-shots have the same client, which is none.
+    const held = { destroy: () => client.destroy() }
+    this.#held.add(held)
     return {
       [Symbol.dispose]: () => {
-        this.#held -= 1
-        if (this.#held > 0) return
+        this.#held.delete(held)
+        if (this.#held.size > 0) return
         if (this.signal.aborted) this.#served()
         else this.#idle = setTimeout(() => void this.end(idle), IDLE).unref()
       },
@@ -135,7 +139,8 @@ export class LiveSession implements Session<unknown, Upstream> {
     const hard = setTimeout(() => this.#destroy(), GRACE)
     try {
       // On a cut the client is still to be told; on a close it has gone, or has said all it wanted.
-      if (ending.how === 'cut') await Promise.race([this.#serving, elapsed(GRACE)])
+      if (ending.how === 'cut' && !(this.#shared && this.#held.size === 0))
+        await Promise.race([this.#serving, elapsed(GRACE)])
       if (this.#upstream !== undefined)
         await Promise.race([this.#upstream[Symbol.asyncDispose](), elapsed(GRACE)])
     } catch {
@@ -156,8 +161,17 @@ export class LiveSession implements Session<unknown, Upstream> {
     if (this.#upstream === undefined) return
     this.#upstream.destroy()
     this.#end.destroyClient()
+    for (const held of this.#held) held.destroy()
   }
 }
+
+/** Whoever waits for the answer to a request. */
+interface Held {
+  destroy(): void
+}
+
+/** A one-shot's answer goes the API's way, as soon as the session's signal aborts. */
+const noClient: Held = { destroy: () => undefined }
 
 /** Unref'd: a goodbye never keeps the process alive. */
 function elapsed(ms: number): Promise<void> {

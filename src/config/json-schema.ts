@@ -11,7 +11,7 @@ type Json = Record<string, unknown>
 export function jsonSchema(protocols: ConfigProtocols): Json {
   // By name, so that the order of the registry changes nothing.
   const each = [...protocols.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
-  const schema = plain(configSchema(each.map(protocol => protocol.name)))
+  const schema = plain(configSchema(each))
   entriesOf(schema, 'connections')['additionalProperties'] = {
     oneOf: each.map(({ name, target, lease, scope }) => ({
       type: 'object',

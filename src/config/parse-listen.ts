@@ -18,9 +18,10 @@ export function parseListen(
   if (parsed === undefined) return undefined
   const { http, people, tls, insecure } = parsed
   const streams = new Map<string, HostPort>()
-  for (const name of protocols.keys()) {
+  for (const [name, { requests }] of protocols) {
+    if (requests === true) continue
     const at = (parsed as Record<string, unknown>)[name] as HostPort | undefined
-    if (at !== undefined && name !== 'http') streams.set(name, at)
+    if (at !== undefined) streams.set(name, at)
   }
   const listen: Listen = { ...(http && { http }), ...(people && { people }), streams, tls, insecure }
   checkListeners(listen, raw, report)

@@ -100,7 +100,7 @@ function parseData(
     report([], 'must be a map with `listen`, `issuers`, `connections` and `rules`')
     return undefined
   }
-  const sections = configSchema(protocols.keys()).shape
+  const sections = configSchema(protocols.values()).shape
   for (const key of Object.keys(data)) {
     if (!Object.hasOwn(sections, key))
       report([key], `unknown key${didYouMean(key, Object.keys(sections))}`, 'key')

@@ -13,6 +13,8 @@ import { rule } from './rule.ts'
 /** What config must know of a protocol; every `Protocol` is one. */
 export interface ConfigProtocol {
   readonly name: string
+  /** Served on the http listener: there is no port of its own to list or to advertise. */
+  readonly requests?: true
   readonly target: z.ZodType
   readonly lease: z.ZodType
   readonly scope: {
@@ -37,8 +39,8 @@ export const connection = z.strictObject({
 
 export const namedScope = z.looseObject({ protocol })
 
-export function configSchema(protocols: Iterable<string>) {
-  const names = [...protocols]
+export function configSchema(protocols: Iterable<ConfigProtocol>) {
+  const names = [...protocols].filter(one => one.requests !== true).map(one => one.name)
   return z.strictObject({
     data: z
       .string()

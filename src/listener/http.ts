@@ -32,7 +32,11 @@ export interface HttpListener {
   readonly deadlines?: Deadlines
   readonly log: Log
   readonly onRequest: RequestListener
+  /** Requests that expect a 100 Continue before they send their body; Node gives it unasked otherwise. */
+  readonly onContinue?: RequestListener
   readonly onUpgrade?: SwitchListener
+  /** Whether a request may ask for it; all others are requests like any other. */
+  readonly upgrades?: (request: IncomingMessage) => boolean
   readonly onConnect?: SwitchListener
 }
 
@@ -60,7 +64,7 @@ export async function listenHttp(options: HttpListener): Promise<HttpListening> 
   const { at, tls, insecure, limits, log } = options
   const deadlines = options.deadlines ?? usual
   const connections = new Connections(limits)
-  const strict = strictly(deadlines)
+  const strict = strictly(deadlines, options.upgrades ?? (() => options.onUpgrade !== undefined))
   const plain = createHttpServer(strict)
   const secure = createHttpsServer({
     ...strict,
@@ -90,8 +94,12 @@ export async function listenHttp(options: HttpListener): Promise<HttpListening> 
   }
 }
 
-function strictly(deadlines: Deadlines): ServerOptions {
+function strictly(
+  deadlines: Deadlines,
+  shouldUpgradeCallback: (request: IncomingMessage) => boolean,
+): ServerOptions {
   return {
+    shouldUpgradeCallback,
     insecureHTTPParser: false,
     maxHeaderSize,
     headersTimeout: deadlines.headers,
@@ -102,11 +110,15 @@ function strictly(deadlines: Deadlines): ServerOptions {
   }
 }
 
-function handle(server: HttpServer | HttpsServer, { onRequest, onUpgrade, onConnect }: HttpListener): void {
+function handle(
+  server: HttpServer | HttpsServer,
+  { onRequest, onContinue, onUpgrade, onConnect }: HttpListener,
+): void {
   server.maxHeadersCount = 100
   server.on('request', onRequest)
   if (onUpgrade !== undefined) server.on('upgrade', onUpgrade)
   if (onConnect !== undefined) server.on('connect', onConnect)
+  if (onContinue !== undefined) server.on('checkContinue', onContinue)
   // Node enforces headersTimeout from a timer that it starts when the server listens; this one is only handed sockets.
   server.emit('listening')
 }

@@ -5,6 +5,7 @@
  * Adding a protocol = adding a folder and one line in `registry.ts` (DESIGN.md section 4).
  */
 
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SecureContext } from 'node:tls'
@@ -17,6 +18,11 @@ import type { Ending, Grant, Narrowed, ScramVerifier, Source } from '../words.ts
 
 export interface Protocol<Target, LeaseRef, Scope, Limit, Up extends Upstream> {
   readonly name: string
+  /**
+   * Its doors are `/c/<connection>/` on the http listener, not a port of its own: clients are of the kinds `request` and
+   * `upgrade`, and all requests of one grant share one session.
+   */
+  readonly requests?: true
   /** `target:` in postern.yaml, strict. `file:` references arrive as absolute paths. */
   readonly target: z.ZodType<Target>
   /** `lease:` in postern.yaml, strict, secrets as SecretRef. */
@@ -128,13 +134,27 @@ export interface Upstream extends AsyncDisposable {
 /** One client at a door. */
 export type Client =
   | { readonly kind: 'stream'; readonly socket: Socket; readonly source: Source; readonly keys: DoorKeys }
-  | { readonly kind: 'upgrade'; readonly socket: Duplex; readonly head: Uint8Array; readonly source: Source }
+  | RequestClient
+
+/** One request at `/c/<connection>/`, or one that asks to become something else (a WebSocket). */
+export type RequestClient = {
+  readonly request: IncomingMessage
+  readonly socket: Duplex
+  readonly source: Source
+  /** As the path names it; whether there is one, only whoever shows its credential learns. */
+  readonly connection: string
+} & (
+  | { readonly kind: 'request'; readonly response: ServerResponse }
+  | { readonly kind: 'upgrade'; readonly head: Uint8Array }
+)
 
 /** What the gateway shows of itself at a stream door. */
 export interface DoorKeys {
   readonly tls: SecureContext
   /** The gateway's own SSH host key, OpenSSH PEM. */
   readonly hostKey: string
+  /** What it shows beside the bare key, and the authority whose certificates open grants. */
+  readonly ssh?: { readonly certificate: () => Uint8Array; readonly authority: Uint8Array }
   /** Plaintext may be taken at this door: loopback, or `insecure: true`. */
   readonly plaintext: boolean
   /** The client reached us over loopback. */
@@ -165,6 +185,7 @@ export interface Proof {
 
 /** What a client showed at a door, after the protocol has verified its form and, for keys, its signature. */
 export type Shown =
+  /** Request doors may be shown a password alone, which names its grant by itself: `user` is empty then. */
   | { readonly how: 'secret'; readonly user: string; readonly secret: string }
   /** A SCRAM exchange that was run against `proof(user).scram` and failed or succeeded; failures are audited too. */
   | {
@@ -194,16 +215,29 @@ export interface Session<Scope, Up> {
   end(ending: Ending): Promise<void>
 }
 
+/** The gateway's own authority for SSH certificates: it signs, and its key leaves it in no form. */
+export interface CertificateAuthority {
+  readonly type: string
+  /** The bare public key as a wire blob. */
+  readonly blob: Uint8Array
+  sign(algorithm: string, covered: Uint8Array): Uint8Array
+}
+
 export interface Presenting<Target> {
   readonly grant: Grant
   readonly connection: string
   readonly target: Target
   readonly advertised: HostPort
+  /** For request doors: `public_url`'s `/c/<connection>`, without a slash at its end. */
+  readonly url?: string
   readonly password?: string
   /** PEM of the CA that signed the gateway's certificate, under `tls: auto`. */
   readonly ca?: string
   /** The gateway's SSH host key as `type base64`. */
   readonly hostKey: string
+  readonly authority?: CertificateAuthority
+  /** Where the rule lets the grant be used from. */
+  readonly sources?: readonly string[]
 }
 
 export interface Presented {
@@ -214,7 +248,11 @@ export interface Presented {
     readonly database?: string
     readonly ca?: string
     readonly host_key?: string
+    /** The authority that certifies the gateway's SSH host key. */
+    readonly host_ca?: string
   }
+  /** For the grant's public key: opens the grant together with the key, and nothing without it. */
+  readonly certificate?: string
   readonly env: Readonly<Record<string, string>>
   readonly connect: string
 }
@@ -243,5 +281,9 @@ export interface AnsweredGrant {
   readonly protocol: string
   readonly endpoint: Presented['endpoint']
   readonly env: Readonly<Record<string, string>>
-  readonly credential: { readonly username: string; readonly password?: string | undefined }
+  readonly credential: {
+    readonly username: string
+    readonly password?: string | undefined
+    readonly certificate?: string | undefined
+  }
 }

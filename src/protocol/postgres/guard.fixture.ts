@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { after } from 'node:test'
 import { createAnalyser } from '../../statement/sql/analyser.ts'
+import type { OwnFunctions } from '../../statement/sql/analysis.ts'
 import { VerdictCache } from '../../statement/sql/cache.ts'
 import type { Narrowed } from '../../words.ts'
 import { createGuard, type PostgresGuard } from './guard.ts'
+import { noFunctions } from './own-functions.ts'
 import { type PostgresScope, postgresScope } from './scope.ts'
 import type { RefusedCase } from './vectors/statements.ts'
 
@@ -16,8 +18,12 @@ export function scopeOf(scope: object): Narrowed<PostgresScope> {
   return postgresScope.schema.parse(scope) as Narrowed<PostgresScope>
 }
 
-export function guardOf(scope: object, cache = new VerdictCache()): PostgresGuard {
-  return createGuard(scopeOf(scope), analyser, cache)
+export function guardOf(
+  scope: object,
+  cache = new VerdictCache(),
+  own: OwnFunctions = noFunctions,
+): PostgresGuard {
+  return createGuard(scopeOf(scope), analyser, cache, own)
 }
 
 export async function allows(guard: PostgresGuard, statements: readonly string[]): Promise<void> {

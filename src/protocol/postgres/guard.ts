@@ -6,12 +6,13 @@ import { createHash } from 'node:crypto'
 import { Refused, refuse } from '../../denial.ts'
 import type { Touch, Verdict } from '../../recording/record.ts'
 import type { SqlAnalyser } from '../../statement/sql/analyser.ts'
-import type { Analysis, Facts, Limits } from '../../statement/sql/analysis.ts'
+import type { Analysis, Facts, Limits, OwnFunctions } from '../../statement/sql/analysis.ts'
 import type { VerdictCache } from '../../statement/sql/cache.ts'
 import { checkCaps } from '../../statement/sql/caps.ts'
 import { withoutLiterals } from '../../statement/sql/literals.ts'
 import type { Narrowed } from '../../words.ts'
 import { against } from './against.ts'
+import { noFunctions } from './own-functions.ts'
 import { type ColumnMask, type PostgresScope, postgresScope } from './scope.ts'
 
 export interface PostgresGuard {
@@ -23,11 +24,12 @@ export function createGuard(
   scope: Narrowed<PostgresScope>,
   analyser: SqlAnalyser,
   cache: VerdictCache,
+  own: OwnFunctions = noFunctions,
 ): PostgresGuard {
-  const digest = digestOf(scope)
+  const digest = digestOf([scope, own])
   const verdicts = cache.under(digest)
   const forms = cache.under(`${digest} without literals`)
-  const limits = limitsOf(scope)
+  const limits = limitsOf(scope, own)
   return {
     judge(sql) {
       const known = verdicts.get(sql)
@@ -87,18 +89,22 @@ function touchesOf(statements: readonly Facts[]): readonly Touch[] {
   return [...touches.values()]
 }
 
-/** The key under which verdicts of equal scopes are shared. */
-function digestOf(scope: PostgresScope): string {
-  return createHash('sha256').update(JSON.stringify(scope)).digest('base64')
+/**
+ * The key under which verdicts are shared: all that a verdict depends on besides the text. So a reload need not empty the
+ * cache: what has another scope has another key, and a session keeps the scope it opened with until it is cut (attack 104).
+ */
+function digestOf(on: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(on)).digest('base64')
 }
 
 /** What the scope says of single columns, by relation. */
-function limitsOf(scope: PostgresScope): Limits {
+function limitsOf(scope: PostgresScope, own: OwnFunctions): Limits {
   const columns = Object.entries(scope.columns).map(([relation, listed]) => [relation, { columns: listed }])
   return {
     masked: byRelation(scope.mask),
     filter: byRelation(scope.mask.filter(mask => mask.filter === true)),
     columns: Object.fromEntries(columns),
+    own,
     catalog: scope.catalog,
   }
 }

@@ -33,8 +33,17 @@ export interface Limits {
   readonly filter: Readonly<Record<string, readonly string[]>>
   /** Relations of which only some columns may be used, read or written. */
   readonly columns: Readonly<Record<string, Listed>>
+  readonly own: OwnFunctions
   /** Names may be looked up in the catalogue. */
   readonly catalog: boolean
+}
+
+/** The database's own functions that are called by what looks like something else. */
+export interface OwnFunctions {
+  /** By `alias.name`, which looks like a column. */
+  readonly rows: readonly string[]
+  /** By a built-in's name. */
+  readonly names: readonly string[]
 }
 
 export interface Listed {

@@ -38,7 +38,9 @@ export function functionName(names: readonly string[], at: Place): string {
   if (names.length > 2) at.refuse(`function ${names.join('.')} is named through a database`)
   if (second !== undefined) return `${first}.${second}`
   const builtIn = vettedFunctions.has(first) || otherFunctions.has(first) || first.startsWith('pg_')
-  return `${builtIn ? 'pg_catalog' : 'public'}.${first}`
+  // The better fit of all on the search_path is called, not the first.
+  const own = at.notes.limits.own.names.includes(first)
+  return `${builtIn && !own ? 'pg_catalog' : 'public'}.${first}`
 }
 
 /** Whether a resolved function is a built-in without side effects. */

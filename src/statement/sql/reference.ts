@@ -4,7 +4,7 @@
  *
  * Without the catalogue a name may mean several things; all that it may mean counts.
  */
-import { otherFunctions, rowFunctions } from './functions.gen.ts'
+import { rowFunctions, vettedFunctions } from './functions.gen.ts'
 import { given, mayBeBarred, refuseColumn, refuseName, refuseStar, refuseWholeRow } from './listed.ts'
 import { functionName, parts } from './names.ts'
 import type { Entry, Place, Tree } from './place.ts'
@@ -58,12 +58,13 @@ function qualified(qualifier: string, column: string | undefined, at: Place): Re
     else if (column !== undefined && !given(entry, column)) refuseColumn(entry, column, at)
   }
   if (column === undefined) return { masked: entries.flatMap(allMasked) }
+  const { own } = at.notes.limits
   for (const entry of entries) {
     if (entry.columns !== undefined) {
       if (!entry.columns.includes(column)) attribute(column, at)
-    } else if (rowFunctions.has(column)) {
+    } else if (rowFunctions.has(column) || own.rows.includes(column)) {
       if (entry.masked.length > 0) return { masked: [], row: entry.relation ?? qualifier }
-      if (otherFunctions.has(column)) attribute(column, at)
+      if (!vettedFunctions.has(column) || own.rows.includes(column)) attribute(column, at)
     }
   }
   const masking = entries.filter(entry => entry.masked.includes(column))
@@ -72,7 +73,8 @@ function qualified(qualifier: string, column: string | undefined, at: Place): Re
 
 /** `(expression).name`, and `alias.name` where alias is a function's: a call of that name, unless it is a column. */
 export function attribute(name: string, at: Place): void {
-  at.touch('call', functionName([name], at))
+  const own = at.notes.limits.own.rows.includes(name)
+  at.touch('call', own ? `public.${name}` : functionName([name], at))
 }
 
 const allMasked = (entry: Entry) => entry.masked.map(column => `${entry.relation}.${column}`)

@@ -1,0 +1,59 @@
+/**
+ * An upstream's headers as the client gets them: without what frames a hop, without cookies and challenges of the
+ * infrastructure (attack 141), without what would rule the gateway's own origin in a browser (attack 146), and without
+ * the lease's values. Pure.
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+import type { FlatHeaders } from './headers.ts'
+import { locationFor, type Place } from './location.ts'
+import type { Secrets } from './scrub.ts'
+
+const dropped = new Set([
+  // hop by hop; trailers are not passed on
+  ...['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authentication-info', 'proxy-connection'],
+  ...['te', 'trailer', 'transfer-encoding', 'upgrade', 'http2-settings', 'alt-svc'],
+  // the infrastructure's session and its challenges are the lease's affair
+  ...['set-cookie', 'set-cookie2', 'www-authenticate', 'authentication-info', 'clear-site-data'],
+  // they would hold for the gateway's origin
+  ...[
+    'strict-transport-security',
+    'public-key-pins',
+    'public-key-pins-report-only',
+    'service-worker-allowed',
+  ],
+  ...['content-security-policy', 'content-security-policy-report-only', 'x-content-type-options', 'refresh'],
+  ...['report-to', 'reporting-endpoints', 'nel', 'origin-agent-cluster', 'speculation-rules', 'sourcemap'],
+  // commands to a web server in front of us
+  ...['x-accel-redirect', 'x-accel-buffering', 'x-accel-charset', 'x-accel-expires', 'x-accel-limit-rate'],
+  ...['x-sendfile', 'x-lighttpd-send-file', 'x-reproxy-url'],
+])
+
+const places = new Set(['location', 'content-location'])
+
+/** What a header may hold on its way to a client; the parser lets no more through, and this does not rely on it. */
+const clean = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/** On every answer at `/c/`: whatever a page from there is, it is nobody on this origin. */
+export const guarding: readonly string[] = [
+  'content-security-policy',
+  'sandbox',
+  'x-content-type-options',
+  'nosniff',
+]
+
+export function answerHeaders(
+  headers: IncomingHttpHeaders,
+  how: { readonly place: Place; readonly secrets: Secrets; readonly keepLength: boolean },
+): FlatHeaders {
+  const out: FlatHeaders = [...guarding]
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || dropped.has(name) || name.startsWith('access-control-')) continue
+    if (name === 'content-length' && !how.keepLength) continue
+    for (const one of Array.isArray(value) ? value : [value]) {
+      const text = places.has(name) ? locationFor(one, how.place) : one
+      if (text === undefined || !clean.test(text)) continue
+      out.push(how.secrets.inText(name), how.secrets.inText(text))
+    }
+  }
+  return out
+}

@@ -1,0 +1,121 @@
+/**
+ * Reaching an API: the address is found and judged, the lease becomes headers or a client certificate. Nothing is sent
+ * before the first request. The only file of this folder that sees a secret.
+ */
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { hostOf } from '../../config/address.ts'
+import { filePath, secretRef } from '../../config/reference.ts'
+import type { Leased } from '../../config/secret.ts'
+import { Refused, refuse } from '../../denial.ts'
+import type { Dialling } from '../protocol.ts'
+import { pinAddress } from './address.ts'
+import { isReserved } from './headers.ts'
+import type { HttpScope } from './scope.ts'
+import { type Credential, HttpUpstream } from './upstream.ts'
+
+const urlForm = 'must be an http:// or https:// URL without credentials, query or fragment'
+
+export const httpUrl = z.string({ error: urlForm }).transform((text, at): URL => {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const bare =
+    url !== undefined &&
+    url.username === '' &&
+    url.password === '' &&
+    !/[?#;\\]|%|\/\//.test(text.replace('://', ''))
+  if (bare && (url.protocol === 'http:' || url.protocol === 'https:')) return url
+  at.addIssue({ code: 'custom', message: urlForm, input: undefined })
+  return z.NEVER
+})
+
+export const target = z.strictObject({
+  url: httpUrl.meta({ description: 'Where the API is; paths of the scope are below it.' }),
+  ca: filePath.optional(),
+  /** The name in the certificate, where it is not the url's. */
+  server_name: z
+    .string()
+    .max(253)
+    .regex(/^[A-Za-z0-9.-]+$/, 'must be a host name')
+    .optional(),
+})
+
+/** A name the gateway may set: none of those that frame a request or that name a hop. */
+const header = z
+  .string()
+  .max(128)
+  .regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header')
+  .refine(
+    name => /^(authorization|cookie)$/i.test(name) || !isReserved(name.toLowerCase()),
+    'this header frames or routes a request, so no lease can be in it',
+  )
+const user = z
+  .string()
+  .min(1)
+  .max(256)
+  .regex(/^[^:\0-\x1f\x7f]+$/, 'must be a user name, which has no colon')
+
+const bearer = z.strictObject({ bearer: secretRef })
+const named = z.strictObject({ header, value: secretRef })
+const basic = z.strictObject({ user, password: secretRef })
+const certificate = z.strictObject({ client_certificate: filePath, client_key: secretRef })
+
+export const lease = z.union([bearer, named, basic, certificate])
+
+export type HttpTarget = z.output<typeof target>
+export type HttpLease = z.output<typeof lease>
+
+export async function dial({
+  target: { url, ca, server_name },
+  lease: taken,
+  signal,
+}: Dialling<HttpTarget, HttpLease, HttpScope>): Promise<HttpUpstream | Refused> {
+  const address = await pinAddress(hostOf(url))
+  if (address instanceof Refused) return address
+  const credential = await credentialOf(taken)
+  if (credential instanceof Refused) return credential
+  const authority = ca === undefined ? undefined : await readFile(ca, 'utf8').catch(() => null)
+  if (authority === null) return refuse('upstream_unreachable', `the CA file ${ca} cannot be read`)
+  if (signal.aborted) return refuse('upstream_unreachable', 'no time left to reach it')
+  return new HttpUpstream({
+    url,
+    address,
+    credential,
+    ...(authority === undefined ? {} : { ca: authority }),
+    ...(server_name === undefined ? {} : { serverName: server_name }),
+  })
+}
+
+async function credentialOf(taken: Leased<HttpLease>): Promise<Credential | Refused> {
+  // The union keeps its forms apart; each has one member that no other has.
+  const held = taken as Partial<
+    Record<'bearer' | 'value' | 'password' | 'client_key', { revealLine(): string }>
+  > &
+    Partial<Record<'header' | 'user' | 'client_certificate', string>>
+  if (held.bearer !== undefined) {
+    const value = held.bearer.revealLine()
+    return inHeader('authorization', `Bearer ${value}`, [value])
+  }
+  if (held.header !== undefined && held.value !== undefined) {
+    const value = held.value.revealLine()
+    return inHeader(held.header.toLowerCase(), value, [value])
+  }
+  if (held.user !== undefined && held.password !== undefined) {
+    const password = held.password.revealLine()
+    const pair = Buffer.from(`${held.user}:${password}`).toString('base64')
+    return inHeader('authorization', `Basic ${pair}`, [password, pair])
+  }
+  if (held.client_certificate !== undefined && held.client_key !== undefined) {
+    const key = held.client_key.revealLine()
+    const cert = await readFile(held.client_certificate, 'utf8').catch(() => undefined)
+    if (cert === undefined) return refuse('upstream_unreachable', 'the client certificate cannot be read')
+    return { headers: [], secrets: [key], certificate: { cert, key } }
+  }
+  return refuse('upstream_unreachable', 'the lease has no form that this protocol knows')
+}
+
+function inHeader(name: string, value: string, secrets: readonly string[]): Credential | Refused {
+  // A newline in a secret file would end the header and begin another.
+  if (!/^[\x20-\x7e\x80-\xff]+$/.test(value))
+    return refuse('upstream_unreachable', `the lease's value for ${name} is no header value`)
+  return { headers: [[name, value]], secrets }
+}

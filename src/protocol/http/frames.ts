@@ -1,0 +1,117 @@
+/**
+ * WebSocket frames of one direction (RFC 6455 section 5) as they pass: checked, capped, their payloads shown to whoever
+ * records or filters them. No extension was negotiated, so a frame is what it says (attack 142). Pure.
+ */
+
+export type From = 'client' | 'server'
+
+/** Told of each piece of a payload, unmasked; answers with what goes on in its place, of the same length. */
+export type OnPayload = (payload: Buffer, last: boolean, opcode: number) => Buffer
+
+/** A message may come in any number of frames; a frame is what servers buffer whole. */
+const longestFrame = 16 * 1024 * 1024
+const longestHeader = 14
+
+export class FrameError extends Error {
+  /** The close code that fits. */
+  readonly code: 1002 | 1009
+  constructor(code: 1002 | 1009, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+export class Frames {
+  readonly #masked: boolean
+  readonly #onPayload: OnPayload
+  readonly #header = Buffer.alloc(longestHeader)
+  #have = 0
+  #left = 0
+  #opcode = 0
+  #fin = true
+  #mask: Buffer | undefined
+  #masking = 0
+
+  constructor(from: From, onPayload: OnPayload) {
+    this.#masked = from === 'client'
+    this.#onPayload = onPayload
+  }
+
+  /** Between two frames: only here may another be put in. */
+  get atBoundary(): boolean {
+    return this.#have === 0 && this.#left === 0
+  }
+
+  /** What goes on. Throws {@link FrameError}. */
+  push(chunk: Buffer): Buffer {
+    const out = Buffer.from(chunk)
+    let at = 0
+    while (at < out.length) at = this.#left > 0 ? this.#payload(out, at) : this.#head(out, at)
+    return out
+  }
+
+  #head(bytes: Buffer, at: number): number {
+    this.#header[this.#have] = bytes[at] ?? 0
+    this.#have += 1
+    if (this.#have >= 2 && this.#have === this.#size()) this.#begin()
+    return at + 1
+  }
+
+  #size(): number {
+    const short = (this.#header[1] ?? 0) & 0x7f
+    return 2 + (short === 126 ? 2 : short === 127 ? 8 : 0) + (this.#masked ? 4 : 0)
+  }
+
+  #begin(): void {
+    const [first = 0, second = 0] = this.#header
+    const short = second & 0x7f
+    const opcode = first & 0x0f
+    if ((first & 0x70) !== 0) throw new FrameError(1002, 'an extension that nobody agreed on')
+    if (![0, 1, 2, 8, 9, 10].includes(opcode)) throw new FrameError(1002, 'an unknown kind of frame')
+    if (((second & 0x80) !== 0) !== this.#masked)
+      throw new FrameError(1002, 'a mask where there must be none, or none')
+    const isControl = opcode >= 8
+    if (isControl && (short > 125 || (first & 0x80) === 0))
+      throw new FrameError(1002, 'a control frame that is not small and whole')
+    const length =
+      short === 126
+        ? this.#header.readUInt16BE(2)
+        : short === 127
+          ? Number(this.#header.readBigUInt64BE(2))
+          : short
+    if (length > longestFrame) throw new FrameError(1009, 'a frame that is too large')
+    this.#mask = this.#masked ? Buffer.from(this.#header.subarray(this.#have - 4, this.#have)) : undefined
+    this.#masking = 0
+    this.#have = 0
+    this.#left = length
+    this.#opcode = opcode
+    this.#fin = (first & 0x80) !== 0
+    if (length === 0) this.#onPayload(Buffer.alloc(0), this.#fin, opcode)
+  }
+
+  #payload(bytes: Buffer, at: number): number {
+    const end = Math.min(bytes.length, at + this.#left)
+    this.#left -= end - at
+    const piece = bytes.subarray(at, end)
+    const mask = this.#mask
+    if (mask === undefined) {
+      this.#onPayload(piece, this.#left === 0 && this.#fin, this.#opcode).copy(piece)
+      return end
+    }
+    const plain = Buffer.allocUnsafe(piece.length)
+    for (let i = 0; i < piece.length; i++) plain[i] = (piece[i] ?? 0) ^ (mask[(this.#masking + i) & 3] ?? 0)
+    this.#masking += piece.length
+    this.#onPayload(plain, this.#left === 0 && this.#fin, this.#opcode)
+    return end
+  }
+}
+
+/** A close frame with a code and a reason; masked with zeros where a client sends it. */
+export function closeFrame(code: number, reason: string, from: From): Buffer {
+  let text = Buffer.from(reason, 'utf8').subarray(0, 123)
+  // Not in the middle of a character.
+  while (text.length > 0 && text.toString('utf8').endsWith('\ufffd')) text = text.subarray(0, -1)
+  const length = 2 + text.length
+  const head = from === 'client' ? [0x88, 0x80 | length, 0, 0, 0, 0] : [0x88, length]
+  return Buffer.concat([Buffer.from([...head, code >> 8, code & 0xff]), text])
+}

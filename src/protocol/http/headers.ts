@@ -1,0 +1,105 @@
+/**
+ * Which of a client's headers go on: those of an allow-list, after everything reserved has been taken out in every
+ * spelling (ATTACKS 136 to 139; GHSA-862h: strip the whole reserved namespace first, then set). Pure.
+ */
+import { inNames } from '../../statement/http/names.ts'
+
+/** Flat, as Node and undici take them: name, value, name, value. */
+export type FlatHeaders = string[]
+
+/** What says how a client likes its answer, or describes its body: goes on unasked. */
+const usual = new Set([
+  'accept',
+  'accept-language',
+  'cache-control',
+  'content-encoding',
+  'content-language',
+  'content-type',
+  'date',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'idempotency-key',
+  'last-event-id',
+  'prefer',
+  'pragma',
+  'range',
+  'traceparent',
+  'tracestate',
+  'user-agent',
+  'x-request-id',
+])
+
+/** Never a client's to set, whatever a scope lists. `_` counts as `-`: servers that make variables of them see one name. */
+const reserved = new Set([
+  // hop by hop, and what frames a message (attacks 134, 137)
+  ...['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
+  ...['content-length', 'expect', 'host', 'http2-settings', 'max-forwards', 'accept-encoding'],
+  // credentials: exactly one arrives, the lease's (attack 138)
+  ...['authorization', 'cookie', 'cookie2', 'dpop'],
+  // what would say who or where the client is (attack 136)
+  ...['forwarded', 'via', 'x-real-ip', 'true-client-ip', 'client-ip', 'x-client-ip', 'x-cluster-client-ip'],
+  // another method or path than the one that was judged (attack 139)
+  ...['x-http-method-override', 'x-http-method', 'x-method-override', 'x-original-method'],
+  ...['x-original-url', 'x-rewrite-url', 'x-original-uri', 'x-original-host', 'x-host', 'x-override-url'],
+  ...['x-sendfile', 'x-url-scheme', 'front-end-https', 'destination'],
+])
+const reservedPrefixes = [
+  'proxy-',
+  'x-forwarded',
+  'x-accel-',
+  'x-postern-',
+  'x-amz-security-',
+  'x-envoy-',
+  'x-internal-',
+  'impersonate-',
+  'x-remote-',
+  'sec-',
+  ':',
+]
+
+export function isReserved(name: string): boolean {
+  const plain = name.replaceAll('_', '-')
+  return reserved.has(plain) || reservedPrefixes.some(prefix => plain.startsWith(prefix))
+}
+
+/**
+ * What of `raw` (Node's rawHeaders) goes on. `listed` is the scope's list; `taken` are names that the lease or the
+ * protocol will set.
+ */
+export function sieve(
+  raw: readonly string[],
+  listed: readonly string[],
+  taken: ReadonlySet<string>,
+): FlatHeaders {
+  const hop = connectionNames(raw)
+  const out: FlatHeaders = []
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = (raw[at] ?? '').toLowerCase()
+    if (!usual.has(name) && !inNames(listed, name)) continue
+    if (isReserved(name) || hop.has(name) || taken.has(name.replaceAll('_', '-'))) continue
+    out.push(name, raw[at + 1] ?? '')
+  }
+  return out
+}
+
+/** The names that a Connection header makes hop by hop: ours to drop, before anything of ours is added. */
+function connectionNames(raw: readonly string[]): ReadonlySet<string> {
+  const names = new Set<string>()
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    if ((raw[at] ?? '').toLowerCase() !== 'connection') continue
+    for (const name of (raw[at + 1] ?? '').split(',')) names.add(name.trim().toLowerCase())
+  }
+  return names
+}
+
+/** All values of one header, in order: Node joins or drops doubles, an upstream may read the other one. */
+export function valuesOf(raw: readonly string[], wanted: string): readonly string[] {
+  const values: string[] = []
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    if ((raw[at] ?? '').toLowerCase() === wanted) values.push(raw[at + 1] ?? '')
+  }
+  return values
+}

@@ -1,0 +1,63 @@
+/**
+ * HTTP: one API as one connection, at `/c/<connection>/` (docs/protocols/http.md). Every request is judged by itself; all
+ * requests of one grant are one session.
+ *
+ * What a protocol on top of HTTP needs is exported here: {@link serveRequests} with a {@link Dialect} of its own,
+ * {@link requestCall}, {@link HttpUpstream} and {@link pinAddress} for its `dial.ts`.
+ */
+import type { Protocol } from '../protocol.ts'
+import { requestCall } from './calls.ts'
+import { dial, type HttpLease, type HttpTarget, httpUrl, lease, target } from './dial.ts'
+import { judgeRequest } from './guard.ts'
+import { curl, present } from './present.ts'
+import { problemOf } from './refuse.ts'
+import { type HttpLimit, type HttpScope, httpScope } from './scope.ts'
+import { type Dialect, serveRequests } from './serve.ts'
+import { HttpUpstream } from './upstream.ts'
+
+/** @public */
+export type { Address } from './address.ts'
+/** @public */
+export { pinAddress } from './address.ts'
+/** @public */
+export type { Head } from './guard.ts'
+/** @public */
+export { type Refusal, refusalOf, statusOf } from './refuse.ts'
+/** @public */
+export type { Filter } from './scrub.ts'
+/** @public */
+export type { Judged, Passing } from './serve.ts'
+/** @public */
+export type { Messages } from './upgrade.ts'
+/** @public */
+export type { Credential } from './upstream.ts'
+/** @public */
+export { type Dialect, HttpUpstream, httpUrl, requestCall, serveRequests }
+
+const dialect: Dialect<HttpScope> = {
+  judge(head, scope) {
+    const verdict = judgeRequest(scope, head)
+    if (!verdict.allow || 'unreadable' in head.target) return { verdict }
+    const { path, query } = head.target
+    const { headers, max_body: maxBody, max_response: maxResponse } = scope
+    return {
+      verdict,
+      passing: { path: query === undefined ? path : `${path}?${query}`, headers, maxBody, maxResponse },
+    }
+  },
+  refuse: problemOf,
+}
+
+export const http: Protocol<HttpTarget, HttpLease, HttpScope, HttpLimit, HttpUpstream> = {
+  name: 'http',
+  requests: true,
+  target,
+  lease,
+  scope: httpScope,
+  verifier: 'sha-256',
+  serve: (client, door) => serveRequests(client, door, dialect),
+  dial,
+  calls: { request: requestCall(dialect) },
+  present,
+  client: curl,
+}

@@ -1,0 +1,30 @@
+/** Answers on a client's own response. */
+import type { ServerResponse } from 'node:http'
+import type { Denial } from '../../denial.ts'
+import type { Sink } from './exchange.ts'
+import type { Refusal } from './refuse.ts'
+
+/** A refusal whole. What of the request was not read is not waited for. */
+export function sendRefusal(response: ServerResponse, refusal: Refusal): void {
+  if (response.headersSent || response.destroyed) return void response.destroy()
+  const { status, headers, body } = refusal
+  const close = response.req.complete ? [] : ['connection', 'close']
+  response.writeHead(status, [...headers, ...close])
+  response.end(response.req.method === 'HEAD' ? undefined : body)
+}
+
+export function responseSink(response: ServerResponse, refusalFor: (denial: Denial) => Refusal): Sink {
+  return {
+    start(status, headers) {
+      // Head, body and end of a small answer come in one turn and leave in one write.
+      response.cork()
+      process.nextTick(() => response.uncork())
+      // Attack 144: an answer before the body has come leaves bytes behind that are no request.
+      response.writeHead(status, response.req.complete ? headers : [...headers, 'connection', 'close'])
+    },
+    write: chunk => response.write(chunk),
+    end: () => void response.end(),
+    refuse: denial => sendRefusal(response, refusalFor(denial)),
+    cut: () => void response.destroy(),
+  }
+}

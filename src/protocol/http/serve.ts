@@ -1,0 +1,165 @@
+/**
+ * One request at a request door, for any protocol that speaks HTTP: its credential, the pipeline, the protocol's verdict,
+ * the record, and only then a byte upstream (invariant 7). What protocols differ in is their {@link Dialect}.
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+import { type Denial, Refused, refuse } from '../../denial.ts'
+import { type Recorder, RecordingLost, type Seq, type Verdict } from '../../recording/record.ts'
+import type { Narrowed } from '../../words.ts'
+import type { Client, Door, RequestClient, Session } from '../protocol.ts'
+import { meter, readSmall, smallBody } from './body.ts'
+import { readCredential } from './credential.ts'
+import { denialOf, lostRecording } from './ending.ts'
+import { Exchange, type Onward } from './exchange.ts'
+import type { Head } from './guard.ts'
+import { readHead } from './head.ts'
+import { type FlatHeaders, sieve } from './headers.ts'
+import { type Refusal, refusalText } from './refuse.ts'
+import { responseSink, sendRefusal } from './respond.ts'
+import type { Filter } from './scrub.ts'
+import { type Messages, upgrade } from './upgrade.ts'
+import type { HttpUpstream } from './upstream.ts'
+
+export interface Dialect<Scope> {
+  judge(head: Head, scope: Narrowed<Scope>): Judged
+  refuse(denial: Denial): Refusal
+}
+
+export interface Judged {
+  readonly verdict: Verdict
+  /** How an allowed request goes on; undefined for a refused one. */
+  readonly passing?: Passing
+}
+
+export interface Passing {
+  /** Path and query as they go on, below the target's url: what was judged. */
+  readonly path: string
+  /** Client headers beside the usual ones. */
+  readonly headers: readonly string[]
+  /** Headers that the protocol sets itself. */
+  readonly set?: FlatHeaders
+  readonly maxBody: number
+  readonly maxResponse: number
+  /** What else must happen to an answer's bytes. */
+  readonly answer?: (status: number, headers: IncomingHttpHeaders) => Filter | undefined
+  /** How a WebSocket's messages are recorded; without it as a digest. */
+  readonly messages?: (recorder: Recorder, of: Seq) => Messages
+}
+
+type Entered<Scope> = Session<Scope, HttpUpstream>
+
+export async function serveRequests<Scope>(
+  client: Client,
+  door: Door<Scope, HttpUpstream>,
+  dialect: Dialect<Scope>,
+): Promise<void> {
+  if (client.kind === 'stream') return void client.socket.destroy()
+  const say = (denial: Denial) => tell(client, dialect.refuse(denial))
+  const shown = readCredential(client.request.rawHeaders, client.connection)
+  if (shown instanceof Refused) {
+    door.note(shown)
+    return say(shown.denial)
+  }
+  const session = await door.enter(shown)
+  if (session instanceof Refused) return say(session.denial)
+  const head = readHead(client.kind, client.request)
+  if (head instanceof Refused) {
+    door.note(head, shown.user)
+    return say(head.denial)
+  }
+  const { verdict, passing } = dialect.judge(head, session.scope)
+  if (!verdict.allow || passing === undefined) {
+    const recorded = record(session, verdict)
+    return say(recorded instanceof Refused || verdict.allow ? lost(session) : verdict.denial)
+  }
+  if (client.kind === 'upgrade') return upgrade(client, session, verdict, passing, dialect)
+  await relay(client, session, head, verdict, passing, dialect)
+}
+
+async function relay<Scope>(
+  client: RequestClient & { kind: 'request' },
+  session: Entered<Scope>,
+  head: Head,
+  verdict: Verdict,
+  passing: Passing,
+  dialect: Dialect<Scope>,
+): Promise<void> {
+  const { request, response } = client
+  const say = (denial: Denial) => sendRefusal(response, dialect.refuse(denial))
+  if (request.headers.expect !== undefined) response.writeContinue()
+  const small = head.length !== undefined && head.length <= smallBody
+  const body = small && head.length > 0 ? await readSmall(request, head.length) : undefined
+  if (body instanceof Refused) return say(body.denial)
+  // Reading took a while, and the grant may be over.
+  if (session.signal.aborted) return say(denialOf(session.signal.reason))
+  const of = record(session, verdict, body)
+  if (of instanceof Refused) return say(lost(session))
+
+  const recorded = small ? undefined : session.recorder.stream(of, { kind: 'digest', what: 'body' })
+  const through =
+    recorded === undefined
+      ? undefined
+      : meter(request, passing.maxBody, session.recorder, recorded, error => exchange.refuse(error.denial))
+  const onward: Onward = {
+    ...onwardOf(client, session, head, passing),
+    body: body ?? through ?? null,
+    length: through === undefined ? undefined : head.length,
+    recorded,
+  }
+  const exchange = new Exchange(
+    session,
+    of,
+    onward,
+    responseSink(response, denial => dialect.refuse(denial)),
+  )
+  response.on('drain', () => exchange.drained())
+  response.once('close', () => response.writableFinished || exchange.abandon())
+  exchange.run()
+  await exchange.over
+}
+
+/** All of an {@link Onward} that does not depend on the body. */
+export function onwardOf<Scope>(
+  { connection }: Pick<RequestClient, 'connection'>,
+  { upstream }: Pick<Entered<Scope>, 'upstream'>,
+  { method, rawHeaders }: Pick<Head, 'method' | 'rawHeaders'>,
+  { path, headers, set = [], maxResponse, answer }: Passing,
+): Omit<Onward, 'body'> {
+  const taken = new Set(upstream.credential.headers.map(([name]) => name.toLowerCase()))
+  for (let at = 0; at < set.length; at += 2) taken.add((set[at] ?? '').toLowerCase())
+  return {
+    method,
+    path,
+    headers: [...sieve(rawHeaders, headers, taken), ...set],
+    maxResponse,
+    door: `/c/${connection}`,
+    ...(answer === undefined ? {} : { answer }),
+  }
+}
+
+/** The record is written when this returns. A recording that is lost ends the session. */
+export function record(
+  session: { readonly recorder: Recorder; end: Session<unknown, HttpUpstream>['end'] },
+  verdict: Verdict,
+  body?: Buffer,
+): Seq | Refused {
+  try {
+    const of = session.recorder.statement(verdict, body)
+    session.recorder.flush()
+    return of
+  } catch (error) {
+    if (!(error instanceof RecordingLost)) throw error
+    const ending = lostRecording(error.why)
+    void session.end(ending)
+    return new Refused(denialOf(ending))
+  }
+}
+
+function lost({ signal }: Pick<Entered<unknown>, 'signal'>): Denial {
+  return signal.aborted ? denialOf(signal.reason) : refuse('internal_error', 'allowed, and no way on').denial
+}
+
+function tell(client: RequestClient, refusal: Refusal): void {
+  if (client.kind === 'request') sendRefusal(client.response, refusal)
+  else client.socket.end(refusalText(refusal))
+}

@@ -1,0 +1,225 @@
+/**
+ * A WebSocket: the handshake passed on without extensions, then frames piped both ways under backpressure, recorded, the
+ * lease's values taken out of what the server sends. At the cut the client gets a close frame 1001 that says why, if
+ * it can be put between two frames, and both sockets end (attack 142).
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+import { performance } from 'node:perf_hooks'
+import type { Duplex } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import { type Denial, Refused, refuse } from '../../denial.ts'
+import type { Recorder, Result, Seq, Verdict } from '../../recording/record.ts'
+import type { Ending } from '../../words.ts'
+import type { RequestClient, Session } from '../protocol.ts'
+import { guarding } from './answer.ts'
+import { denialOf } from './ending.ts'
+import { closeFrame, FrameError, Frames } from './frames.ts'
+import { type FlatHeaders, valuesOf } from './headers.ts'
+import { type Refusal, refusalText } from './refuse.ts'
+import { onwardOf, type Passing, record } from './serve.ts'
+import type { HttpUpstream } from './upstream.ts'
+
+/** Told of payloads, unmasked, in pieces; `last` ends a message. */
+export interface Messages {
+  fromClient(payload: Buffer, last: boolean, opcode: number): void
+  fromServer(payload: Buffer, last: boolean, opcode: number): void
+  end(result: Result): void
+}
+
+type Upgrading = RequestClient & { kind: 'upgrade' }
+type Live = Session<unknown, HttpUpstream>
+
+/** How long a peer may take over the close frame before its socket is destroyed. */
+const goodbye = 200
+
+export async function upgrade(
+  client: Upgrading,
+  session: Live,
+  verdict: Verdict,
+  passing: Passing,
+  dialect: { refuse(denial: Denial): Refusal },
+): Promise<void> {
+  const { request, socket } = client
+  socket.on('error', () => undefined)
+  const say = (denial: Denial) => void socket.end(refusalText(dialect.refuse(denial)))
+  const handshake = handshakeOf(request.rawHeaders)
+  if (handshake instanceof Refused) return say(handshake.denial)
+  const of = record(session, verdict)
+  if (of instanceof Refused) return say(of.denial)
+  const messages = (passing.messages ?? digested)(session.recorder, of)
+  const startedAt = performance.now()
+  const head = { method: 'GET', rawHeaders: request.rawHeaders }
+  const { path, headers } = onwardOf(client, session, head, {
+    ...passing,
+    set: [...(passing.set ?? []), ...handshake],
+  })
+  const opened = await open(session, path, headers, socket)
+  if (opened instanceof Refused) {
+    const { code, detail } = opened.denial
+    messages.end({ error: { code, message: detail } })
+    return say(opened.denial)
+  }
+  const accepted = acceptOf(opened.headers)
+  session.upstream.keep(opened.socket)
+  socket.write(Buffer.from(`HTTP/1.1 101 Switching Protocols\r\n${accepted}\r\n`, 'latin1'))
+  const why = await pipe(client, opened.socket, session, messages)
+  messages.end({ tag: '101', ms: performance.now() - startedAt, ...why })
+}
+
+/** What a record has of a WebSocket unless its protocol knows more. */
+function digested(recorder: Recorder, of: Seq): Messages {
+  const stream = recorder.stream(of, { kind: 'digest', what: 'websocket' })
+  return {
+    fromClient: payload => stream.input(payload),
+    fromServer: payload => stream.output(payload),
+    end: result => stream.end(result),
+  }
+}
+
+/** Key, version and sub-protocols; never an extension: a deflated frame hides what is in it, and may be a bomb. */
+function handshakeOf(rawHeaders: readonly string[]): FlatHeaders | Refused {
+  const [key, another] = valuesOf(rawHeaders, 'sec-websocket-key')
+  const [version] = valuesOf(rawHeaders, 'sec-websocket-version')
+  if (key === undefined || another !== undefined || !/^[A-Za-z0-9+/]{22}==$/.test(key) || version !== '13')
+    return refuse('protocol_violation', 'no WebSocket handshake of version 13')
+  const protocols = valuesOf(rawHeaders, 'sec-websocket-protocol').join(', ')
+  const set = ['sec-websocket-key', key, 'sec-websocket-version', '13']
+  return protocols === '' ? set : [...set, 'sec-websocket-protocol', protocols]
+}
+
+function open(
+  { upstream, signal }: Live,
+  path: string,
+  headers: FlatHeaders,
+  client: Duplex,
+): Promise<{ headers: IncomingHttpHeaders; socket: Duplex } | Refused> {
+  return new Promise(resolve => {
+    let controller: Dispatcher.DispatchController | undefined
+    const give = (refused: Refused) => {
+      // First: the abort is told as an error at once.
+      settle(refused)
+      controller?.abort(new Error(refused.denial.code))
+    }
+    const cut = () => give(new Refused(denialOf(signal.reason as Ending)))
+    const gone = () => give(refuse('request_invalid', 'the client left during the handshake'))
+    const settle = (answer: { headers: IncomingHttpHeaders; socket: Duplex } | Refused) => {
+      signal.removeEventListener('abort', cut)
+      client.removeListener('close', gone)
+      resolve(answer)
+    }
+    signal.addEventListener('abort', cut, { once: true })
+    client.once('close', gone)
+    if (signal.aborted) return cut()
+    upstream.dispatch(
+      {
+        method: 'GET',
+        path: `${upstream.base}${path}`,
+        headers: [...headers, ...upstream.credential.headers.flat()],
+        upgrade: 'websocket',
+      },
+      {
+        onRequestStart(started) {
+          controller = started
+        },
+        onRequestUpgrade(_, status, answered, socket) {
+          if (status === 101 && answered['sec-websocket-extensions'] === undefined)
+            return settle({ headers: answered, socket })
+          socket.destroy()
+          give(refuse('upstream_refused', `an upgrade nobody asked for (${status})`))
+        },
+        onResponseStart(_, status) {
+          if (status < 200) return
+          const say = `the target answered ${status} and opened no WebSocket`
+          give(refuse('upstream_refused', say, { say }))
+        },
+        onResponseError(_, error) {
+          settle(refuse('upstream_unreachable', error.message.slice(0, 500)))
+        },
+      },
+    )
+  })
+}
+
+function acceptOf(headers: IncomingHttpHeaders): string {
+  const lines = ['upgrade: websocket', 'connection: Upgrade']
+  for (let at = 0; at + 1 < guarding.length; at += 2) lines.push(`${guarding[at]}: ${guarding[at + 1]}`)
+  for (const name of ['sec-websocket-accept', 'sec-websocket-protocol']) {
+    const value = headers[name]
+    if (typeof value === 'string' && /^[\x20-\x7e]+$/.test(value)) lines.push(`${name}: ${value}`)
+  }
+  return `${lines.join('\r\n')}\r\n`
+}
+
+/** Resolves when both sockets are done with. */
+function pipe(
+  { socket: near, head }: Upgrading,
+  far: Duplex,
+  { signal, upstream, recorder }: Live,
+  messages: Messages,
+): Promise<Pick<Result, 'error'>> {
+  const scrub = upstream.secrets.filter()
+  const outward = new Frames('client', (payload, last, opcode) => {
+    messages.fromClient(payload, last, opcode)
+    return payload
+  })
+  const homeward = new Frames('server', (payload, last, opcode) => {
+    // Nothing is held over a frame's end: its length is already on its way.
+    const clean = Buffer.concat([scrub.push(payload), scrub.end()])
+    messages.fromServer(clean, last, opcode)
+    return clean
+  })
+  return new Promise(resolve => {
+    let error: Result['error']
+    let isOver = false
+    const finish = () => {
+      signal.removeEventListener('abort', cut)
+      near.destroy()
+      far.destroy()
+      resolve(error === undefined ? {} : { error })
+    }
+    const close = (code: number, reason: string) => {
+      if (isOver) return
+      isOver = true
+      near.pause()
+      far.pause()
+      if (homeward.atBoundary) near.end(closeFrame(code, reason, 'server'))
+      if (outward.atBoundary) far.end(closeFrame(code, reason, 'client'))
+      setTimeout(finish, goodbye)
+    }
+    const cut = () => {
+      const { why, text } = signal.reason as Ending
+      error = { code: why, message: text }
+      close(1001, text)
+    }
+    const through = (frames: Frames, to: Duplex, from: Duplex) => (chunk: Buffer) => {
+      if (isOver) return
+      try {
+        const bytes = frames.push(chunk)
+        if (frames === outward) recorder.flush()
+        if (!to.write(bytes)) from.pause()
+      } catch (thrown) {
+        const code = thrown instanceof FrameError ? thrown.code : 1011
+        const message = thrown instanceof FrameError ? thrown.message : 'the gateway cannot go on'
+        error = { code: 'protocol_violation', message }
+        close(code, message)
+      }
+    }
+    signal.addEventListener('abort', cut, { once: true })
+    for (const [from, to, frames] of [
+      [near, far, outward],
+      [far, near, homeward],
+    ] as const) {
+      from.on('error', () => undefined)
+      from.on('data', through(frames, to, from))
+      to.on('drain', () => from.resume())
+      from.once('end', () => to.end())
+      from.once('close', () => {
+        if (!isOver) finish()
+      })
+    }
+    if (head.length > 0) near.unshift(head)
+    if (signal.aborted) cut()
+    near.resume()
+    far.resume()
+  })
+}

@@ -1,0 +1,265 @@
+/**
+ * The guard against the server's own judgement: random and mutated statements, judged under a scope, and what is let
+ * through is run by a role that has exactly the scope's privileges. Whatever that role is refused for want of a privilege
+ * (42501) is a hole. Short here; `POSTERN_FUZZ=1000000` makes it long, `POSTERN_FUZZ_SEED` has one run again.
+ */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import fc from 'fast-check'
+import pg from 'pg'
+import { type Home, openHome } from '../../../src/demo/home.ts'
+import { startPostgres, type TestOrders, versions } from '../../../test/fixtures/postgres.ts'
+import { VerdictCache } from '../../statement/sql/cache.ts'
+import { catalogueColumns, catalogueRelations } from '../../statement/sql/catalogue.gen.ts'
+import { catalogueByHand } from '../../statement/sql/catalogue-by-hand.ts'
+import { vettedFunctions } from '../../statement/sql/functions.gen.ts'
+import { guardOf } from './guard.fixture.ts'
+import { findOwnFunctions, ownFunctions } from './own-functions.ts'
+import { allowedCatalogue, refusedCatalogue } from './vectors/catalogue.ts'
+import {
+  allowedColumns,
+  allowedColumnWrites,
+  refusedColumns,
+  refusedColumnWrites,
+  refusedStars,
+} from './vectors/columns.ts'
+import { found } from './vectors/found.ts'
+import { statement } from './vectors/grammar.ts'
+import { mutant } from './vectors/mutation.ts'
+import {
+  allowedNew,
+  allowedReads,
+  allowedWrites,
+  refusedAppends,
+  refusedReads,
+  refusedWrites,
+} from './vectors/statements.ts'
+
+const world = `
+  create type evil_type as enum ('a');
+  create table orders (id int primary key, total numeric, email text, customer text);
+  create table order_items (id int primary key, order_id int, name text, email text);
+  create table notes (id int primary key default 7, body text, secret text);
+  create table log (id int, body text);
+  create table secret (id int, body text);
+  create schema hr;
+  create table hr.people (id int, name text);
+  alter table order_items add kind evil_type default 'a';
+  create view open_view as select * from orders;
+  create function safe(int) returns int language sql immutable as 'select $1';
+  create function evil() returns int language sql as 'select 1';
+  create function evil_of(int) returns int language sql as 'select 1';
+  create function evil_item(order_items) returns text language sql as 'select $1.email';
+  create function upper(evil_type) returns text language sql as 'select null';
+  create function evil_any(anyelement, int default 1) returns int language sql as 'select 1';
+  create function evil_equal(text, text) returns bool language sql as 'select true';
+  create operator === (leftarg = text, rightarg = text, function = evil_equal);
+  insert into orders select n, n, 'e' || n, 'c' || n from generate_series(1, 3) n;
+  insert into order_items select n, n, 'i' || n, 'e' || n from generate_series(1, 3) n;
+  insert into notes values (1, 'a', 's'), (2, 'b', 't');
+  revoke all on function evil(), evil_of(int), evil_equal(text, text), upper(evil_type), evil_item(order_items), evil_any(anyelement, int) from public;`
+
+const reads = {
+  tables: ['public.orders', 'public.order_items', 'public.notes'],
+  functions: ['public.safe'],
+  columns: { 'public.orders': ['id', 'total'], 'public.notes': ['id', 'body'] },
+}
+const scopes = {
+  reader: { statements: ['select'], ...reads },
+  writer: {
+    statements: ['select', 'insert', 'update', 'delete', 'merge'],
+    ...reads,
+    write_tables: ['public.notes', 'public.log'],
+  },
+  looker: { statements: ['select'], ...reads, catalog: true },
+}
+const grants = `
+  grant select (id, total) on orders to reader, writer, looker;
+  grant select on order_items to reader, writer, looker;
+  grant select (id, body) on notes to reader, writer, looker;
+  grant insert (id, body), update (id, body), delete on notes to writer;
+  grant insert, update, delete on log to writer;
+  grant execute on all functions in schema pg_catalog, information_schema to owner;`
+
+/** What PUBLIC may do is taken from it, so that it is the scope's privileges and no more that each role has. */
+async function strip(server: TestOrders, database: string): Promise<void> {
+  const { rows } = await server.run(
+    database,
+    `select p.oid::regprocedure::text as signature, p.proname as name, n.nspname as schema from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+     where n.nspname in ('pg_catalog', 'information_schema') and p.prokind <> 'p'`,
+  )
+  const functions = rows as { signature: string; name: string; schema: string }[]
+  const barred = functions.filter(
+    one => !(one.schema === 'pg_catalog' && vettedFunctions.has(one.name)) && !internals.test(one.name),
+  )
+  const named = (some: typeof barred) => some.map(one => one.signature).join(', ')
+  await server.run(database, `revoke execute on function ${named(barred)} from public`)
+  const looks = barred.filter(
+    one =>
+      catalogueByHand.functions.has(`${one.schema}.${one.name}`) ||
+      catalogueByHand.types.has(one.name) ||
+      ofViews.test(one.name),
+  )
+  await server.run(database, `grant execute on function ${named(looks)} to looker`)
+  await server.run(database, `grant execute on function current_setting(text) to public`)
+  const relations = (
+    await server.run(
+      database,
+      `select n.nspname || '.' || c.relname as name, array_agg(a.attname::text) as columns from pg_class c join pg_namespace n on n.oid = c.relnamespace
+       join pg_attribute a on a.attrelid = c.oid where n.nspname in ('pg_catalog', 'information_schema') and c.relkind in ('r', 'v') group by 1`,
+    )
+  ).rows as { name: string; columns: string[] }[]
+  for (const { name, columns } of relations) {
+    const listed = catalogueColumns[name]?.columns.filter(column => columns.includes(column))
+    const what = listed === undefined ? 'select' : `select (${listed.map(one => `"${one}"`).join(', ')})`
+    await server.run(
+      database,
+      `revoke all on ${name} from public${catalogueRelations.has(name) ? `; grant ${what} on ${name} to looker` : ''}`,
+    )
+  }
+}
+
+/** The input and output of types, comparisons and supports of indexes: the server runs them for itself. */
+const internals =
+  /(in|out|recv|send|typmodin|typmodout|analyze)$|^(brin|gin|gist|spg|bt|hash|ts|array|range|multirange)_?/
+/** What the catalogue's own views call, as whoever reads them. */
+const ofViews =
+  /^(pg_sequence_last_value|pg_get_publication_tables|pg_timezone_.*|pg_column_is_updatable|pg_show_.*|pg_indexes_.*|current_setting|pg_sequence_parameters)$/
+
+let home: Home
+const servers = new Map<string, TestOrders>()
+before(async () => {
+  home = await openHome()
+  for (const version of versions) {
+    const server = await startPostgres(home, { version })
+    await server.run('postgres', 'create database privileges; ')
+    await server.run('postgres', 'create role owner')
+    for (const role of Object.keys(scopes))
+      await server.run('postgres', `create role ${role} login password 'p'`)
+    await server.run('privileges', world)
+    await server.run('privileges', grants)
+    await strip(server, 'privileges')
+    servers.set(version, server)
+  }
+})
+after(() => home.close())
+
+const sqlOf = (cases: readonly { sql: string }[]) => cases.map(one => one.sql)
+/** What is permitted thrice, so that what comes of it is often permitted too. */
+const corpus = (allowed: readonly string[], refused: readonly string[]) => [
+  ...allowed,
+  ...allowed,
+  ...allowed,
+  ...refused,
+]
+const corpora = {
+  reader: corpus(
+    [...allowedReads, ...allowedNew, ...allowedColumns],
+    [...refusedColumns, ...refusedStars, ...sqlOf(refusedReads)],
+  ),
+  writer: corpus(
+    [...allowedWrites, ...allowedColumnWrites, ...allowedColumns],
+    [...refusedColumnWrites, ...sqlOf(refusedWrites), ...sqlOf(refusedAppends)],
+  ),
+  looker: corpus([...allowedCatalogue, ...allowedColumns], refusedCatalogue),
+}
+
+async function connect(server: TestOrders, user: string): Promise<pg.Client> {
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    port: server.port,
+    database: 'privileges',
+    user,
+    password: 'p',
+    options: '-c search_path=pg_catalog,public,pg_temp -c statement_timeout=1s -c client_min_messages=error',
+  })
+  await client.connect()
+  return client
+}
+
+/** The server's answer: `ok`, or the code of its error. Nothing is kept of what it did. */
+async function answer(client: pg.Client, sql: string): Promise<{ code: string; message: string }> {
+  const parameters = Math.max(0, ...[...sql.matchAll(/\$(\d{1,2})\b/g)].map(match => Number(match[1])))
+  const bound = parameters > 0 && !/^\s*(prepare|explain\s+prepare)|;|\$[a-z]*\$/i.test(sql)
+  await client.query('begin')
+  try {
+    await client.query(bound ? { text: sql, values: Array(parameters).fill(null) } : sql)
+    return { code: 'ok', message: '' }
+  } catch (error) {
+    if (error instanceof pg.DatabaseError) return { code: error.code ?? '?', message: error.message }
+    return { code: 'client', message: String(error) }
+  } finally {
+    await client.query('rollback; deallocate all')
+  }
+}
+
+const runs = Number(process.env.POSTERN_FUZZ ?? 3_000)
+const seed = process.env.POSTERN_FUZZ_SEED
+
+for (const version of versions) {
+  for (const role of Object.keys(scopes) as (keyof typeof scopes)[]) {
+    test(`PostgreSQL ${version} permits ${role} whatever the guard permits`, {
+      timeout: 24 * 3_600_000,
+    }, async t => {
+      const server = servers.get(version)
+      assert.ok(server)
+      const { rows } = await server.run('privileges', findOwnFunctions)
+      const own = ownFunctions(rows.map(row => [String(row.name), String(row.kind)]))
+      assert.deepEqual(own, { rows: ['evil_any', 'evil_item'], names: ['upper'] })
+      const guard = guardOf(scopes[role], new VerdictCache(), own)
+      const client = await connect(server, role)
+      const counts = { judged: 0, allowed: 0, ran: 0, refusedAndPermitted: 0 }
+      const codes = new Map<string, number>()
+      const kinds = new Set<string>()
+      const tryOne = async (sql: string, also: boolean): Promise<void> => {
+        counts.judged += 1
+        const verdict = await guard.judge(sql)
+        if (!verdict.allow && !also) return
+        const { code, message } = await answer(client, sql)
+        if (!verdict.allow) {
+          if (code === 'ok') counts.refusedAndPermitted += 1
+          return
+        }
+        counts.allowed += 1
+        codes.set(code, (codes.get(code) ?? 0) + 1)
+        kinds.add(verdict.statement.kind)
+        if (code === 'ok') counts.ran += 1
+        assert.notEqual(code, '42501', `a hole: the server says "${message}" to ${sql}`)
+      }
+      for (const sql of new Set([...found, ...corpora[role]])) await tryOne(sql, true)
+      const one = fc.noBias(fc.integer())
+      await fc.assert(
+        fc.asyncProperty(one, async n =>
+          tryOne(role === 'reader' && n % 3 === 0 ? statement(n) : mutant(n, corpora[role]), false),
+        ),
+        { numRuns: runs, endOnFailure: true, ...(seed !== undefined && { seed: Number(seed) }) },
+      )
+      await client.end()
+      const shown = [...codes].sort((a, b) => b[1] - a[1]).map(([code, count]) => `${code} ${count}`)
+      t.diagnostic(
+        `${counts.judged} statements, ${counts.allowed} let through (${counts.ran} ran; ${shown.join(', ')}), ${kinds.size} kinds: ${[...kinds].slice(0, 40).join(', ')}; of the corpus ${counts.refusedAndPermitted} refused that the server would run`,
+      )
+      assert.ok(counts.allowed > 100 && counts.ran > 50, JSON.stringify(counts))
+    })
+  }
+}
+
+test('the test finds a hole where there is one', async () => {
+  const server = servers.get(versions[0] ?? '')
+  assert.ok(server)
+  const client = await connect(server, 'reader')
+  // A guard that was told too much, or not of the database's own functions.
+  for (const [scope, sql] of [
+    [{ ...scopes.reader, columns: {} }, 'select o.email from orders o'],
+    [{ ...scopes.reader, tables: ['public.secret'] }, 'select * from secret'],
+    [{ ...scopes.reader, functions: ['public.evil'] }, 'select evil()'],
+    [scopes.reader, 'select i.evil_item from order_items i'],
+    [scopes.reader, 'select upper(i.kind) from order_items i'],
+    [scopes.reader, 'select s.evil_any from (select 1) s'],
+    [scopes.looker, 'select pg_get_userbyid(10)'],
+  ] as const) {
+    assert.ok((await guardOf(scope).judge(sql)).allow, sql)
+    assert.equal((await answer(client, sql)).code, '42501', sql)
+  }
+  await client.end()
+})
