@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { loadModule, parseSync } from 'libpg-query'
+import { loadModule, parseSync, scanSync } from 'libpg-query'
+import * as columns from '../../protocol/postgres/vectors/columns.ts'
+import { mutant } from '../../protocol/postgres/vectors/mutation.ts'
+import * as statements from '../../protocol/postgres/vectors/statements.ts'
 import { withoutLiterals } from './literals.ts'
 
 await loadModule()
@@ -98,6 +101,81 @@ test('what has the same form has the same tree, but for the values of its consta
       compared += 1
     }),
     { numRuns: 10_000 },
+  )
+  assert.ok(compared > 200, String(compared))
+})
+
+/** The server's own lexer: each token's text, its kind alone where it is a constant. */
+function tokens(sql: string): readonly string[] {
+  return scanSync(sql).tokens.map(({ tokenName, text }) =>
+    /^[IF]CONST$/.test(tokenName) ? 'number' : tokenName === 'SCONST' ? 'string' : text,
+  )
+}
+
+/** The other texts of a form: any literals in the places of its own. */
+function alike(form: string, random: () => string): string {
+  return form.replace(/(?<![\w$.'])0(?![\w.])|''/g, place =>
+    place === '0' ? String(random().length * 7) : `'${random()}'`,
+  )
+}
+
+test('equal forms have equal tokens to the real lexer, whatever the characters', () => {
+  const char = fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom(...[..." '0123456789abeEnNxXuU&$._-/*();,:=<>+\n\t\r[]%^|!"]) },
+    fc.integer({ min: 0, max: 126 }).map(code => String.fromCharCode(code)),
+  )
+  let compared = 0
+  fc.assert(
+    fc.property(fc.string({ unit: char, maxLength: 24 }), text => {
+      const form = withoutLiterals(text)
+      if (form === undefined) return
+      let read: readonly string[]
+      try {
+        read = tokens(text)
+      } catch {
+        return
+      }
+      assert.deepEqual(tokens(form), read, JSON.stringify(text))
+      compared += 1
+    }),
+    { numRuns: Number(process.env.POSTERN_FUZZ ?? 20_000) },
+  )
+  assert.ok(compared > 300, String(compared))
+})
+
+test('every text of a form has the form, and its tree but for constants', () => {
+  const corpus = [
+    ...statements.allowedReads,
+    ...statements.allowedWrites,
+    ...columns.allowedColumns,
+    ...columns.refusedColumnWrites,
+  ]
+  const literals = ['', 'role', 'it', 'secret', 'regclass', '; drop table x', '--', '/*', '$$', '1', 'U&']
+  let compared = 0
+  fc.assert(
+    fc.property(
+      fc.noBias(fc.integer()),
+      fc.array(fc.constantFrom(...literals), { minLength: 1 }),
+      (seed, some) => {
+        const text = mutant(seed, corpus)
+        const form = withoutLiterals(text)
+        if (form === undefined) return
+        let at = 0
+        const other = alike(form, () => some[at++ % some.length] ?? '')
+        assert.equal(withoutLiterals(other), form, `${text}\n${other}`)
+        let kinds: readonly string[]
+        try {
+          kinds = (parseSync(text).stmts ?? []).flatMap(one => Object.keys(one.stmt ?? {}))
+        } catch {
+          return
+        }
+        // The facts of all others say that a literal had a part in them.
+        if (!kinds.every(kind => /^(Select|Insert|Update|Delete|Merge)Stmt$/.test(kind))) return
+        assert.deepEqual(shape(other), shape(text), `${text}\n${other}`)
+        compared += 1
+      },
+    ),
+    { numRuns: Number(process.env.POSTERN_FUZZ ?? 3_000) },
   )
   assert.ok(compared > 200, String(compared))
 })
