@@ -53,6 +53,7 @@ export class Frames {
   #head(bytes: Buffer, at: number): number {
     this.#header[this.#have] = bytes[at] ?? 0
     this.#have += 1
+    if (this.#have === 2) this.#check()
     if (this.#have >= 2 && this.#have === this.#size()) this.#begin()
     return at + 1
   }
@@ -62,7 +63,8 @@ export class Frames {
     return 2 + (short === 126 ? 2 : short === 127 ? 8 : 0) + (this.#masked ? 4 : 0)
   }
 
-  #begin(): void {
+  /** All that the first two bytes say. */
+  #check(): void {
     const [first = 0, second = 0] = this.#header
     const short = second & 0x7f
     const opcode = first & 0x0f
@@ -73,6 +75,11 @@ export class Frames {
     const isControl = opcode >= 8
     if (isControl && (short > 125 || (first & 0x80) === 0))
       throw new FrameError(1002, 'a control frame that is not small and whole')
+  }
+
+  #begin(): void {
+    const [first = 0, second = 0] = this.#header
+    const short = second & 0x7f
     const length =
       short === 126
         ? this.#header.readUInt16BE(2)
@@ -84,9 +91,9 @@ export class Frames {
     this.#masking = 0
     this.#have = 0
     this.#left = length
-    this.#opcode = opcode
+    this.#opcode = first & 0x0f
     this.#fin = (first & 0x80) !== 0
-    if (length === 0) this.#onPayload(Buffer.alloc(0), this.#fin, opcode)
+    if (length === 0) this.#onPayload(Buffer.alloc(0), this.#fin, this.#opcode)
   }
 
   #payload(bytes: Buffer, at: number): number {

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { closeFrame, FrameError, Frames } from './frames.ts'
+
+const server = (payload: Buffer, first = 0x81): Buffer => {
+  const n = payload.length
+  const head = n < 126 ? [first, n] : [first, 126, n >> 8, n & 255]
+  return Buffer.concat([Buffer.from(head), payload])
+}
+const client = (payload: Buffer, mask = [1, 2, 3, 4]): Buffer => {
+  const n = payload.length
+  const head = n < 126 ? [0x82, 0x80 | n] : [0x82, 0xfe, n >> 8, n & 255]
+  const masked = payload.map((byte, i) => byte ^ (mask[i & 3] ?? 0))
+  return Buffer.concat([Buffer.from([...head, ...mask]), masked])
+}
+
+test('frames pass byte by byte as they were, and their payloads are seen unmasked', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 5 }),
+      fc.integer({ min: 1, max: 7 }),
+      (payloads, step) => {
+        for (const [from, make] of [
+          ['server', server],
+          ['client', client],
+        ] as const) {
+          const seen: Buffer[] = []
+          let messages = 0
+          const frames = new Frames(from, (payload, last) => {
+            seen.push(Buffer.from(payload))
+            if (last) messages += 1
+            return payload
+          })
+          const wire = Buffer.concat(payloads.map(payload => make(Buffer.from(payload))))
+          const out: Buffer[] = []
+          for (let at = 0; at < wire.length; at += step) out.push(frames.push(wire.subarray(at, at + step)))
+          assert.deepEqual(Buffer.concat(out), wire)
+          assert.deepEqual(Buffer.concat(seen), Buffer.concat(payloads))
+          assert.equal(messages, payloads.length)
+          assert.ok(frames.atBoundary)
+        }
+      },
+    ),
+  )
+})
+
+test('in the middle of a frame nothing may be put in', () => {
+  const frames = new Frames('server', payload => payload)
+  frames.push(server(Buffer.from('abc')).subarray(0, 3))
+  assert.ok(!frames.atBoundary)
+})
+
+test("what replaces a server's payload goes out in its place", () => {
+  const frames = new Frames('server', payload => Buffer.alloc(payload.length, '*'))
+  assert.equal(
+    frames
+      .push(server(Buffer.from('abc')))
+      .subarray(2)
+      .toString(),
+    '***',
+  )
+})
+
+test('what RFC 6455 forbids, and what is too large, ends it (attack 142)', () => {
+  const code = (from: 'client' | 'server', bytes: number[]): number => {
+    try {
+      new Frames(from, payload => payload).push(Buffer.from(bytes))
+      return 0
+    } catch (error) {
+      return error instanceof FrameError ? error.code : -1
+    }
+  }
+  assert.equal(code('client', [0x81, 0x01, 0x61]), 1002)
+  assert.equal(code('server', [0x81, 0x81, 0, 0, 0, 0, 0x61]), 1002)
+  assert.equal(code('client', [0xc1, 0x80, 0, 0, 0, 0]), 1002)
+  assert.equal(code('client', [0x83, 0x80, 0, 0, 0, 0]), 1002)
+  assert.equal(code('client', [0x09, 0x80, 0, 0, 0, 0]), 1002)
+  assert.equal(code('client', [0x89, 0xfe, 0, 200, 0, 0, 0, 0]), 1002)
+  assert.equal(code('client', [0x82, 0xff, 0, 0, 0, 0, 0x7f, 0, 0, 0, 0, 0, 0, 0]), 1009)
+  assert.equal(code('server', [0x82, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]), 1009)
+  assert.equal(code('client', [0x82, 0x80, 0, 0, 0, 0]), 0)
+})
+
+test('a close frame says why in at most 123 bytes of whole characters', () => {
+  const frame = closeFrame(1001, 'é'.repeat(100), 'server')
+  assert.deepEqual([frame[0], frame[1], frame.readUInt16BE(2)], [0x88, 2 + 122, 1001])
+  assert.equal(frame.subarray(4).toString(), 'é'.repeat(61))
+  assert.deepEqual([...closeFrame(1001, 'x', 'client')], [0x88, 0x83, 0, 0, 0, 0, 0x03, 0xe9, 0x78])
+})
