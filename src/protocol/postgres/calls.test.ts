@@ -226,6 +226,15 @@ test('rows are cut at what was asked and at what the scope allows, and that is s
   assert.deepEqual([many.rows.length, many.row_count, many.truncated], [4321, 4321, false])
 })
 
+test("the scope's max_bytes cuts an answer, and reading stops there", async () => {
+  const session = await sessionFor({ ...reading, max_bytes: 1000 })
+  const few = await answered(session, "select repeat('x', 90) from generate_series(1, 20)")
+  assert.deepEqual([few.rows.length, few.truncated], [9, true])
+  const many = await answered(session, "select repeat('x', 90) from generate_series(1, 500000)")
+  assert.deepEqual([many.rows.length, many.truncated], [9, true])
+  assert.equal(session.recorder.results().at(-1)?.tag, 'SUSPENDED')
+})
+
 test('an answer of more bytes than it may have is cut, one huge row included', async () => {
   const session = await sessionFor(reading)
   const wide = await answered(session, "select repeat('x', 100000) from generate_series(1, 1000)")

@@ -167,11 +167,7 @@ export class ClientTurn implements FrameJudge {
           // Meanwhile the server may have failed, and skips what comes; or have begun a COPY, where no statement may come.
           if (line.copy === 'in') throw new wire.Violation('a statement in the middle of a COPY')
           if (!line.skipping) then(judged)
-          const rest = this.#rest
-          this.#rest = null
-          if (rest !== null) this.#walk(rest)
-          this.#send()
-          this.#read()
+          this.#goOn()
         } catch (error) {
           line.end(endingOf(error))
         }
@@ -179,6 +175,36 @@ export class ClientTurn implements FrameJudge {
       error => line.end(endingOf(error)),
     )
     return false
+  }
+
+  /** A statement was taken. False where the session has had its statements of this second: what follows waits. */
+  paced(): boolean {
+    const { line } = this
+    const wait = line.pace?.take(performance.now()) ?? 0
+    if (wait === 0) return true
+    this.#waiting = true
+    line.client.pause()
+    setTimeout(() => {
+      if (line.over) return
+      this.#waiting = false
+      try {
+        this.#goOn()
+      } catch (error) {
+        line.end(endingOf(error))
+      }
+    }, wait).unref()
+    return false
+  }
+
+  /** With what waited behind a verdict, or for its time. */
+  #goOn(): void {
+    const rest = this.#rest
+    if (!this.#waiting && rest !== null) {
+      this.#rest = null
+      this.#walk(rest)
+    }
+    this.#send()
+    this.#read()
   }
 
   #walk(bytes: Buffer): void {
@@ -205,6 +231,7 @@ export class ClientTurn implements FrameJudge {
       this.#flushed = line.seq
     }
     if (this.#out.length === 0) return
+    line.watch?.sent()
     const bytes = this.#out.length === 1 ? (this.#out[0] as Buffer) : Buffer.concat(this.#out)
     this.#out = []
     if (!line.upstream.send(line.seq, bytes)) {

@@ -11,6 +11,7 @@ import { Owed, type Portal, type Prepared } from './owed.ts'
 import { mayBeParameter } from './parameter-types.ts'
 import { serverError } from './refuse.ts'
 import { FAILING, notUtf8, type RefusedVerdict, record, typedParameter } from './simple.ts'
+import { Given } from './tally.ts'
 import * as wire from './wire.ts'
 
 /** Bytes of a Bind that are read and recorded; the rest passes. */
@@ -103,13 +104,13 @@ export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number)
   line.seq = seq
   prepared.seq ??= seq
   if (portalName !== '') line.renamed++
-  const portal: Portal = { prepared, seq, plan: null, rows: 0, renamed: line.renamed }
+  const portal: Portal = { prepared, seq, plan: null, given: new Given(), renamed: line.renamed }
   const owed = new Owed('bind', seq)
   owed.undo = undoing(line.portals, portalName)
   line.portals.set(portalName, portal)
   send(turn, owed)
   if (line.masking) describeForMask(turn, portal, portalName, at + total)
-  return true
+  return turn.paced()
 }
 
 /** The mask goes by what the server says of the portal, so it is asked before the client can read from it. */

@@ -8,8 +8,10 @@ import type { Ending, Grant, Narrowed } from '../../words.ts'
 import type { PostgresGuard } from './guard.ts'
 import { type Named, Names } from './names.ts'
 import { OwedQueue, type Portal, type Prepared } from './owed.ts'
+import { Pace } from './pace.ts'
 import type { PostgresScope } from './scope.ts'
 import type { PostgresUpstream } from './upstream.ts'
+import { Watch } from './watch.ts'
 import { IDLE } from './wire.ts'
 
 export class Line implements Named {
@@ -35,6 +37,9 @@ export class Line implements Named {
   skipping = false
   copy: 'none' | 'in' | 'failed' = 'none'
   over = false
+  /** Where the scope limits them. */
+  readonly pace: Pace | null
+  readonly watch: Watch | null
 
   constructor(parts: {
     client: Duplex
@@ -56,6 +61,10 @@ export class Line implements Named {
     this.session = parts.session
     this.seq = parts.opened
     this.end = parts.end
+    const { statements_per_second, idle_timeout, transaction_timeout } = parts.scope
+    this.pace = statements_per_second === null ? null : new Pace(statements_per_second, performance.now())
+    this.watch =
+      idle_timeout === null && transaction_timeout === null ? null : new Watch(parts.scope, parts.end)
   }
 
   get masking(): boolean {

@@ -9,6 +9,7 @@ import { performance } from 'node:perf_hooks'
 import type { Seq, Verdict } from '../../recording/record.ts'
 import type { MaskPlan } from './mask.ts'
 import type { Held, Undo } from './names.ts'
+import type { Given } from './tally.ts'
 
 /** A statement that the server holds by name, with the verdict it was let through on. */
 export interface Prepared extends Held {
@@ -25,8 +26,8 @@ export interface Portal {
   readonly seq: Seq
   /** Known once the server has described the portal; null where nothing is masked. */
   plan: MaskPlan | null
-  /** Rows that the server gave for it so far, over all its Executes: `max_rows` counts them all. */
-  rows: number
+  /** Over all its Executes. */
+  readonly given: Given
   /** `Line.renamed` when it was bound. */
   readonly renamed: number
 }

@@ -4,6 +4,7 @@
  */
 import { type Refused, refuse } from '../../denial.ts'
 import type { OneShots } from './one-shot.ts'
+import { isTruncated } from './refuse.ts'
 import type { RowReader } from './reply.ts'
 import { fromText, knownTypeName, toText } from './values.ts'
 import {
@@ -19,6 +20,7 @@ import {
   FLUSH,
   frame,
   int32,
+  NOTICE,
   PARSE,
   READY,
   rowDescription,
@@ -67,8 +69,9 @@ export async function runQuery(shots: OneShots, input: QueryInput): Promise<Quer
   let tag: string | undefined
   let failed: Refused | null = null
   for (;;) {
-    const { type, payload } = await reply.upTo(SUSPENDED, COMMAND_COMPLETE, EMPTY_QUERY, ERROR)
-    if (type === SUSPENDED && answer.wantsMore()) wire.say(execute(answer.next()), frame(FLUSH))
+    const { type, payload } = await reply.upTo(SUSPENDED, COMMAND_COMPLETE, EMPTY_QUERY, ERROR, NOTICE)
+    if (type === NOTICE) answer.noted(payload)
+    else if (type === SUSPENDED && answer.wantsMore()) wire.say(execute(answer.next()), frame(FLUSH))
     else {
       if (type === COMMAND_COMPLETE) tag = payload.toString('latin1', 0, payload.length - 1)
       if (type === ERROR) failed = shots.refusal() ?? refusedBy(payload)
@@ -99,6 +102,7 @@ class Rows implements RowReader {
   fields: readonly Field[] = []
   truncated = false
   #asked = 0
+  #came = 0
   #bytes = 0
 
   constructor(most: number) {
@@ -112,10 +116,15 @@ class Rows implements RowReader {
     return count
   }
 
-  /** Suspended: there may be more. */
+  /** Suspended: there may be more, unless the relay holds rows back: the scope's limit was reached. */
   wantsMore(): boolean {
-    if (this.#asked > this.#most) this.truncated = true
+    if (this.#asked > this.#most || this.#came < this.#asked) this.truncated = true
     return !this.truncated
+  }
+
+  /** The relay says when it has cut a result. */
+  noted(payload: Buffer): void {
+    if (isTruncated(payload)) this.truncated = true
   }
 
   describe(payload: Buffer): void {
@@ -123,6 +132,7 @@ class Rows implements RowReader {
   }
 
   take(payload: Buffer | null): void {
+    this.#came++
     this.#bytes += payload?.length ?? MOST_BYTES
     if (payload === null || this.#bytes > MOST_BYTES || this.rows.length >= this.#most) this.truncated = true
     if (this.truncated || payload === null) return

@@ -4,7 +4,8 @@
  */
 import { type Code, type Denial, denials, sayOf } from '../../denial.ts'
 import type { Ending } from '../../words.ts'
-import { ERROR, NOTICE, report } from './wire.ts'
+import type { PostgresScope } from './scope.ts'
+import { ERROR, errorFields, NOTICE, report } from './wire.ts'
 
 /** Where the record of a refusal is found. */
 export interface Correlation {
@@ -54,19 +55,30 @@ export function serverError(sqlstate: string, message: string): Buffer {
   return report(ERROR, { S: 'ERROR', V: 'ERROR', C: sqlstate, M: message })
 }
 
-export function truncated(limit: number): Buffer {
+const CUT = 'postern: the result was cut'
+
+/** Whether a notice is {@link truncated}'s. */
+export const isTruncated = (payload: Buffer): boolean => errorFields(payload).M?.startsWith(CUT) ?? false
+
+export function truncated({ max_rows, max_bytes }: Pick<PostgresScope, 'max_rows' | 'max_bytes'>): Buffer {
+  const limits = [
+    max_rows === null ? [] : [`max_rows: ${max_rows}`],
+    max_bytes === null ? [] : [`max_bytes: ${max_bytes}`],
+  ]
   return report(NOTICE, {
     S: 'NOTICE',
     V: 'NOTICE',
     C: '01000',
-    M: `postern: the result was cut at ${limit} rows`,
-    H: 'The grant has max_rows; ask for less at a time.',
+    M: `${CUT} (${limits.flat().join(', ')})`,
+    H: 'The grant limits each result; ask for less at a time.',
   })
 }
 
 function sqlstateOf(ending: Ending): string {
   if (ending.why === 'protocol_violation') return '08P01'
   if (ending.why === 'limit_exceeded') return '54000'
+  // What a server says of its own idle_session_timeout.
+  if (ending.why === 'idle') return '57P05'
   if (ending.why === 'upstream_closed' || ending.why === 'upstream_unreachable') return '08006'
   return '57P01'
 }

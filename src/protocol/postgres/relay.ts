@@ -106,6 +106,7 @@ async function run(line: Line, session: PostgresSession, greeted: Client): Promi
     'abort',
     () => {
       line.over = true
+      line.watch?.stop()
       clearTimeout(stuck)
       client.pause()
       const ending = session.signal.reason as Ending

@@ -91,14 +91,12 @@ export class ServerTurn implements FrameJudge {
       throw unexpected(wire.DATA_ROW)
     this.#tally ??= new Tally()
     const tally = this.#tally
-    const before = head.portal === null ? tally.rows : head.portal.rows
-    const limit = this.#line.scope.max_rows
-    if (limit !== null && before >= limit) {
+    const given = head.portal === null ? tally.given : head.portal.given
+    if (!given.takes(total, this.#line.scope)) {
       tally.truncated = true
       this.#drop(at, total)
       return
     }
-    if (head.portal !== null) head.portal.rows++
     tally.rows++
     const plan = this.#planOf(head)
     if (plan === null) {
@@ -118,10 +116,9 @@ export class ServerTurn implements FrameJudge {
   #copyRow(at: number, total: number): void {
     const tally = this.#tally
     if (tally === null) throw unexpected(wire.COPY_DATA)
-    const limit = this.#line.scope.max_rows
     // The two bytes that end a binary COPY are not a row.
     const trailer = tally.binaryCopy && total === 7
-    if (!trailer && limit !== null && tally.rows >= limit) {
+    if (!trailer && !tally.given.takes(total, this.#line.scope)) {
       tally.truncated = true
       this.#drop(at, total)
       return
@@ -228,6 +225,7 @@ export class ServerTurn implements FrameJudge {
     line.transaction = state
     line.owed.shift()
     this.#tally = null
+    if (line.quiet) line.watch?.rests(state !== wire.IDLE)
     // Portals do not outlive their transaction.
     if (state === wire.IDLE && line.quiet && line.portals.size > 0) line.portals.clear()
     return true
@@ -255,14 +253,11 @@ export class ServerTurn implements FrameJudge {
     const line = this.#line
     const tag = bytes.toString('latin1', at + 5, at + total - 1)
     const tally = this.#tally
-    if (tally?.truncated && line.scope.max_rows !== null) {
+    if (tally?.truncated) {
       // The tag says what was sent; the recording holds the server's own.
       const said = /^(SELECT|FETCH|COPY) [0-9]+$/.test(tag) ? tag.replace(/[0-9]+$/, String(tally.rows)) : tag
-      this.#replace(
-        at,
-        total,
-        Buffer.concat([truncated(line.scope.max_rows), wire.frame(wire.COMMAND_COMPLETE, `${said}\0`)]),
-      )
+      const told = [truncated(line.scope), wire.frame(wire.COMMAND_COMPLETE, `${said}\0`)]
+      this.#replace(at, total, Buffer.concat(told))
     }
     return this.#ended(head, { tag })
   }

@@ -58,15 +58,18 @@ export function query(turn: ClientTurn, bytes: Buffer, at: number, total: number
         allow(turn, judged)
         turn.insert(bytes.subarray(at, end + 1))
       }
+      turn.paced()
     })
   }
-  return verdict.allow ? allow(turn, verdict) : refuseQuery(turn, at, total, verdict)
+  if (verdict.allow) allow(turn, verdict)
+  else refuseQuery(turn, at, total, verdict)
+  return turn.paced()
 }
 
 export const functionCall = (turn: ClientTurn, at: number, total: number): boolean =>
   refuseQuery(turn, at, total, fastPath)
 
-function allow({ line }: ClientTurn, verdict: Verdict): true {
+function allow({ line }: ClientTurn, verdict: Verdict): void {
   line.seq = line.recorder.statement(verdict)
   const owed = new Owed('query', line.seq)
   // A simple query drops the unnamed statement and portal, whatever becomes of it; unless it is skipped.
@@ -75,7 +78,6 @@ function allow({ line }: ClientTurn, verdict: Verdict): true {
   ranInSql(line, verdict.statement.kind)
   line.owed.push(owed)
   line.unsynced = false
-  return true
 }
 
 function refuseQuery(turn: ClientTurn, at: number, total: number, verdict: RefusedVerdict): true {

@@ -2,10 +2,29 @@
 import { createHash, hash } from 'node:crypto'
 import type { Result } from '../../recording/record.ts'
 import type { MaskPlan } from './mask.ts'
+import type { PostgresScope } from './scope.ts'
+
+/** What a client was given of one result so far, held against the scope's limits. */
+export class Given {
+  rows = 0
+  bytes = 0
+  #full = false
+
+  /** Whether one more row of so many bytes may be given. After the first that may not, none may. */
+  takes(bytes: number, { max_rows, max_bytes }: Pick<PostgresScope, 'max_rows' | 'max_bytes'>): boolean {
+    if (max_rows !== null && this.rows >= max_rows) this.#full = true
+    if (max_bytes !== null && this.bytes + bytes > max_bytes) this.#full = true
+    if (this.#full) return false
+    this.rows++
+    this.bytes += bytes
+    return true
+  }
+}
 
 export class Tally {
   /** Rows that were relayed. */
   rows = 0
+  readonly given = new Given()
   bytes = 0
   truncated = false
   binaryCopy = false
