@@ -46,6 +46,7 @@ py:paramiko                        python3-paramiko
 py:requests                        python3-requests
 curl                               curl
 nginx                              nginx-light
+wrk                                wrk
 py:pip                             python3-pip
 '
 
@@ -71,9 +72,10 @@ system_packages() {
   apt-get install -y -q --no-install-recommends $missing >/dev/null
 }
 
-# Python packages that Debian does not have, or too old: an SSH client and server that know ML-KEM, and an auditor.
+# Python packages that Debian does not have, or too old: an SSH client and server that know ML-KEM, and an auditor;
+# PostgreSQL's drivers, psycopg's with the libpq of PostgreSQL 18 in it.
 python_packages() {
-  wanted='asyncssh==2.24.1 ssh-audit==3.9.0'
+  wanted='asyncssh==2.24.1 ssh-audit==3.9.0 psycopg[binary]==3.3.9 asyncpg==0.32.0 sqlalchemy==2.1.9'
   [ "$(cat "$cache/python.is" 2>/dev/null)" = "$wanted" ] && return
   there py:pip || return 0
   echo "setup: pip install $wanted, into $cache/python"
@@ -86,8 +88,26 @@ python_packages() {
   fi
 }
 
+# Database clients in languages that a machine may have or not; what cannot be built is a test that is skipped.
+database_clients() {
+  from=test/e2e/postgres-matrix
+  build pgx go "$from/go" go build -C "$from/go" -o "$PWD/$cache/pgx" .
+  build jdbc mvn "$from/java/pom.xml" mvn -q -f "$from/java/pom.xml" dependency:copy-dependencies "-DoutputDirectory=$PWD/$cache/jdbc"
+  build rust cargo "$from/rust" cargo build -q --locked --manifest-path "$from/rust/Cargo.toml" --target-dir "$cache/rust"
+}
+
+# build NAME PROGRAM SOURCES COMMAND...: once, until the sources change; ten minutes at most.
+build() {
+  name=$1 program=$2 sources=$3; shift 3
+  command -v "$program" >/dev/null || return 0
+  sum=$(find "$sources" -type f | sort | xargs cat | cksum)
+  [ "$(cat "$cache/$name.is" 2>/dev/null)" = "$sum" ] && return
+  echo "setup: $*"
+  if timeout 600 "$@"; then echo "$sum" > "$cache/$name.is"; else echo "setup: not built, so its tests are skipped: $name"; fi
+}
+
 case "${1:-}" in
   npm) npm_packages ;;
-  system) system_packages; python_packages ;;
+  system) system_packages; python_packages; database_clients ;;
   *) echo "usage: setup.sh npm | system" >&2; exit 64 ;;
 esac

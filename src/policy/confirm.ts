@@ -62,16 +62,27 @@ export function confirm(
   }
 }
 
+/**
+ * What a rule gives in full: asked for every request of a grant, and the same as long as scope, rule and connection are
+ * the same objects. They never change, and a reload makes new ones.
+ */
+const given = new WeakMap<object, WeakMap<Rule, Connection>>()
+
 function lessScope(
   grant: Grant,
   rule: Rule,
   connection: Connection,
   protocol: AnyProtocol,
 ): Refused | undefined {
+  const scope: object = grant.scope
+  if (given.get(scope)?.get(rule) === connection) return undefined
   const today = narrow(rule, connection, protocol, grant.request.scope)
   if (today instanceof Refused) return gone(grant, today.denial.detail)
   const kept: unknown = protocol.scope.meet(grant.scope, today.scope)
-  if (same(kept, grant.scope)) return undefined
+  if (same(kept, grant.scope)) {
+    given.set(scope, (given.get(scope) ?? new WeakMap<Rule, Connection>()).set(rule, connection))
+    return undefined
+  }
   return gone(
     grant,
     `rule ${rule.id} now gives only ${protocol.scope.words(kept)}; the grant has ${protocol.scope.words(grant.scope)}`,

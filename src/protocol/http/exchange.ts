@@ -132,7 +132,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#filter = own === undefined ? scrub : inTurn(scrub, own)
     this.#status = status
     const place = {
-      at: new URL(upstream.base + path, upstream.url),
+      at: upstream.base + path,
       target: upstream.url,
       base: upstream.base,
       door,

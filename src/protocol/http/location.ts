@@ -4,8 +4,8 @@
  */
 
 export interface Place {
-  /** The request's own URL upstream, against which a relative one is read. */
-  readonly at: URL
+  /** The request's own path upstream, against which a relative one is read. */
+  readonly at: string
   /** The target's url, and its path without a slash at the end. */
   readonly target: URL
   readonly base: string
@@ -14,8 +14,9 @@ export interface Place {
 }
 
 export function locationFor(value: string, { at, target, base, door }: Place): string | undefined {
-  if (!URL.canParse(value, at)) return undefined
-  const url = new URL(value, at)
+  const own = new URL(at, target)
+  if (!URL.canParse(value, own)) return undefined
+  const url = new URL(value, own)
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return undefined
   url.username = ''
   url.password = ''
