@@ -16,6 +16,7 @@ import { openSealKey } from './ledger/keys.ts'
 import { loadTls, namesOf } from './listener/tls.ts'
 import { openPorts } from './ports.ts'
 import type { AnyProtocol } from './protocol/protocol.ts'
+import { hostCertificates, loadAuthority } from './protocol/ssh/authority.ts'
 import { loadHostKey } from './protocol/ssh/hostkey.ts'
 import { recoverRecordings } from './recording/recover.ts'
 import { createReload } from './reload.ts'
@@ -74,9 +75,19 @@ export async function startGateway({ file, protocols, log }: GatewayOptions): Pr
 
   const draining = new AbortController()
   const hostKey = await loadHostKey(data)
+  const authority = await loadAuthority(data)
+  const ssh = {
+    authority: authority.blob,
+    certificate: hostCertificates({
+      hostKey: hostKey.public,
+      authority,
+      host: () => config.advertise.get('ssh')?.host,
+      now: () => clock.now(),
+    }),
+  }
   const tls = await loadTls(config.listen.tls, data, namesOf(config), clock.now())
   const metrics = createMetrics()
-  const shows = { hostKey: hostKey.public, ...(tls.ca === undefined ? {} : { ca: tls.ca }) }
+  const shows = { hostKey: hostKey.public, authority, ...(tls.ca === undefined ? {} : { ca: tls.ca }) }
   const house = buildHouse({
     config: () => config,
     protocols,
@@ -98,7 +109,7 @@ export async function startGateway({ file, protocols, log }: GatewayOptions): Pr
     facts: { rules: config.rules.length, connections: config.connections.size },
   })
   await audit.decided({ type: 'gateway.started', facts: { version: house.version } })
-  const ports = await openPorts(house, tls, hostKey.private)
+  const ports = await openPorts(house, tls, { hostKey: hostKey.private, ssh })
   opened.use(
     startSweep({
       connections: () => config.connections.values(),

@@ -7,7 +7,7 @@ import type { Refused } from './denial.ts'
 import type { Grants } from './grant/grants.ts'
 import type { Verifier } from './identity/verify.ts'
 import type { Policy } from './policy/permit.ts'
-import type { AnyProtocol } from './protocol/protocol.ts'
+import type { AnyProtocol, CertificateAuthority } from './protocol/protocol.ts'
 import type { Log } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import type { Clock, Identity } from './words.ts'
@@ -39,7 +39,11 @@ export interface House {
   /** API requests by owner: `limits.requests_per_second`. */
   requests(): Rate
   /** What clients are told of us: the CA under `tls: auto`, and the SSH host key. */
-  readonly shows: { readonly ca?: string; readonly hostKey: string }
+  readonly shows: {
+    readonly ca?: string
+    readonly hostKey: string
+    readonly authority: CertificateAuthority
+  }
   /** URL of the protected resource's metadata (RFC 9728). */
   readonly metadata: URL
   /** Aborts when the gateway drains. */

@@ -11,6 +11,7 @@ import { approvals } from './approvals.ts'
 import { calls } from './calls.ts'
 import { health } from './health.ts'
 import { isForUs } from './host.ts'
+import { knownHosts } from './known-hosts.ts'
 import { locks } from './locks.ts'
 import { metadata } from './metadata.ts'
 import { people } from './people.ts'
@@ -59,6 +60,7 @@ export function createApi({ house, hosts, ...serves }: ApiOptions): Router {
     }),
   )
   app.route('/', metadata(house))
+  app.route('/', knownHosts(house))
   if (serves.agents) {
     app.route('/', agents(house))
     app.route('/', calls(house))

@@ -57,6 +57,7 @@ const Endpoint = z.object({
   database: z.string().optional(),
   ca: z.string().optional(),
   host_key: z.string().optional(),
+  host_ca: z.string().optional(),
 })
 
 export const Credential = z
@@ -77,7 +78,16 @@ export const GrantAnswer = z
     ends_by: z.enum(['token', 'rule', 'request']),
     ending: z.string().optional(),
     endpoint: Endpoint.optional(),
-    credential: z.object({ username: z.string(), password: z.string().optional() }).optional(),
+    credential: z
+      .object({
+        username: z.string(),
+        password: z.string().optional(),
+        certificate: z
+          .string()
+          .optional()
+          .openapi({ description: 'An OpenSSH certificate for `public_key`' }),
+      })
+      .optional(),
     env: z.record(z.string(), z.string()).optional(),
     connect: z.string().optional(),
   })

@@ -6,15 +6,8 @@
  * refused; the validity is a half-open interval in seconds.
  */
 import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
-import {
-  isSignedBy,
-  keyOf,
-  keyTypes,
-  type PublicKey,
-  publicKeyOf,
-  type Signer,
-  signatures,
-} from './signature.ts'
+import type { CertificateAuthority } from '../protocol.ts'
+import { isSignedBy, keyOf, keyTypes, type PublicKey, publicKeyOf, signatures } from './signature.ts'
 
 const suffix = '-cert-v01@openssh.com'
 /** Longest that is read: generous for what anybody issues. */
@@ -69,7 +62,7 @@ export function plainAlgorithm(algorithm: string): string | undefined {
   return algorithm.endsWith(suffix) ? algorithm.slice(0, -suffix.length) : undefined
 }
 
-export function issue(text: CertificateText, authority: Signer, nonce: Uint8Array): Buffer {
+export function issue(text: CertificateText, authority: CertificateAuthority, nonce: Uint8Array): Buffer {
   const key = new Reader(text.keyBlob)
   const type = key.bytes().toString('latin1')
   const principals = text.principals.map(name => {

@@ -10,7 +10,8 @@ import { timingSafeEqual } from 'node:crypto'
 import { type Code, denials, Refused, refuse, sayOf } from '../../denial.ts'
 import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
 import type { Door, Session, Shown } from '../protocol.ts'
-
+import { certified } from './authority.ts'
+import { certificateAlgorithms, plainAlgorithm } from './certificate.ts'
 import { disconnectReason, msg } from './messages.ts'
 import type { SshScope } from './scope.ts'
 import { isSignedBy, keyTypes, publicKeyOf, signatures } from './signature.ts'
@@ -24,13 +25,26 @@ const tries = 10
 const maxUserBytes = 255
 /** A token shown as a password may be long (DESIGN.md section 6), a password never is. */
 const maxSecretBytes = 16_384
-const methods = 'publickey,password'
+const methods = 'publickey,keyboard-interactive,password'
+/** As much of a typed or askpass password as OpenSSH's client sends: what is longer arrives cut, just as long as this. */
+const cutBytes = 1023
 const signatureAlgorithms = keyTypes.flatMap(signatures)
+const keyAlgorithms = [...signatureAlgorithms, ...keyTypes.flatMap(certificateAlgorithms)]
+
+export interface GreetingAt {
+  readonly wire: Wire
+  readonly door: Door<SshScope, SshUpstream>
+  readonly source: string
+  /** Whose certificates open grants: a bare key. */
+  readonly authority: Uint8Array | undefined
+  readonly now: () => number
+}
 
 /** One request at a time: what arrives while the door thinks waits here, at most this many. */
 const maxWaiting = 4
 
 export class Greeting {
+  readonly #at: GreetingAt
   readonly #wire: Wire
   readonly #door: Door<SshScope, SshUpstream>
   readonly #entered: (session: SshSession | undefined) => void
@@ -40,12 +54,15 @@ export class Greeting {
   #busy = false
   #over = false
   #inside = false
+  /** The one question has been asked and not been answered yet. */
+  #asking = false
   readonly #waiting: Buffer[] = []
 
   /** `entered` is called in the turn in which success is told; without a session where the client left while the door thought. */
-  constructor(wire: Wire, door: Door<SshScope, SshUpstream>, entered: (session?: SshSession) => void) {
-    this.#wire = wire
-    this.#door = door
+  constructor(at: GreetingAt, entered: (session?: SshSession) => void) {
+    this.#at = at
+    this.#wire = at.wire
+    this.#door = at.door
     this.#entered = entered
   }
 
@@ -69,7 +86,7 @@ export class Greeting {
       this.#wire.send(message(msg.serviceAccept, 'ssh-userauth'))
       return
     }
-    if (type !== msg.userauthRequest || this.#services === 0)
+    if ((type !== msg.userauthRequest && type !== msg.userauthInfoResponse) || this.#services === 0)
       throw new Malformed(`message ${type} before authentication`)
     if (this.#waiting.length >= maxWaiting) throw new Malformed('too many authentication requests at once')
     this.#waiting.push(Buffer.from(payload))
@@ -90,6 +107,12 @@ export class Greeting {
   }
 
   async #request(payload: Buffer): Promise<void> {
+    if (payload[0] === msg.userauthInfoResponse) {
+      await this.#enter(this.#answered(payload))
+      return
+    }
+    // Whoever asks for another method has given up the one before.
+    this.#asking = false
     const fields = new Reader(payload, 1)
     const user = fields.text()
     const service = fields.text()
@@ -110,9 +133,17 @@ export class Greeting {
       this.#fail(method === 'none')
       return
     }
+    await this.#enter(shown)
+  }
+
+  async #enter(shown: Shown | 'failed'): Promise<void> {
+    if (shown === 'failed') {
+      this.#fail(false)
+      return
+    }
     const session = await this.#door.enter(shown)
     if (session instanceof Refused) {
-      this.#refused(session)
+      this.#refused(session, shown)
       return
     }
     this.#over = true
@@ -135,7 +166,22 @@ export class Greeting {
       return { how: 'secret', user, secret }
     }
     if (method === 'publickey') return this.#key(user, fields, payload)
-    return 'failed'
+    if (method !== 'keyboard-interactive') return 'failed'
+    this.#asking = true
+    this.#wire.send(message(msg.userauth60, '', '', '', 1, 'Password or token: ', false))
+    return 'offered'
+  }
+
+  #answered(payload: Buffer): Shown | 'failed' {
+    // Answers to what nobody asked (CVE-2026-48107: how many there are, their sender decides).
+    if (!this.#asking || this.#user === undefined) throw new Malformed('an answer without a question')
+    this.#asking = false
+    const fields = new Reader(payload, 1)
+    if (fields.u32() !== 1) throw new Malformed('one answer was asked for')
+    const secret = fields.text()
+    fields.end()
+    if (secret === '' || Buffer.byteLength(secret) > maxSecretBytes) return 'failed'
+    return { how: 'secret', user: this.#user, secret }
   }
 
   async #key(user: string, fields: Reader, payload: Buffer): Promise<Shown | 'offered' | 'failed'> {
@@ -143,12 +189,17 @@ export class Greeting {
     const algorithm = fields.text()
     const blob = fields.bytes()
     const signedEnd = fields.at
-    if (!signatureAlgorithms.includes(algorithm) || blob.length > 4096) return 'failed'
-    if (!signatures(new Reader(blob).text()).includes(algorithm)) return 'failed'
+    if (!keyAlgorithms.includes(algorithm) || blob.length > 16_384) return 'failed'
+    const signing = plainAlgorithm(algorithm)
+    const key = signing === undefined ? blob : this.#certified(user, blob)
+    if (key === undefined) return 'failed'
+    const type = new Reader(key).text()
+    const matches = (of: string) => (signing === undefined ? signatures(of) : certificateAlgorithms(of))
+    if (!matches(type).includes(algorithm)) return 'failed'
     if (!signed) {
       fields.end()
       const { publicKeys } = await this.#door.proof(user)
-      if (!publicKeys.some(key => same(key, blob))) return 'failed'
+      if (!publicKeys.some(one => same(one, key))) return 'failed'
       this.#wire.send(message(msg.userauth60, algorithm, blob))
       return 'offered'
     }
@@ -156,22 +207,41 @@ export class Greeting {
     fields.end()
     // What was signed: this connection's id and this very request, so that no signature can be used twice.
     const covered = message(0, this.#wire.sessionId, { raw: payload.subarray(0, signedEnd) }).subarray(1)
-    if (!isSignedBy(publicKeyOf(blob), algorithm, covered, signature)) {
+    if (!isSignedBy(publicKeyOf(key), signing ?? algorithm, covered, signature)) {
       this.#door.note(refuse('grant_unknown', 'a signature that does not verify'), user)
       return 'failed'
     }
-    return { how: 'key', user, key: blob }
+    return { how: 'key', user, key }
   }
 
-  #refused(refused: Refused): void {
+  #certified(user: string, blob: Uint8Array): Uint8Array | undefined {
+    const { authority, source, now } = this.#at
+    const key = certified(blob, { authority, user, source, now: now() })
+    if (!(key instanceof Refused)) return key
+    this.#door.note(key, user)
+    return undefined
+  }
+
+  #refused(refused: Refused, shown: Shown): void {
     const { code } = refused.denial
     if (!told(code)) {
+      // Whatever is no grant's name may be a connection's: nobody learns from this whether it is (attack 42).
+      if (
+        shown.how === 'secret' &&
+        Buffer.byteLength(shown.secret) === cutBytes &&
+        !shown.user.startsWith('g_')
+      )
+        this.#banner('postern: token cut by your ssh client; use postern connect')
       this.#fail(false)
       return
     }
     const text = `postern: ${code}: ${sayOf(refused.denial)}`
-    this.#wire.send(message(msg.userauthBanner, `${text}\r\n`, ''))
+    this.#banner(text)
     this.#end(disconnectReason.byApplication, text)
+  }
+
+  #banner(text: string): void {
+    this.#wire.send(message(msg.userauthBanner, `${text}\r\n`, ''))
   }
 
   #fail(free: boolean): void {

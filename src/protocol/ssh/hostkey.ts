@@ -15,9 +15,14 @@ export interface HostKey {
   readonly public: string
 }
 
-export async function loadHostKey(dataFolder: string): Promise<HostKey> {
+export function loadHostKey(dataFolder: string): Promise<HostKey> {
+  return loadKey(dataFolder, 'ssh_host_ed25519')
+}
+
+/** A key of the data folder's, made where there is none. */
+export async function loadKey(dataFolder: string, name: string): Promise<HostKey> {
   const folder = join(dataFolder, 'keys')
-  const file = join(folder, 'ssh_host_ed25519')
+  const file = join(folder, name)
   const kept = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
     throw error

@@ -2,7 +2,7 @@
  * SSH: one connection of a client is one session of a grant, with as many channels as it opens. The transport is
  * our own (docs/adr/0010-our-own-ssh-transport.md), on Node's cryptography; `ssh2` reads key files.
  */
-import type { Client, Door, Protocol } from '../protocol.ts'
+import type { Client, Door, DoorKeys, Protocol } from '../protocol.ts'
 import { dial, lease, type SshLease, type SshTarget, target } from './dial.ts'
 import { Greeting } from './greet.ts'
 import { proofOf } from './identity.ts'
@@ -11,7 +11,7 @@ import { client, present } from './present.ts'
 import { publicKey } from './publickey.ts'
 import { Relay } from './relay.ts'
 import { type SshLimit, type SshScope, sshScope } from './scope.ts'
-import { signerOf } from './signature.ts'
+import { type Signer, signerOf } from './signature.ts'
 import type { SshUpstream } from './upstream.ts'
 import { Wire } from './wire.ts'
 
@@ -37,7 +37,7 @@ function serve(at: Client, door: Door<SshScope, SshUpstream>): Promise<void> {
     at.socket.destroy()
     return Promise.resolve()
   }
-  const { socket, keys } = at
+  const { socket, keys, source } = at
   return new Promise(resolve => {
     let relay: Relay | undefined
     const grace = setTimeout(() => socket.destroy(), graceMillis)
@@ -47,7 +47,7 @@ function serve(at: Client, door: Door<SshScope, SshUpstream>): Promise<void> {
       door.signal.removeEventListener('abort', drain)
     }
     const wire: Wire = new Wire(socket, {
-      role: { kind: 'server', proof: proofFor(keys.hostKey) },
+      role: { kind: 'server', proof: proofFor(keys) },
       onReady: () => greeting.ready(),
       onMessage: (type, payload) =>
         relay === undefined ? greeting.onMessage(type, payload) : relay.onNear(type, payload),
@@ -59,23 +59,30 @@ function serve(at: Client, door: Door<SshScope, SshUpstream>): Promise<void> {
         else if (!greeting.busy) resolve()
       },
     })
-    const greeting = new Greeting(wire, door, session => {
-      greeted()
-      if (session === undefined) {
-        resolve()
-        return
-      }
-      relay = new Relay(session, wire)
-      void relay.over.then(resolve)
-      if (wire.ended) relay.onNearEnd()
-    })
+    const greeting = new Greeting(
+      { wire, door, source, authority: keys.ssh?.authority, now: Date.now },
+      session => {
+        greeted()
+        if (session === undefined) {
+          resolve()
+          return
+        }
+        relay = new Relay(session, wire)
+        void relay.over.then(resolve)
+        if (wire.ended) relay.onNearEnd()
+      },
+    )
     door.signal.addEventListener('abort', drain, { once: true })
     if (door.signal.aborted) drain()
   })
 }
 
-function proofFor(pem: string) {
-  const key = signerOf(pem)
+/** Every client of a door is shown the same key, so it is read once. */
+const signers = new Map<string, Signer>()
+
+function proofFor({ hostKey, ssh: own }: DoorKeys) {
+  const key = signers.get(hostKey) ?? signerOf(hostKey)
   if (key === undefined) throw new Error('the SSH host key cannot be read')
-  return proofOf(key)
+  signers.set(hostKey, key)
+  return proofOf(key, own === undefined ? undefined : Buffer.from(own.certificate()))
 }

@@ -19,6 +19,7 @@ export const msg = {
   userauthBanner: 53,
   /** PK_OK, PASSWD_CHANGEREQ and INFO_REQUEST share this number: the method that was asked with decides. */
   userauth60: 60,
+  userauthInfoResponse: 61,
   globalRequest: 80,
   requestSuccess: 81,
   requestFailure: 82,

@@ -36,6 +36,8 @@ export class SshUpstream implements Upstream {
   readonly running = new Set<Running>()
   #side: FarSide | undefined
   #sweep: Sweep | undefined
+  /** The host runs one command whatever is asked: what {@link Sweep} sends would start it once more. */
+  forced = false
   #isSwept: () => void = () => undefined
   readonly #swept: Promise<void>
   #cancelled: Promise<void> | undefined
@@ -96,7 +98,7 @@ export class SshUpstream implements Upstream {
     if (this.#sweep !== undefined) return
     for (const one of this.running) {
       void one.signal(name).then(honoured => {
-        if (honoured || this.#sweep !== undefined || this.wire.ended) return
+        if (honoured || this.#sweep !== undefined || this.wire.ended || this.forced) return
         this.#sweep = new Sweep(this.wire)
         void this.#sweep.done.then(this.#isSwept)
       })

@@ -14,11 +14,13 @@ import { SecretRef } from '../../config/secret.ts'
 import { Refused, refuse } from '../../denial.ts'
 import type { Ending, Grant, Narrowed } from '../../words.ts'
 import type { Door, Session } from '../protocol.ts'
+import { hostCertificates, loadAuthority } from './authority.ts'
 import type { SshTarget } from './dial.ts'
 import { loadHostKey } from './hostkey.ts'
 import { ssh } from './index.ts'
 import { MemoryRecorder } from './recorder.fixture.ts'
 import type { SshScope } from './scope.ts'
+import type { Signer } from './signature.ts'
 import type { SshUpstream } from './upstream.ts'
 
 export interface Granted {
@@ -75,6 +77,7 @@ export interface World extends AsyncDisposable {
   readonly port: number
   readonly target: SshTarget
   readonly lease: unknown
+  readonly authority: Signer
   readonly keyFile: string
   readonly publicKey: string
   /** The gateway's own host key, as a blob. */
@@ -92,7 +95,10 @@ export interface World extends AsyncDisposable {
 
 export interface HostOptions {
   readonly user?: string
-  readonly extra?: string
+  /** More lines of sshd_config. */
+  readonly extra?: string | ((folder: string) => string)
+  /** What else sshd needs there; the host's key lies in it already. */
+  prepare?(folder: string): void
 }
 
 export async function world(options: HostOptions = {}): Promise<World> {
@@ -105,6 +111,7 @@ export async function world(options: HostOptions = {}): Promise<World> {
   writeFileSync(join(folder, 'authorized'), `${key('lease')}\n`)
   execFileSync('chmod', ['755', folder])
   const agentKey = key('agent')
+  options.prepare?.(folder)
   const sshdPort = await freePort()
   const privsep = '/run/sshd'
   if (process.getuid?.() === 0) mkdirSync(privsep, { recursive: true, mode: 0o755 })
@@ -121,7 +128,7 @@ AcceptEnv *
 SetEnv SHLVL=9
 Subsystem sftp internal-sftp
 PasswordAuthentication no
-${options.extra ?? ''}
+${typeof options.extra === 'function' ? options.extra(folder) : (options.extra ?? '')}
 `
   writeFileSync(join(folder, 'sshd_config'), config)
   const sshd = spawn(
@@ -142,6 +149,13 @@ ${options.extra ?? ''}
   const notes: Refused[] = []
   const shown: unknown[] = []
   const own = await loadHostKey(folder)
+  const authority = await loadAuthority(folder)
+  const certificate = hostCertificates({
+    hostKey: own.public,
+    authority,
+    host: () => '127.0.0.1',
+    now: Date.now,
+  })
   const drain = new AbortController()
 
   const server = createServer(socket => {
@@ -198,7 +212,13 @@ ${options.extra ?? ''}
           kind: 'stream',
           socket,
           source: '127.0.0.1',
-          keys: { tls: createSecureContext(), hostKey: own.private, plaintext: true, loopback: true },
+          keys: {
+            tls: createSecureContext(),
+            hostKey: own.private,
+            ssh: { authority: authority.blob, certificate },
+            plaintext: true,
+            loopback: true,
+          },
         },
         door,
       )
@@ -222,6 +242,7 @@ ${options.extra ?? ''}
     port,
     target,
     lease,
+    authority,
     keyFile: join(folder, 'agent'),
     publicKey: agentKey,
     hostKey: Buffer.from(own.public.split(' ')[1] ?? '', 'base64'),

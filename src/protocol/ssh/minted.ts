@@ -1,0 +1,66 @@
+/**
+ * A lease that is made for one session: a new key, and a certificate for it by an authority that the host trusts
+ * (`TrustedUserCAKeys`). Valid for the account alone, until the grant ends; nothing that the scope does not allow is in it.
+ */
+import { randomBytes } from 'node:crypto'
+import type { Grant } from '../../words.ts'
+import { issue } from './certificate.ts'
+import { newKey } from './hostkey.ts'
+import type { SshScope } from './scope.ts'
+import { type Signer, signerOf } from './signature.ts'
+
+/** The host's clock may be behind ours. */
+const slackSeconds = 300
+
+export interface Minted {
+  readonly key: Signer
+  readonly certificate: Buffer
+  /** The host runs this whatever is asked of it. */
+  readonly forced: string | undefined
+}
+
+export function mint(at: {
+  readonly authority: Signer
+  readonly user: string
+  readonly grant: Grant
+  readonly session: string
+  readonly scope: SshScope
+  readonly now: number
+}): Minted {
+  const key = signerOf(newKey())
+  if (key === undefined) throw new TypeError('a new key cannot be read')
+  // Root's sessions take no signals before OpenSSH 9.9, so a cut must be able to run something there (`sweep.ts`).
+  const forced = at.user === 'root' ? undefined : exactCommand(at.scope)
+  const certificate = issue(
+    {
+      kind: 'user',
+      keyBlob: key.blob,
+      // The host's own log then says whose session it was.
+      keyId: `postern ${at.grant.id} ${at.session}`,
+      serial: randomBytes(8).readBigUInt64BE(),
+      principals: [at.user],
+      after: Math.floor(at.now / 1000) - slackSeconds,
+      before: Math.ceil(at.grant.expiresAt / 1000),
+      ...(forced === undefined ? {} : { critical: { 'force-command': forced } }),
+      extensions: [
+        ...(at.scope.pty ? ['permit-pty'] : []),
+        ...(at.scope.forward.length > 0 ? ['permit-port-forwarding'] : []),
+      ],
+    },
+    at.authority,
+    randomBytes(32),
+  )
+  return { key, certificate, forced }
+}
+
+/** Words that mean the same to every shell. */
+const plainWord = /^[\w.,:=@%+/-]+$/
+
+/** The one command line that the scope allows, where it allows exactly one and nothing else. */
+export function exactCommand({ shell, exec, sftp, forward }: SshScope): string | undefined {
+  if (shell || sftp !== 'none' || forward.length > 0 || 'all_of' in exec) return undefined
+  const [pattern, ...more] = exec
+  if (pattern === undefined || more.length > 0) return undefined
+  const words: readonly string[] = typeof pattern === 'string' ? pattern.split(' ') : pattern
+  return words.every(word => plainWord.test(word)) ? words.join(' ') : undefined
+}
