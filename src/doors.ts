@@ -113,10 +113,12 @@ function createDoor(
 
   return {
     signal: house.draining,
-    proof: async user => ({
-      ...house.grants.proofFor(user),
-      tokenLogin: tokenLogin(house, protocol, user) !== undefined,
-    }),
+    proof: async user => {
+      const name = tokenLogin(house, protocol, user)
+      const proof = { ...house.grants.proofFor(user), tokenLogin: name !== undefined }
+      const tokenIssuer = name === undefined ? undefined : issuerOf(house, name)
+      return tokenIssuer === undefined ? proof : { ...proof, tokenIssuer }
+    },
     enter: open,
     cancel(key) {
       const session = house.broker.live.byCancelKey(key)
@@ -145,4 +147,10 @@ function tokenAsked(house: House, protocol: AnyProtocol, shown: Shown) {
 function tokenLogin(house: House, protocol: AnyProtocol, user: string): string | undefined {
   const connection = house.config().connections.get(user)
   return connection?.tokenLogin && connection.protocol === protocol.name ? connection.name : undefined
+}
+
+/** Whose tokens open a connection: its first rule's issuer. */
+function issuerOf(house: House, connection: string): string | undefined {
+  const { rules, issuers } = house.config()
+  return issuers.get(rules.find(rule => rule.connection === connection)?.issuer ?? '')?.issuer
 }

@@ -179,6 +179,8 @@ export interface Proof {
   readonly scram: ScramVerifier
   /** Whether `user` names a connection where a token itself may be shown (`token_login`). */
   readonly tokenLogin: boolean
+  /** Where such a token comes from: the issuer's URL, for clients that can get one by themselves (RFC 7628). */
+  readonly tokenIssuer?: string
   /** SSH public keys, as wire blobs, that open this grant. Empty for strangers. */
   readonly publicKeys: readonly Uint8Array[]
 }

@@ -10,10 +10,11 @@ import { type Home, openHome } from '../../demo/home.ts'
 import { Refused } from '../../denial.ts'
 import { issueAuthority, issueServer } from '../../listener/certificate.ts'
 import type { Grant, Narrowed } from '../../words.ts'
+import { endPointOf } from './binding.ts'
 import { dial } from './dial.ts'
 import { verifierOf, wholeScope } from './door.fixture.ts'
 import type { PostgresScope } from './scope.ts'
-import { serverFirst } from './scram.ts'
+import { serverFinal, serverFirst } from './scram.ts'
 import type { PostgresTarget } from './target.ts'
 import { AUTHENTICATION, ERROR, frame, int32, ready, report } from './wire.ts'
 
@@ -113,6 +114,49 @@ describe('dialling', () => {
     assert.match(refusal(await reach({ port: early.port, tls: { mode: 'require' } })), /^upstream_refused/)
     assert.deepEqual(early.heard(), SSL)
   })
+
+  for (const [what, meddle, outcome] of [
+    ['its own certificate', (real: Buffer | null) => real, /^upstream_refused: 28000 enough/],
+    ['the certificate of somebody in between', () => Buffer.alloc(32), /^upstream_refused: 28P01/],
+  ] as const) {
+    test(`SCRAM towards a target inside TLS is bound to ${what}`, async () => {
+      const steps: string[] = []
+      const secure = await fake(socket => {
+        socket.removeAllListeners('data')
+        socket.write('S')
+        const tls = new TLSSocket(socket, { isServer: true, secureContext: createSecureContext(cert) })
+        sockets.push(tls)
+        let step: ReturnType<typeof serverFirst> = null
+        const verifier = verifierOf(PASSWORD)
+        tls.on('error', () => undefined)
+        tls.on('data', (chunk: Buffer) => {
+          const said = chunk.toString('latin1')
+          steps.push(said)
+          if (steps.length === 1) {
+            tls.write(frame(AUTHENTICATION, int32(10), 'SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0'))
+          } else if (steps.length === 2) {
+            const endPoint = meddle(endPointOf(tls.getX509Certificate()))
+            const channel = { endPoint, mechanism: said.slice(5, said.indexOf('\0', 5)) }
+            step = serverFirst(said.slice(said.indexOf('p=tls')), verifier, 'server-part', channel)
+            tls.write(frame(AUTHENTICATION, int32(11), step?.message ?? ''))
+          } else {
+            const proof = step === null ? null : serverFinal(step, said.slice(5), verifier)
+            tls.write(
+              proof === null
+                ? report(ERROR, { S: 'FATAL', C: '28P01', M: 'no' })
+                : Buffer.concat([
+                    frame(AUTHENTICATION, int32(12), proof),
+                    report(ERROR, { S: 'FATAL', C: '28000', M: 'enough' }),
+                  ]),
+            )
+          }
+        })
+      })
+      const refused = refusal(await reach({ port: secure.port, tls: { mode: 'require' } }))
+      assert.match(refused, outcome)
+      assert.match(steps[1] ?? '', /SCRAM-SHA-256-PLUS\0.*p=tls-server-end-point,,/s)
+    })
+  }
 
   test('a server with a certificate of nobody known is not spoken to under verify-full', async () => {
     const secure = await fake(socket => {

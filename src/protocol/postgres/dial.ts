@@ -13,7 +13,7 @@ import { type Link, openLink } from './link.ts'
 import { type MaskedColumns, resolveMasks } from './mask.ts'
 import { readParameter, visibleParameter } from './parameters.ts'
 import type { PostgresScope } from './scope.ts'
-import { clientBare, clientFinal, MECHANISM } from './scram.ts'
+import { bindingTo, clientBare, clientFinal } from './scram.ts'
 import { CHECK_CONNECTION, findColumns, run, startupSettings } from './session-setup.ts'
 import type { PostgresTarget, RoleLease } from './target.ts'
 import { PostgresUpstream, readInto } from './upstream.ts'
@@ -147,15 +147,16 @@ function md5Answer({ user, password }: Login['lease'], salt: Uint8Array): string
 }
 
 async function scram(link: Link, inbox: Inbox, password: Secret, offer: Buffer): Promise<void> {
-  if (!offer.toString('latin1', 4).split('\0').includes(MECHANISM)) {
-    throw new Violation(`the target does not offer ${MECHANISM}`)
-  }
+  const offered = offer.toString('latin1', 4).split('\0')
+  const binding = bindingTo(link.endPoint, offered)
+  if (!offered.includes(binding.mechanism))
+    throw new Violation(`the target does not offer ${binding.mechanism}`)
   const nonce = randomBytes(18).toString('base64')
-  const first = Buffer.from(`n,,${clientBare(nonce)}`)
-  link.wire.write(frame(PASSWORD, `${MECHANISM}\0`, int32(first.length), first))
+  const first = Buffer.from(`${binding.header}${clientBare(nonce)}`)
+  link.wire.write(frame(PASSWORD, `${binding.mechanism}\0`, int32(first.length), first))
   const challenge = await authentication(inbox)
   if (challenge.readUInt32BE(0) !== 11) throw new Violation('the target broke off SCRAM')
-  const final = await clientFinal(password.revealLine(), nonce, challenge.toString('latin1', 4))
+  const final = await clientFinal(password.revealLine(), nonce, challenge.toString('latin1', 4), binding)
   if (final === null) throw new Violation("the target's SCRAM message is not acceptable")
   link.wire.write(frame(PASSWORD, final.message))
   const outcome = await authentication(inbox)

@@ -122,6 +122,7 @@ export interface Doorway {
   readonly guard?: PostgresGuard
   readonly keys?: Partial<DoorKeys>
   readonly tokenLogin?: boolean
+  readonly tokenIssuer?: string
 }
 
 export interface LiveSession extends Session<PostgresScope, PostgresUpstream> {
@@ -202,6 +203,7 @@ export async function openDoor(way: Doorway): Promise<OpenDoor> {
     proof: async user => ({
       scram: user === grant ? verifier : decoy,
       tokenLogin: (way.tokenLogin ?? false) && user !== grant,
+      ...(way.tokenIssuer === undefined ? {} : { tokenIssuer: way.tokenIssuer }),
       publicKeys: [],
     }),
     async enter(shown) {

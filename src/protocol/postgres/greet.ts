@@ -1,19 +1,18 @@
 /**
  * A client's handshake, up to the credential it presents. Decides nothing: the door does.
  *
- * Encryption first (SSLRequest, direct TLS; GSS never), then the startup packet, then SCRAM against a verifier or, for a
- * token inside TLS or on loopback, a cleartext password. The exchange is always run to its end, for strangers too.
+ * Encryption first (SSLRequest, direct TLS; GSS never), then the startup packet, then `authenticate.ts`.
  */
-import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { type Refused, refuse } from '../../denial.ts'
 import type { Client, Door, Shown } from '../protocol.ts'
+import { authenticate } from './authenticate.ts'
+import { endPointOf } from './binding.ts'
 import { fill, Gone, Inbox } from './inbox.ts'
-import { badPassword, fatal } from './refuse.ts'
-import { MECHANISM, serverFinal, serverFirst } from './scram.ts'
+import { fatal } from './refuse.ts'
 import { MAX_STARTUP, type Opening, readOpening, type Startup, StartupRefused } from './startup.ts'
 import { encrypt, isDirectTls } from './tls.ts'
-import { AUTHENTICATION, endOfString, frame, int32, loginBounds, PASSWORD, Violation } from './wire.ts'
+import { Violation } from './wire.ts'
 
 /** Attack 190: whoever has not shown a credential by then is gone. */
 const LOGIN_GRACE = 30_000
@@ -40,7 +39,17 @@ export async function greet(client: Streamed, door: Doorway, grace = LOGIN_GRACE
   try {
     const startup = await open(conversation, client, door)
     if (startup === null) return null
-    const shown = await authenticate(conversation, startup, client, door)
+    const shown = await authenticate(
+      {
+        inbox: conversation.inbox,
+        endPoint: conversation.endPoint,
+        private: conversation.secure || client.keys.loopback,
+        send: (...frames) => conversation.send(...frames),
+        finish: words => conversation.finish(words),
+      },
+      startup,
+      door,
+    )
     if (shown === null) return null
     return { wire: conversation.wire, startup, shown, rest: conversation.leave() }
   } catch (error) {
@@ -57,6 +66,7 @@ class Conversation {
   wire: Duplex
   inbox = new Inbox(WAITING)
   secure = false
+  endPoint: Buffer | null = null
   #stop: () => void
 
   constructor(client: Streamed) {
@@ -79,7 +89,9 @@ class Conversation {
     if (direct) client.socket.unshift(early)
     else client.socket.write('S')
     this.inbox = new Inbox(WAITING)
-    this.wire = await encrypt(client.socket, client.keys.tls, direct, LOGIN_GRACE)
+    const secure = await encrypt(client.socket, client.keys.tls, direct, LOGIN_GRACE)
+    this.endPoint = endPointOf(secure.getX509Certificate())
+    this.wire = secure
     this.wire.on('error', () => this.close(new Gone('the connection failed')))
     this.#stop = fill(this.inbox, this.wire)
     this.secure = true
@@ -145,54 +157,6 @@ async function readPacket(inbox: Inbox): Promise<Opening> {
   const length = head.readUInt32BE(0)
   if (length < 8 || length > MAX_STARTUP) throw new Violation(`a startup packet has a length of ${length}`)
   return readOpening(Buffer.concat([head, await inbox.take(length - 4)]))
-}
-
-async function authenticate(
-  conversation: Conversation,
-  startup: Startup,
-  client: Streamed,
-  door: Doorway,
-): Promise<Shown | null> {
-  const { user } = startup
-  const proof = await door.proof(user)
-  if (startup.negotiate !== null) conversation.send(startup.negotiate)
-  if (proof.tokenLogin && (conversation.secure || client.keys.loopback)) {
-    conversation.send(frame(AUTHENTICATION, int32(3)))
-    const { payload } = await conversation.inbox.frame(loginBounds)
-    const end = endOfString(payload, 0, payload.length)
-    if (end !== payload.length - 1) throw new Violation('a password message has bytes left over')
-    return { how: 'secret', user, secret: payload.toString('utf8', 0, end) }
-  }
-  conversation.send(frame(AUTHENTICATION, int32(10), `${MECHANISM}\0\0`))
-  const step = serverFirst(
-    await initialResponse(conversation.inbox),
-    proof.scram,
-    randomBytes(18).toString('base64'),
-  )
-  if (step === null) {
-    conversation.finish(badPassword(user))
-    door.note(refuse('protocol_violation', 'a SCRAM message that is not permitted'), user)
-    return null
-  }
-  conversation.send(frame(AUTHENTICATION, int32(11), step.message))
-  const { payload } = await conversation.inbox.frame(loginBounds)
-  const signature = serverFinal(step, payload.toString('latin1'), proof.scram)
-  if (signature !== null) conversation.send(frame(AUTHENTICATION, int32(12), signature))
-  return { how: 'scram', user, proven: signature !== null, against: proof.scram }
-}
-
-/** SASLInitialResponse: the mechanism's name, then its first message behind a length. */
-async function initialResponse(inbox: Inbox): Promise<string> {
-  const { type, payload } = await inbox.frame(loginBounds)
-  if (type !== PASSWORD) throw new Violation('a SASL response was expected')
-  const end = endOfString(payload, 0, payload.length)
-  if (payload.toString('latin1', 0, end) !== MECHANISM)
-    throw new Violation('another SASL mechanism than offered')
-  if (payload.length < end + 5) throw new Violation('a SASL response is cut short')
-  const length = payload.readInt32BE(end + 1)
-  // CVE-2026-6664: the inner length must fit the frame to the byte.
-  if (length !== payload.length - end - 5) throw new Violation('a SASL response lies about its length')
-  return payload.toString('latin1', end + 5)
 }
 
 function lastWords(error: unknown, door: Doorway): Buffer | null {

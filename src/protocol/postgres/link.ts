@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { endPointOf } from './binding.ts'
 import { Gone } from './inbox.ts'
 import type { PostgresTarget } from './target.ts'
 import { encryptUpstream } from './tls.ts'
@@ -17,6 +18,8 @@ const LARGE = 64 * 1024
 
 export interface Link {
   readonly wire: Duplex
+  /** What SCRAM can be bound to: the certificate that the target showed. */
+  readonly endPoint: Buffer | null
   /** The bytes are the reader's until it returns, and longer only where {@link Reader.keeps} says so. */
   reader: Reader
   pause(): void
@@ -63,7 +66,7 @@ async function plain(target: PostgresTarget, signal: AbortSignal): Promise<Link>
     },
   })
   await connected(socket, signal)
-  link = made(socket)
+  link = made(socket, null)
   return link
 }
 
@@ -80,7 +83,7 @@ async function encrypted(target: PostgresTarget, signal: AbortSignal): Promise<L
       { mode: tls.mode, host, ...(ca === undefined ? {} : { ca }) },
       signal,
     )
-    const link = made(secure)
+    const link = made(secure, endPointOf(secure.getPeerX509Certificate()))
     secure.on('data', (chunk: Buffer) => link.reader.take(chunk))
     return link
   } catch (error) {
@@ -89,9 +92,10 @@ async function encrypted(target: PostgresTarget, signal: AbortSignal): Promise<L
   }
 }
 
-function made(wire: Socket): Link {
+function made(wire: Socket, endPoint: Buffer | null): Link {
   const link: Link = {
     wire,
+    endPoint,
     reader: nobody,
     pause: () => {
       wire.pause()

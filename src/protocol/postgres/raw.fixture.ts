@@ -1,6 +1,9 @@
 /** A PostgreSQL client of bytes: does what it is told, also what no driver would. */
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { endPointOf } from './binding.ts'
 import { clientBare, clientFinal, MECHANISM } from './scram.ts'
 import { errorFields, frame, int32, PASSWORD, QUERY } from './wire.ts'
 
@@ -11,8 +14,10 @@ export interface Message {
   readonly fields: Readonly<Record<string, string>>
 }
 
+const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])
+
 export class RawClient {
-  readonly socket: Socket
+  socket: Socket
   readonly messages: Message[] = []
   /** All bytes that came, for searching. */
   received: Buffer = Buffer.alloc(0)
@@ -23,6 +28,26 @@ export class RawClient {
 
   constructor(port: number) {
     this.socket = connect({ host: '127.0.0.1', port, noDelay: true })
+    this.#listen()
+  }
+
+  /** From here on inside TLS, whoever is at the other end. Answers the certificate's hash, for SCRAM to be bound to. */
+  async tls(): Promise<Buffer | null> {
+    this.send(SSL_REQUEST)
+    if ((await this.byte()) !== 0x53) throw new Error('no TLS')
+    this.socket.removeAllListeners('data')
+    const secure = connectTls({
+      socket: this.socket,
+      rejectUnauthorized: false,
+      ALPNProtocols: ['postgresql'],
+    })
+    await once(secure, 'secureConnect')
+    this.socket = secure
+    this.#listen()
+    return endPointOf(secure.getPeerX509Certificate())
+  }
+
+  #listen(): void {
     this.socket.on('data', (chunk: Buffer) => {
       this.received = Buffer.concat([this.received, chunk])
       this.#held = Buffer.concat([this.#held, chunk])

@@ -32,7 +32,7 @@ test('a proof does not serve twice, nor under another binding, nor with a change
   const final = await clientFinal('pencil', 'abcdefghijklmnop', step.message)
   assert.ok(final)
   assert.equal(serverFinal(again, final.message, verifier), null)
-  assert.equal(serverFinal({ ...step, header: 'y,,' }, final.message, verifier), null)
+  assert.equal(serverFinal({ ...step, binding: 'eSws' }, final.message, verifier), null)
   assert.equal(serverFinal(step, final.message.replace('c=biws', 'c=eSws'), verifier), null)
   assert.equal(serverFinal(step, final.message.replace('server-part', 'server-pard'), verifier), null)
   assert.equal(

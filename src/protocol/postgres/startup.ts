@@ -1,7 +1,7 @@
 /**
  * The packets a client may open with: they have no type byte. Pure.
  *
- * Parameters are an allow-list: `options`, `replication` and `search_path` would let a client set the very session
+ * Parameters are an allow-list: `options` (but for one word of our own), `replication` and `search_path` would let a client set the very session
  * settings that hold its scope (attack 99, CVE-2025-12819).
  */
 import { endOfString, frame, int32, NEGOTIATE, Violation } from './wire.ts'
@@ -26,6 +26,8 @@ export interface Startup {
   readonly applicationName: string
   /** Settings for the upstream session, checked: name and value are safe to stand in a SET. */
   readonly settings: readonly (readonly [string, string])[]
+  /** It asks for OAUTHBEARER where a token may be shown: a client cannot say so otherwise, and most know the password only. */
+  readonly oauth: boolean
   /** To be sent before authentication, where the client asked for more than is spoken here. */
   readonly negotiate: Buffer | null
 }
@@ -65,6 +67,9 @@ const settings: ReadonlyMap<string, { readonly set: string; readonly allowed: Re
 /** Encodings that leave the bytes as they are. The statement that is judged must be the one the server reads (attack 81). */
 const encodings = /^'?(utf-?8|unicode|sql_ascii|auto)'?$/i
 
+/** `options=-c postern.login=oauth`. */
+const asksOAuth = /^\s*(-c\s*|--)postern\.login=oauth\s*$/
+
 function readStartup(packet: Buffer, code: number): Startup {
   const major = code >>> 16
   if (major !== 3)
@@ -72,7 +77,12 @@ function readStartup(packet: Buffer, code: number): Startup {
   const given = readParameters(packet)
   const unknown: string[] = []
   const chosen: [string, string][] = []
+  let oauth = false
   for (const [name, value] of given) {
+    if (name === 'options' && asksOAuth.test(value)) {
+      oauth = true
+      continue
+    }
     if (name.startsWith('_pq_.')) {
       unknown.push(name)
       continue
@@ -97,7 +107,9 @@ function readStartup(packet: Buffer, code: number): Startup {
     database: given.get('database') ?? user,
     applicationName: printable(given.get('application_name') ?? ''),
     settings: chosen,
-    negotiate: code > NEWEST || unknown.length > 0 ? negotiation(unknown) : null,
+    oauth,
+    // Never newer than what was asked for: libpq takes that for an attack.
+    negotiate: code > NEWEST || unknown.length > 0 ? negotiation(Math.min(code, NEWEST), unknown) : null,
   }
 }
 
@@ -120,9 +132,9 @@ function readParameters(packet: Buffer): Map<string, string> {
   return given
 }
 
-/** NegotiateProtocolVersion: the newest we speak and every `_pq_.` option we do not (libpq 19 probes with 3.9999). */
-function negotiation(unknown: readonly string[]): Buffer {
-  return frame(NEGOTIATE, int32(NEWEST), int32(unknown.length), ...unknown.map(name => `${name}\0`))
+/** NegotiateProtocolVersion: the version that is spoken and every `_pq_.` option we do not (libpq 19 probes with 3.9999). */
+function negotiation(version: number, unknown: readonly string[]): Buffer {
+  return frame(NEGOTIATE, int32(version), int32(unknown.length), ...unknown.map(name => `${name}\0`))
 }
 
 function printable(text: string): string {

@@ -1,0 +1,114 @@
+/** `token_login`: a token itself at the PostgreSQL door, as a password or by OAUTHBEARER, against the whole gateway. */
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { after, before, test } from 'node:test'
+import { type Home, openHome } from '../../src/demo/home.ts'
+import { RawClient, saslInitial, startup } from '../../src/protocol/postgres/raw.fixture.ts'
+import { frame, PASSWORD } from '../../src/protocol/postgres/wire.ts'
+import { type Gateway, startGateway } from '../fixtures/gateway.ts'
+import { type FakeOkta, fakeOkta } from '../fixtures/issuer.ts'
+import { startPostgres, type TestOrders } from '../fixtures/postgres.ts'
+import { missing, type Ran, run } from '../fixtures/run.ts'
+
+const skip = missing('psql')
+let home: Home
+let okta: FakeOkta
+let orders: TestOrders
+let gateway: Gateway
+const clients: RawClient[] = []
+
+before(async () => {
+  if (skip) return
+  home = await openHome()
+  okta = await fakeOkta(home)
+  orders = await startPostgres(home)
+  gateway = await startGateway(home, {
+    okta,
+    postgres: orders,
+    postgresKeys: 'token_login: true',
+    connections: `  no-token-db:
+    protocol: postgres
+    target: { host: 127.0.0.1, port: ${orders.port}, database: orders, tls: { mode: disable } }
+    lease: { user: app_ro, password: "env:ORDERS_PASSWORD" }
+`,
+    rules: `
+  - { group: analyst-agents, connection: orders-db, ttl: 10m, scope: { statements: [select], tables: [public.orders], max_rows: 3 } }
+  - { group: analyst-agents, connection: no-token-db, ttl: 10m, scope: { statements: [select], tables: [public.orders] } }
+  - { group: asking-agents, connection: orders-db, ttl: 10m, require: [reason], scope: { statements: [select], tables: [public.orders] } }
+`,
+  })
+})
+after(async () => {
+  for (const client of clients) client.destroy()
+  await home?.close()
+})
+
+const psql = (user: string, password: string, sql: string, query = 'sslmode=prefer'): Promise<Ran> =>
+  run(
+    'psql',
+    ['-X', '-At', `postgresql://${user}@127.0.0.1:${gateway.ports.postgres}/orders?${query}`, '-c', sql],
+    {
+      env: { PGPASSWORD: password },
+    },
+  )
+
+test('a token as the password opens a session under the rule, which is a grant of its own', {
+  skip,
+}, async () => {
+  const token = okta.token({ groups: ['analyst-agents'] })
+  for (const query of ['sslmode=require', 'sslmode=disable']) {
+    const ran = await psql('orders-db', token, 'select id from orders order by id', query)
+    assert.equal(ran.stdout.trim().split('\n').length, 3, ran.stderr)
+  }
+  const refused = await psql('orders-db', token, 'delete from orders')
+  assert.match(refused.stderr, /delete on public\.orders is not permitted/)
+  const log = await Promise.all([
+    gateway.log(),
+    ...(await gateway.dataFiles()).filter(file => /jsonl$/.test(file)).map(read),
+  ])
+  assert.ok(!log.join('').includes(token))
+})
+
+test('no other password and no token that is not good opens one; all look alike', { skip }, async () => {
+  const failed = /password authentication failed|access token|no rule|not permitted|rate|slow/i
+  const tries = [
+    ['orders-db', 'pst_nonsense'],
+    ['orders-db', okta.token({ groups: ['nobody'] })],
+    ['orders-db', okta.token({ groups: ['analyst-agents'], exp: Math.floor(Date.now() / 1000) - 3600 })],
+    // It needs a reason, which nobody can state here.
+    ['orders-db', okta.token({ groups: ['asking-agents'] })],
+    // No token_login there: SCRAM is asked for, which a token cannot answer.
+    ['no-token-db', okta.token({ groups: ['analyst-agents'] })],
+  ] as const
+  for (const [user, password] of tries) {
+    const ran = await psql(user, password, 'select 1')
+    assert.notEqual(ran.status, 0, user)
+    assert.match(ran.stderr, /FATAL/, ran.stderr)
+    assert.ok(failed.test(ran.stderr) || /reason|approval/.test(ran.stderr), ran.stderr)
+  }
+})
+
+test('OAUTHBEARER tells where tokens come from, and takes one', { skip }, async () => {
+  const options = { user: 'orders-db', database: 'orders', options: '-c postern.login=oauth' }
+  const raw = (): RawClient => {
+    const client = new RawClient(gateway.ports.postgres)
+    clients.push(client)
+    return client.framed().send(startup(options))
+  }
+  const asks = raw().send(saslInitial('n,,\u0001auth=\u0001\u0001', 'OAUTHBEARER'))
+  await asks.next()
+  const told = JSON.parse((await asks.next()).payload.toString('utf8', 4))
+  assert.equal(
+    told['openid-configuration'],
+    `${okta.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`,
+  )
+  asks.send(frame(PASSWORD, '\u0001'))
+  assert.equal((await asks.rest())[0]?.fields.C, '28000')
+  const token = okta.token({ groups: ['analyst-agents'] })
+  const client = raw().send(saslInitial(`n,,\u0001auth=Bearer ${token}\u0001\u0001`, 'OAUTHBEARER'))
+  assert.equal((await client.upTo('Z')).at(-1)?.type, 'Z')
+  const rows = (await client.query('select id from orders')).filter(({ type }) => type === 'D')
+  assert.equal(rows.length, 3)
+})
+
+const read = (file: string): Promise<string> => readFile(file, 'utf8')
