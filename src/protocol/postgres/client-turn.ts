@@ -33,6 +33,8 @@ export class ClientTurn implements FrameJudge {
   /** A verdict is being waited for; what follows stays unread in `#rest`. */
   #waiting = false
   #rest: Buffer | null = null
+  /** Of a COPY that the server has not begun yet: what is in `#rest` waits for its answer. */
+  #early = false
   #congested = false
   #indebted = false
 
@@ -49,8 +51,13 @@ export class ClientTurn implements FrameJudge {
     this.#send()
   }
 
-  /** Answers came: a client that had too many outstanding may be read again. */
+  /** Answers came: a client that had too many outstanding, or sent too early, may be read again. */
   relieve(): void {
+    if (this.#early && (this.line.copy !== 'none' || this.line.owed.length === 0)) {
+      this.#early = false
+      this.#waiting = false
+      this.#goOn()
+    }
     if (!this.#indebted || this.line.owed.length > MAX_OWED / 2) return
     this.#indebted = false
     this.#read()
@@ -71,7 +78,7 @@ export class ClientTurn implements FrameJudge {
     }
   }
 
-  judge(type: number, bytes: Buffer, at: number, total: number): boolean {
+  judge(type: number, bytes: Buffer, at: number, total: number): boolean | 'again' {
     const { line } = this
     this.#dropping = false
     if (line.copy !== 'none' && !this.#duringCopy(type)) return this.drop(at, total)
@@ -105,7 +112,14 @@ export class ClientTurn implements FrameJudge {
       case wire.COPY_DATA:
       case wire.COPY_DONE:
       case wire.COPY_FAIL:
-        if (line.copy === 'none') break
+        if (line.copy === 'none') {
+          // pgx sends a COPY's rows right behind its statement, before anybody has said yes to it.
+          if (line.owed.length === 0) break
+          this.#early = true
+          this.#waiting = true
+          line.client.pause()
+          return 'again'
+        }
         if (type !== wire.COPY_DATA) line.copy = 'none'
         return true
     }
@@ -117,7 +131,7 @@ export class ClientTurn implements FrameJudge {
     const { line } = this
     const copying = type === wire.COPY_DATA || type === wire.COPY_DONE || type === wire.COPY_FAIL
     if (line.copy === 'failed') {
-      // What was under way when the server gave up is ignored, as the server would.
+      // What was under way when the server gave up, or when a COPY was refused, is ignored, as the server would.
       if (copying) return false
       line.copy = 'none'
       return true

@@ -245,6 +245,39 @@ for (const [name, guard] of [
       assert.equal(shapeOf(await client.query('select 1')), 'T D C Z')
     })
 
+    test('rows sent behind a COPY at once wait for its answer, and arrive', async () => {
+      const client = await login()
+      const big = copyData('x'.repeat(200_000))
+      client.send(query('copy scratch from stdin'), copyData('20\tearly\n'), copyData('21\t'), big)
+      client.send(copyData('\n'), copyDone, query('select count(*) from scratch where id in (20, 21)'))
+      assert.equal(await client.shape(), 'G C Z')
+      const [count] = rowsOf(await client.upTo('Z'))
+      assert.equal(count, '2')
+    })
+
+    test('rows sent behind a COPY that is refused or fails are ignored, byte by byte too, and the session goes on', async () => {
+      const client = await login()
+      const rows = Buffer.concat([copyData('1\tx\n'), copyDone])
+      for (const [sql, code] of [
+        ['copy forbidden from stdin', '42501'],
+        ['copy scratch_that_is_not from stdin', '42P01'],
+      ] as const) {
+        client.send(query(sql), rows)
+        assert.deepEqual(errors(await client.upTo('Z')), [code])
+        assert.equal(shapeOf(await client.query('select 1')), 'T D C Z')
+        for (const byte of Buffer.concat([query(sql), rows])) client.send(Uint8Array.of(byte))
+        assert.deepEqual(errors(await client.upTo('Z')), [code])
+        assert.equal(shapeOf(await client.query('select 1')), 'T D C Z')
+      }
+    })
+
+    test('CopyData behind a statement that is no COPY ends the session', async () => {
+      const client = await login()
+      client.send(query('select 1'), copyData('x'))
+      const fatal = (await client.rest()).find(message => message.type === 'E')
+      assert.equal(fatal?.fields.C, '08P01')
+    })
+
     test('a statement pipelined behind COPY FROM STDIN ends the session: the server would never answer it', async () => {
       const client = await login()
       client.send(query('copy scratch from stdin'), query('select 1'))

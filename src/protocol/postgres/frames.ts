@@ -8,11 +8,11 @@ type Bounds = Parameters<typeof lengthAt>[2]
 
 /**
  * Looks at frames for a {@link Frames}. `bytes` from `at` hold at least what `needs` asked for; `total` is the frame's whole
- * length and may reach beyond. Answers whether to go on to the next frame.
+ * length and may reach beyond. Answers whether to go on to the next frame; `again` stops before this one, to be asked once more.
  */
 export interface FrameJudge {
   needs(type: number, total: number): number
-  judge(type: number, bytes: Buffer, at: number, total: number): boolean
+  judge(type: number, bytes: Buffer, at: number, total: number): boolean | 'again'
 }
 
 const NOTHING = Buffer.alloc(0)
@@ -63,6 +63,7 @@ export class Frames {
         return at
       }
       const on = this.#judge.judge(type, bytes, at, total)
+      if (on === 'again') return at
       at += total
       if (at > end) {
         this.passing = at - end

@@ -213,7 +213,8 @@ export class ServerTurn implements FrameJudge {
       this.#report(wire.ERROR, bytes, at, total)
     } else this.#replace(at, total, head.refusal)
     this.#tally = null
-    if (line.copy === 'in') line.copy = 'failed'
+    // Also where it has not begun: its rows may be on their way already.
+    if (line.copy === 'in' || head.kind === 'query') line.copy = 'failed'
     if (head.kind !== 'query' && head.kind !== 'sync' && !line.owed.fail()) line.skipping = true
     return true
   }

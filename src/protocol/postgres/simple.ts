@@ -93,6 +93,8 @@ function refuseWaiting(turn: ClientTurn, verdict: RefusedVerdict): void {
   forgetUnnamed(line)
   if (line.quiet && line.transaction !== wire.IN_TRANSACTION) {
     line.client.write(Buffer.concat([told, wire.ready(line.transaction)]))
+    // It may have been a COPY whose rows are on their way.
+    line.copy = 'failed'
     return
   }
   const owed = new Owed('query', line.seq)
