@@ -11,6 +11,7 @@ import type { Dialling } from '../protocol.ts'
 import { Gone, Inbox } from './inbox.ts'
 import { type Link, openLink } from './link.ts'
 import { type MaskedColumns, resolveMasks } from './mask.ts'
+import { findOwnFunctions, ownFunctions } from './own-functions.ts'
 import { readParameter, visibleParameter } from './parameters.ts'
 import type { PostgresScope } from './scope.ts'
 import { bindingTo, clientBare, clientFinal } from './scram.ts'
@@ -70,9 +71,18 @@ export async function dial(
       link.destroy()
       return masks
     }
+    const own = await run(link, inbox, findOwnFunctions)
+    if (own.error !== null) throw new ServerSaidNo(`its functions could not be looked up: ${own.error}`)
     link.pause()
     if (inbox.waiting > 0) throw new Violation('the target sent more than was asked')
-    return new PostgresUpstream({ target: at.target, link, key, parameters, masks })
+    return new PostgresUpstream({
+      target: at.target,
+      link,
+      key,
+      parameters,
+      masks,
+      own: ownFunctions(own.rows),
+    })
   } catch (error) {
     link.destroy()
     return refusedBy(error)

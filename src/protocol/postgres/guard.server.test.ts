@@ -6,7 +6,7 @@ import { type Home, openHome } from '../../../src/demo/home.ts'
 import { startPostgres, type TestOrders, versions } from '../../../test/fixtures/postgres.ts'
 import { byHand, harmlessVolatile } from '../../statement/sql/by-hand.ts'
 import { otherFunctions, vettedFunctions, vettedTypes } from '../../statement/sql/functions.gen.ts'
-import { allowedNew, allowedReads, allowedWrites } from './vectors/statements.ts'
+import { allowedNew, allowedReads, allowedWrites, allowedWritesNew } from './vectors/statements.ts'
 
 const world = `
   create table orders (id int primary key, customer text, total numeric, email text);
@@ -101,7 +101,7 @@ for (const version of versions) {
   test(`PostgreSQL ${version} runs what a write scope permits`, async () => {
     const client = await connect(version, 'writer', '')
     const wrong: string[] = []
-    for (const sql of allowedWrites) {
+    for (const sql of [...allowedWrites, ...(Number(version) >= 18 ? allowedWritesNew : [])]) {
       await client.query('begin')
       const answers = await ask(client, sql)
       if (answers instanceof pg.DatabaseError) wrong.push(`${sql}\n    ${answers.code} ${answers.message}`)

@@ -8,6 +8,7 @@ import {
   allowedNew,
   allowedReads,
   allowedWrites,
+  allowedWritesNew,
   refusedAppends,
   refusedMasked,
   refusedReads,
@@ -32,7 +33,8 @@ const writing = guardOf({
 const append = guardOf({ statements: ['insert'], write_tables: ['public.notes'] })
 
 test('what a read scope permits is permitted', () => allows(reading, [...allowedReads, ...allowedNew]))
-test('what a write scope permits is permitted', () => allows(writing, [...allowedReads, ...allowedWrites]))
+test('what a write scope permits is permitted', () =>
+  allows(writing, [...allowedReads, ...allowedWrites, ...allowedWritesNew]))
 test('everything else is refused and says why', () => refuses(reading, refusedReads))
 test('a write scope writes what it names and reads what it names', () =>
   refuses(writing, [...refusedWrites, ...refusedMasked.filter(({ sql }) => !sql.includes('for update'))]))

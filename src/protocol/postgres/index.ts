@@ -32,7 +32,7 @@ export const postgres: Protocol<
       ? Promise.resolve(refuse('internal_error', 'a lease that makes roles opens no session'))
       : dial({ ...at, lease }),
   minting,
-  calls: { ...createCalls(scope => guards()(scope)) },
+  calls: { ...createCalls((scope, own) => guards()(scope, own)) },
   present,
   client: psql,
 }
@@ -44,7 +44,7 @@ function guards(): GuardFor {
   if (made === undefined) {
     const analyser = createAnalyser({ log: createLog() })
     const cache = new VerdictCache()
-    made = scope => createGuard(scope, analyser, cache)
+    made = (scope, own) => createGuard(scope, analyser, cache, own)
   }
   return made
 }

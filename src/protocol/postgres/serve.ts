@@ -1,5 +1,6 @@
 /** One client at the PostgreSQL door: greeted, let in by the pipeline or told why not, relayed. */
 import { Refused } from '../../denial.ts'
+import type { OwnFunctions } from '../../statement/sql/analysis.ts'
 import type { Narrowed } from '../../words.ts'
 import type { Client, Door } from '../protocol.ts'
 import { greet } from './greet.ts'
@@ -9,7 +10,7 @@ import { relay } from './relay.ts'
 import type { PostgresScope } from './scope.ts'
 import type { PostgresUpstream } from './upstream.ts'
 
-export type GuardFor = (scope: Narrowed<PostgresScope>) => PostgresGuard
+export type GuardFor = (scope: Narrowed<PostgresScope>, own: OwnFunctions) => PostgresGuard
 
 export async function serve(
   client: Client,
@@ -35,5 +36,5 @@ export async function serve(
     setTimeout(broken, 1000).unref()
     return
   }
-  await relay(session, greeted, guardFor(session.scope))
+  await relay(session, greeted, guardFor(session.scope, session.upstream.own))
 }

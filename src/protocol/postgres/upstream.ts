@@ -3,6 +3,7 @@
  * was not recorded can be relayed (invariant 7). Holds no secret; the upstream's cancel key stays in here.
  */
 import type { Seq } from '../../recording/record.ts'
+import type { OwnFunctions } from '../../statement/sql/analysis.ts'
 import type { Upstream } from '../protocol.ts'
 import { Inbox } from './inbox.ts'
 import { type Link, openLink, type Reader } from './link.ts'
@@ -22,11 +23,14 @@ export interface Opened {
   readonly key: Buffer
   readonly parameters: ReadonlyMap<string, string>
   readonly masks: MaskedColumns
+  readonly own: OwnFunctions
 }
 
 export class PostgresUpstream implements Upstream {
   readonly database: string
   readonly masks: MaskedColumns
+  /** For the guard: what names may call here. */
+  readonly own: OwnFunctions
   readonly #parameters: Map<string, string>
   readonly #target: PostgresTarget
   readonly #link: Link
@@ -37,6 +41,7 @@ export class PostgresUpstream implements Upstream {
     this.database = opened.target.database
     this.#parameters = new Map(opened.parameters)
     this.masks = opened.masks
+    this.own = opened.own
     this.#target = opened.target
     this.#link = opened.link
     this.#key = opened.key
