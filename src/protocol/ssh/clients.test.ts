@@ -39,7 +39,7 @@ test('a wrong password, a wrong key and an unknown grant look alike, and the doo
   for (const granted of [other, { ...g, id: 'g_unknown' }]) {
     const ran = await ssh(granted, 'echo hello')
     assert.equal(ran.code, 255)
-    assert.match(ran.stderr, /Permission denied \(publickey,password\)/)
+    assert.match(ran.stderr, /Permission denied \(publickey,keyboard-interactive,password\)/)
   }
   const python = `
 import paramiko
