@@ -2,8 +2,10 @@
  * An API as one session has it: a pool of connections to the one address that was judged, and the lease's headers, which
  * are set last and by nobody else. Redirects are not followed: a dispatcher hands them on (attack 140).
  */
+import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { buildConnector, type Dispatcher, Pool } from 'undici'
+import { hostOf } from '../../config/address.ts'
 import type { Upstream } from '../protocol.ts'
 import type { Address } from './address.ts'
 import { Secrets } from './scrub.ts'
@@ -55,18 +57,13 @@ export class HttpUpstream implements Upstream {
       ...(ca === undefined ? {} : { ca }),
       ...credential.certificate,
     })
-    const name = serverName ?? hostname(url)
+    // An address has no place in SNI; the certificate is then held against the address that is dialled, which is the same.
+    const name = serverName ?? hostOf(url)
+    const server = url.protocol === 'https:' && isIP(name) === 0 ? { servername: name } : {}
     this.#pool = new Pool(url.origin, {
       // Attack 147: the name is for the certificate alone; where to connect was decided before.
       connect: ({ servername: _, ...options }, callback) =>
-        connect(
-          {
-            ...options,
-            hostname: address.address,
-            ...(url.protocol === 'https:' ? { servername: name } : {}),
-          },
-          callback,
-        ),
+        connect({ ...options, hostname: address.address, ...server }, callback),
       connections,
       pipelining: 1,
       allowH2: false,
@@ -102,5 +99,3 @@ export class HttpUpstream implements Upstream {
     if (!this.#pool.destroyed) await this.#pool.destroy()
   }
 }
-
-const hostname = (url: URL) => url.hostname.replace(/^\[(.*)\]$/, '$1')
