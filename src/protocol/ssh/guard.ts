@@ -3,8 +3,12 @@
  */
 import { refuse } from '../../denial.ts'
 import type { Statement, Touch, Verdict } from '../../recording/record.ts'
-import type { Operation } from '../../statement/sftp/operation.ts'
+import { type Act, needs, type Operation } from '../../statement/sftp/operation.ts'
 import { type Matched, matchLine } from '../../statement/shell/pattern.ts'
+import { looksLikeScp, readScp } from '../../statement/shell/scp.ts'
+import { type Destination, destinationText, findDestination } from './forwards.ts'
+import { everywhere, pathsOf, under } from './paths.ts'
+import { oneLine } from './refuse.ts'
 import { execWords, listsOf, type SshScope, sshScope } from './scope.ts'
 
 const maxTerm = 64
@@ -21,7 +25,7 @@ export function judgeExec(scope: SshScope, line: Uint8Array, env: readonly Touch
   const matched = listsOf(scope.exec).map(list => matchLine(list, text))
   const words = matched.find(one => one.match)?.words ?? [text]
   const statement = { kind: 'exec', text, touches: [{ act: 'exec', on: words[0] ?? text }, ...env] }
-  if (isLegacyScp(text))
+  if (looksLikeScp(text))
     return no(
       statement,
       'statement_refused',
@@ -29,6 +33,20 @@ export function judgeExec(scope: SshScope, line: Uint8Array, env: readonly Touch
     )
   if (matched.length > 0 && matched.every(one => one.match)) return { allow: true, statement }
   return no(statement, 'statement_refused', whyNot(scope, matched))
+}
+
+/** scp's legacy mode, where the scope has it: done over sftp, so each file is judged as sftp's. Else nothing. */
+export function judgeScp(scope: SshScope, line: Uint8Array): Verdict | undefined {
+  const text = decode(line)
+  const command = text === undefined ? undefined : readScp(text)
+  if (!scope.scp || text === undefined || command === undefined) return undefined
+  const act = 'way' in command && command.way === 'to_host' ? 'write' : 'read'
+  const paths = 'paths' in command ? command.paths : []
+  const statement = { kind: 'scp', text, touches: paths.map(on => ({ act, on })) }
+  if ('problem' in command)
+    return no(statement, 'statement_refused', `scp with ${command.problem} is not taken`)
+  if (scope.sftp !== 'none') return { allow: true, statement }
+  return no(statement, 'statement_refused', 'scp is held to what sftp may do here, and that is nothing')
 }
 
 function whyNot(scope: SshScope, matched: readonly Matched[]): string {
@@ -41,11 +59,6 @@ function whyNot(scope: SshScope, matched: readonly Matched[]): string {
   if (allowed === undefined || unreadable === undefined || unreadable.match)
     return `this command is not in scope; ${may}`
   return `a command with ${unreadable.unreadable?.why} is not one plain command; ${may}`
-}
-
-/** The server's half of rcp's protocol (attack 120): in scope by `scp` alone, whatever the patterns say. */
-function isLegacyScp(text: string): boolean {
-  return /(^|[\s/;|&(])scp\s(.*\s)?-[a-zA-Z]*[tf]/.test(text)
 }
 
 export function judgeShell(scope: SshScope, env: readonly Touch[]): Verdict {
@@ -83,21 +96,66 @@ export function judgeSubsystem(scope: SshScope, name: string): Verdict {
   return { allow: true, statement }
 }
 
-/** One file operation. Reading alone can be in scope yet; whatever else a packet may do is refused (attack 118). */
-export function judgeSftp(scope: SshScope, operation: Operation): Verdict {
+/**
+ * One file operation, on the paths that it is really about: as the host resolved them, or as its handle was opened.
+ * An operation that is not known is refused (attack 118).
+ */
+export function judgeSftp(
+  scope: SshScope,
+  operation: Operation,
+  paths: readonly string[] = operation.paths,
+): Verdict {
+  const { name, act } = operation
   const text = operation.paths.join(' -> ')
-  const on = operation.paths.length === 0 ? [operation.handle ?? operation.name] : operation.paths
-  const statement = {
-    kind: `sftp.${operation.name}`,
-    text,
-    touches: on.map(path => ({ act: operation.act, on: path })),
-  }
-  if (scope.sftp === 'read' && operation.act === 'read') return { allow: true, statement }
-  return no(
-    statement,
-    'statement_refused',
-    `${operation.name} is not in scope; this grant allows ${sshScope.words(scope)}`,
+  const on = paths.length === 0 ? [name] : paths
+  const statement = { kind: `sftp.${name}`, text, touches: on.map(path => ({ act, on: path })) }
+  const needed = needs(operation)
+  if (needed === undefined || !paths.every(path => needed.every(one => mayTouch(scope, one, path))))
+    return no(
+      statement,
+      'statement_refused',
+      `${name} is not in scope; this grant allows ${sshScope.words(scope)}`,
+    )
+  const { read, write, maxBytes } = pathsOf(scope.sftp)
+  // A link made inside could point outside (attack 117).
+  if (/^(symlink|hardlink)/.test(name) && !(everywhere(read) && everywhere(write)))
+    return no(statement, 'statement_refused', `${name} is never in scope where paths are limited`)
+  const end =
+    operation.write === undefined
+      ? operation.size
+      : operation.write.offset + BigInt(operation.write.data.length)
+  if (end !== undefined && end > BigInt(maxBytes))
+    return no(statement, 'statement_refused', `a file may have at most ${maxBytes} bytes`)
+  return { allow: true, statement }
+}
+
+/** To look at what may be read or written is allowed with it. */
+function mayTouch({ sftp }: SshScope, act: Act, path: string): boolean {
+  const { read, write } = pathsOf(sftp)
+  if (act === 'write') return under(write, path)
+  return under(read, path) || (act === 'stat' && under(write, path))
+}
+
+/** Whatever path it is about, the scope allows it: then the host need not be asked what the path really is. */
+export function allowsAsIs({ sftp }: SshScope, operation: Operation): boolean {
+  const { read, write } = pathsOf(sftp)
+  return (needs(operation) ?? []).every(act =>
+    act === 'write' ? everywhere(write) : everywhere(read) || (act === 'stat' && everywhere(write)),
   )
+}
+
+/** A connection onwards, by the host and port that the client wrote (attack 108). */
+export function judgeForward(
+  scope: SshScope,
+  host: string,
+  port: number,
+): { readonly verdict: Verdict; readonly to?: Destination } {
+  const text = oneLine(destinationText(host, port)).slice(0, 256)
+  const to = findDestination(scope.forward, host, port)
+  const statement = { kind: 'forward', text, touches: [{ act: 'forward', on: text }] }
+  if (to !== undefined) return { verdict: { allow: true, statement }, to }
+  const allowed = scope.forward.length === 0 ? '' : `; this grant forwards to ${scope.forward.join(', ')}`
+  return { verdict: no(statement, 'statement_refused', `forward is not in scope${allowed}`) }
 }
 
 /** Exactly the variables that the scope names, and no value that could not be one (attack 107). */

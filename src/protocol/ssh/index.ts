@@ -3,6 +3,7 @@
  * our own (docs/adr/0010-our-own-ssh-transport.md), on Node's cryptography; `ssh2` reads key files.
  */
 import type { Client, Door, DoorKeys, Protocol } from '../protocol.ts'
+import { exec } from './calls.ts'
 import { dial, lease, type SshLease, type SshTarget, target } from './dial.ts'
 import { Greeting } from './greet.ts'
 import { proofOf } from './identity.ts'
@@ -26,7 +27,7 @@ export const ssh: Protocol<SshTarget, SshLease, SshScope, SshLimit, SshUpstream>
   verifier: 'sha-256',
   serve,
   dial,
-  calls: {},
+  calls: { exec },
   present,
   client,
   publicKey,

@@ -26,6 +26,7 @@ export class Pipe {
   #packet: number
   #credit = 0
   #queued = 0
+  #held = 0
 
   constructor(window: number, packet: number, ends: PipeEnds) {
     this.#window = window
@@ -39,11 +40,10 @@ export class Pipe {
     return this.#credit
   }
 
-  /** The receiver said how much it takes. */
+  /** The receiver said how much it takes; what its sender may send is then {@link opening}. */
   opened(window: number, packet: number): void {
     this.#window = window
     this.#packet = packet
-    this.settle()
   }
 
   /** The sender sent this much: more than it was given is an attack. */
@@ -71,6 +71,11 @@ export class Pipe {
   /** When all before it has been sent. */
   after(act: () => void): void {
     this.#queue.push({ act })
+  }
+
+  /** Bytes that were taken from the sender and wait elsewhere for their way through here. */
+  holds(bytes: number): void {
+    this.#held = bytes
   }
 
   drop(): void {
@@ -102,6 +107,6 @@ export class Pipe {
   }
 
   #wanted(): number {
-    return Math.max(0, Math.min(Math.max(this.#window, least), most) - this.#queued)
+    return Math.max(0, Math.min(Math.max(this.#window, least), most) - this.#queued - this.#held)
   }
 }

@@ -10,15 +10,21 @@ import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
 import type { Ending } from '../../words.ts'
 import type { Session } from '../protocol.ts'
 import { SessionChannel } from './channel.ts'
-import { judgeOther } from './guard.ts'
-import { channelOpenFailed, disconnectReason, msg, openFailure, type Payload } from './messages.ts'
+import type { Channel } from './ends.ts'
+import { ForwardChannel } from './forward.ts'
+import { judgeForward, judgeOther } from './guard.ts'
+import { channelOpenFailed, disconnectReason, msg, openFailure } from './messages.ts'
 import { oneLine } from './refuse.ts'
 import type { SshScope } from './scope.ts'
+import type { NearSide, Payload, RelaySide } from './sides.ts'
+import { Turnstile } from './turnstile.ts'
 import type { FarSide, SshUpstream } from './upstream.ts'
 import type { Wire } from './wire.ts'
 
 /** One fewer than sshd's own MaxSessions, so that {@link Sweep} finds room (attack 121). */
 const maxChannels = 9
+/** Forwarded connections take no place of sshd's. */
+const maxForwards = 32
 /** Each refusal is a line in the recording; a client that only knocks is not let fill the disk. */
 const maxRefusals = 1000
 const minPacket = 1024
@@ -27,31 +33,16 @@ const lastWordsMillis = 80
 /** A client that takes nothing for this long while something waits for it is gone (attack 192). */
 const stalledMillis = 120_000
 
-/** What a channel may do to the session that it is in. */
-export interface RelaySide {
-  readonly scope: SshScope
-  readonly recorder: Recorder
-  toNear(payload: Payload): void
-  toFar(payload: Payload): void
-  /** Sets something running on the host; its record's number is the proof that there is one. */
-  run(of: Seq, payload: Buffer): void
-  /** Past the turn: at the cut there is no other. */
-  urgent(payload: Buffer): void
-  refused(verdict: Verdict): void
-  started(channel: SessionChannel): void
-  stopped(channel: SessionChannel): void
-  forget(channel: SessionChannel): void
-}
-
 export class Relay implements RelaySide, FarSide {
   readonly scope: SshScope
   readonly recorder: Recorder
+  readonly turnstile = new Turnstile()
   /** Resolves when the client has been told and the host has been cancelled. */
   readonly over: Promise<void>
   readonly #session: Session<SshScope, SshUpstream>
-  readonly #near: Wire
+  readonly #near: NearSide
   readonly #far: Wire
-  readonly #channels = new Map<number, SessionChannel>()
+  readonly #channels = new Map<number, Channel>()
   #next = 0
   #refusals = 0
   #noMoreSessions = false
@@ -62,7 +53,7 @@ export class Relay implements RelaySide, FarSide {
   #stalled: NodeJS.Timeout | undefined
   #finish: () => void = () => undefined
 
-  constructor(session: Session<SshScope, SshUpstream>, near: Wire) {
+  constructor(session: Session<SshScope, SshUpstream>, near: NearSide) {
     this.#session = session
     this.scope = session.scope
     this.recorder = session.recorder
@@ -98,7 +89,7 @@ export class Relay implements RelaySide, FarSide {
     else throw new Malformed(`message ${type} from a client`)
   }
 
-  #channel(fields: Reader): SessionChannel {
+  #channel(fields: Reader): Channel {
     const channel = this.#channels.get(fields.u32())
     if (channel === undefined) throw new Malformed('no such channel')
     return channel
@@ -121,17 +112,31 @@ export class Relay implements RelaySide, FarSide {
     const packet = fields.u32()
     if (packet === 0) throw new Malformed('a packet size of zero')
     const no = (reason: number, why: string) => this.toNear(channelOpenFailed(near, reason, why))
-    if (type !== 'session') {
-      const to = type === 'direct-tcpip' ? `${fields.text()}:${fields.u32()}` : type
-      this.refused(judgeOther('forward', oneLine(to), 'forward is not in scope'))
+    const forwards = [...this.#channels.values()].filter(one => one instanceof ForwardChannel).length
+    const opening = { id: this.#next, near, window, packet }
+    const add = (channel: Channel) => {
+      this.#next++
+      this.#channels.set(channel.ends.id, channel)
+    }
+    if (packet < minPacket) no(openFailure.resourceShortage, 'the packets are too small')
+    else if (type === 'session') {
+      if (this.#noMoreSessions) no(openFailure.prohibited, 'no more sessions were wanted')
+      else if (this.#channels.size - forwards >= maxChannels)
+        no(openFailure.resourceShortage, `at most ${maxChannels} channels at once`)
+      else {
+        add(new SessionChannel(this, opening))
+      }
+    } else if (type === 'direct-tcpip') {
+      const { verdict, to } = judgeForward(this.scope, fields.text(), fields.u32())
+      if (to === undefined) {
+        this.refused(verdict)
+        no(openFailure.prohibited, 'forward is not in scope')
+      } else if (forwards >= maxForwards)
+        no(openFailure.resourceShortage, `at most ${maxForwards} forwarded connections at once`)
+      else add(new ForwardChannel(this, opening, verdict, to))
+    } else {
+      this.refused(judgeOther('forward', oneLine(type), 'forward is not in scope'))
       no(openFailure.prohibited, 'forward is not in scope')
-    } else if (this.#noMoreSessions) no(openFailure.prohibited, 'no more sessions were wanted')
-    else if (this.#channels.size >= maxChannels)
-      no(openFailure.resourceShortage, `at most ${maxChannels} channels at once`)
-    else if (packet < minPacket) no(openFailure.resourceShortage, 'the packets are too small')
-    else {
-      const id = this.#next++
-      this.#channels.set(id, new SessionChannel(this, id, near, window, packet))
     }
   }
 
@@ -160,12 +165,18 @@ export class Relay implements RelaySide, FarSide {
     // After the cut nothing else of the host's is of interest.
     else if (this.#ending !== undefined) return
     else if (type === msg.channelData) channel.farData(fields.bytes(), 0)
-    else if (type === msg.channelExtendedData) channel.farExtended(fields)
-    else if (type === msg.channelWindowAdjust) channel.farWidens(fields.u32())
+    else if (type === msg.channelExtendedData) this.#farExtended(channel, fields)
+    else if (type === msg.channelWindowAdjust) channel.ends.farWidens(fields.u32())
     else if (type === msg.channelRequest) channel.farRequest(fields.text(), fields.bool(), fields)
-    else if (type === msg.channelEof) channel.farEof()
-    else if (type === msg.channelOpenConfirmation) channel.confirmed(fields.u32(), fields.u32(), fields.u32())
+    else if (type === msg.channelEof) channel.ends.farEof()
+    else if (type === msg.channelOpenConfirmation)
+      channel.ends.confirm(fields.u32(), fields.u32(), fields.u32())
     else if (type === msg.channelOpenFailure) channel.farRefused(fields)
+  }
+
+  #farExtended(channel: Channel, fields: Reader): void {
+    const type = fields.u32()
+    channel.farData(fields.bytes(), type)
   }
 
   #farGlobal(fields: Reader): void {
@@ -187,14 +198,15 @@ export class Relay implements RelaySide, FarSide {
   toFar(payload: Payload): void {
     this.#toFar.push(payload)
   }
-  run(_of: Seq, payload: Buffer): void {
+  run(_of: Seq, payload: Payload): void {
     this.#toFar.push(payload)
   }
-  urgent(payload: Buffer): void {
+  urgent(payload: Payload): void {
     this.#far.send(payload)
   }
-  refused(verdict: Verdict): void {
+  refused(verdict: Verdict, near?: number): void {
     this.recorder.statement(verdict)
+    if (near !== undefined && !verdict.allow) this.#near.refused?.(near, verdict.denial)
     if (++this.#refusals === maxRefusals)
       this.#end({
         how: 'cut',
@@ -208,8 +220,11 @@ export class Relay implements RelaySide, FarSide {
   stopped(channel: SessionChannel): void {
     this.#session.upstream.running.delete(channel)
   }
-  forget(channel: SessionChannel): void {
-    this.#channels.delete(channel.id)
+  leftBehind(): void {
+    this.#session.upstream.leftBehind()
+  }
+  forget({ id }: { readonly id: number }): void {
+    this.#channels.delete(id)
   }
 
   // ---- turns
@@ -235,10 +250,11 @@ export class Relay implements RelaySide, FarSide {
       this.#lost = true
       this.#toNear = []
       this.#toFar = []
+      const { why } = error
       this.#end({
         how: 'cut',
-        why: 'recording_unavailable',
-        text: 'the recording cannot be written, so the session ends',
+        why,
+        text: `the recording ${why === 'limit_exceeded' ? 'is as long as it may be' : 'cannot be written'}, so the session ends`,
       })
     }
   }

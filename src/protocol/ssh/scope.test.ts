@@ -1,23 +1,65 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { judgeExec } from './guard.ts'
+import type { Operation } from '../../statement/sftp/operation.ts'
+import { judgeExec, judgeForward, judgeSftp } from './guard.ts'
 import { type SshLimit, type SshScope, sshScope } from './scope.ts'
 
 const { schema, limit, meet, isEmpty, words } = sshScope
-const exec = fc.uniqueArray(fc.constantFrom('*', 'ls *', 'uptime', 'cat /var/log/*', 'ls /tmp'), {
-  maxLength: 3,
-})
+const exec = fc.uniqueArray(
+  fc.constantFrom<string | string[]>('*', 'ls *', 'uptime', 'cat /var/log/*', 'ls /tmp', ['ls', '*']),
+  { maxLength: 3 },
+)
+const prefixes = fc.uniqueArray(
+  fc.constantFrom('/', '/srv', '/srv/data', '/srv/data/', '/srv/database', '/tmp'),
+)
+const sftps = fc.oneof(
+  fc.constantFrom('none', 'read', 'write'),
+  fc.record(
+    { read: prefixes, write: prefixes, max_bytes: fc.constantFrom(10, 1000) },
+    { requiredKeys: ['read', 'write'] },
+  ),
+)
 const scopes: fc.Arbitrary<SshScope> = fc
   .record({
     shell: fc.boolean(),
     pty: fc.boolean(),
     exec: fc.oneof(exec, fc.record({ all_of: fc.array(exec, { minLength: 1, maxLength: 2 }) })),
-    sftp: fc.constantFrom('none', 'read'),
+    sftp: sftps,
+    scp: fc.boolean(),
+    forward: fc.uniqueArray(fc.constantFrom('db:5432', 'DB:5432', '[::1]:80', '10.0.0.1:80')),
     env: fc.uniqueArray(fc.constantFrom('LANG', 'LC_ALL', 'TZ')),
   })
   .map(said => schema.parse(said))
 const lines = ['uptime', 'ls', 'ls /tmp', 'cat /var/log/x', 'id; id', 'rm x']
+const at = (name: string, act: 'stat' | 'read' | 'write', path: string, bytes = 0): Operation => ({
+  ...{ id: 0, name, act, paths: [path] },
+  write: { offset: 5n, data: Buffer.alloc(bytes) },
+})
+const operations = [
+  '/',
+  '/srv',
+  '/srv/x',
+  '/srv/data',
+  '/srv/data/x',
+  '/srv/database/x',
+  '/tmp/x',
+  '/etc/x',
+].flatMap(path => [
+  ...(['stat', 'read', 'write'] as const).map(act => at('any', act, path)),
+  at('symlink', 'write', path),
+  at('write', 'write', path, 6),
+  at('write', 'write', path, 2000),
+])
+const does = (scope: SshScope, operation: Operation) => judgeSftp(scope, operation).allow
+const destinations = [
+  ['db', 5432],
+  ['DB', 5432],
+  ['::1', 80],
+  ['10.0.0.1', 80],
+  ['db', 80],
+] as const
+const goes = (scope: SshScope, host: string, port: number) => judgeForward(scope, host, port).verdict.allow
 const runs = (scope: SshScope, line: string) => judgeExec(scope, Buffer.from(line), []).allow
 
 test('two scopes meet in what both allow, command by command', () => {
@@ -26,7 +68,15 @@ test('two scopes meet in what both allow, command by command', () => {
       const both = meet(a, limit.parse(b) as SshLimit)
       for (const line of lines) assert.equal(runs(both, line), runs(a, line) && runs(b, line), line)
       assert.equal(both.shell, a.shell && b.shell)
-      assert.equal(both.sftp, a.sftp === 'read' && b.sftp === 'read' ? 'read' : 'none')
+      for (const operation of operations) {
+        const [met, each] = [does(both, operation), does(a, operation) && does(b, operation)]
+        // To look at something goes with reading or writing it: where one reads and the other writes, nothing is left.
+        if (operation.act === 'stat') assert.ok(!met || each)
+        else assert.equal(met, each, JSON.stringify([both.sftp, operation.paths]))
+      }
+      for (const [host, port] of destinations)
+        assert.equal(goes(both, host, port), goes(a, host, port) && goes(b, host, port), host)
+      assert.equal(both.scp, a.scp && b.scp)
       assert.deepEqual(schema.parse(both), both)
       assert.deepEqual(meet(both, b), both)
     }),
@@ -49,14 +99,44 @@ test('what is unsaid is refused, and a scope of nothing is empty', () => {
     words(schema.parse({ shell: true, exec: ['uptime', 'ls *'], sftp: 'read' })),
     'shell; exec of: uptime, ls *; sftp read',
   )
+  assert.equal(
+    words(
+      schema.parse({
+        exec: [
+          ['systemctl', 'status', '*'],
+          ['echo', 'a b'],
+        ],
+        sftp: { read: ['/srv/data/', '/srv'], write: ['/srv/in'], max_bytes: 1000 },
+        ...{ scp: true, forward: ['DB:5432'] },
+      }),
+    ),
+    'exec of: systemctl status *, echo "a b"; sftp read /srv, write /srv/in, at most 1000 bytes a file, scp too; forward to db:5432',
+  )
+  assert.equal(schema.parse({ sftp: { read: ['/'], write: ['/', '/srv'] } }).sftp, 'write')
+  assert.equal(schema.parse({ sftp: { read: [] } }).sftp, 'none')
+  assert.ok(!isEmpty(schema.parse({ forward: ['db:5432'] })))
 })
 
-test('what is not available yet, dangerous or unknown is a configuration error', () => {
+test('what is dangerous, unknown or not well said is a configuration error', () => {
   for (const [scope, why] of [
-    [{ sftp: 'write' }, /not available yet/],
-    [{ sftp: { read: ['/srv'] } }, /not available yet/],
-    [{ scp: true }, /not available yet/],
-    [{ forward: ['db:5432'] }, /not available yet/],
+    [{ sftp: 'all' }, /./],
+    [{ sftp: { read: ['srv'] } }, /absolute path/],
+    [{ sftp: { read: ['/srv//x'] } }, /absolute path/],
+    [{ sftp: { write: ['/srv/../etc'] } }, /no \. or \.\./],
+    [{ sftp: { write: ['/srv/*'] } }, /no patterns/],
+    [{ sftp: { write: ['/srv\n'] } }, /control characters/],
+    [{ sftp: { read: ['/srv'], list: ['/srv'] } }, /nrecognized key/],
+    [{ sftp: { read: ['/srv'], max_bytes: 0 } }, /./],
+    [{ forward: ['db'] }, /host:port/],
+    [{ forward: ['*:22'] }, /host:port/],
+    [{ forward: ['db:0'] }, /host:port/],
+    [{ forward: ['db:65536'] }, /host:port/],
+    [{ forward: ['::1:22'] }, /host:port/],
+    [{ forward: ['db:5432 x'] }, /host:port/],
+    [{ exec: [[]] }, /./],
+    [{ exec: [['']] }, /begins with a command/],
+    [{ exec: [['l*']] }, /spelled out/],
+    [{ exec: [['ls', 'a\nb']] }, /control characters/],
     [{ env: ['LD_PRELOAD'] }, /run other code/],
     [{ env: ['PATH'] }, /run other code/],
     [{ env: ['A=B'] }, /named exactly/],

@@ -1,29 +1,31 @@
 /**
  * What may be done on a host, and how two such limits meet (DESIGN.md section 8). Everything unsaid is refused. Pure.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { equalsShell } from '../../statement/shell/equal.ts'
-import { patternProblem } from '../../statement/shell/pattern.ts'
+import { type Pattern, patternProblem, patternText } from '../../statement/shell/pattern.ts'
+import { forwardSchema } from './forwards.ts'
+import { meetSftp, type SftpScope, sftpSchema, sftpWords } from './paths.ts'
 
 /** Command patterns: one list, or several of which each must match (what two lists meet in). */
-export type ExecPatterns = readonly string[] | { readonly all_of: readonly (readonly string[])[] }
+export type ExecPatterns = readonly Pattern[] | { readonly all_of: readonly (readonly Pattern[])[] }
 
 export interface SshScope {
   readonly shell: boolean
   readonly pty: boolean
   readonly exec: ExecPatterns
-  readonly sftp: 'none' | 'read'
-  readonly scp: false
-  readonly forward: readonly never[]
+  readonly sftp: SftpScope
+  /** scp's legacy mode too, held to what `sftp` says. */
+  readonly scp: boolean
+  readonly forward: readonly string[]
   readonly env: readonly string[]
 }
 
 export type SshLimit = { readonly [K in keyof SshScope]?: SshScope[K] | undefined }
 
 const pattern = z
-  .string()
-  .min(1)
-  .max(4096)
+  .union([z.string().min(1).max(4096), z.array(z.string().max(4096)).min(1).max(256)])
   .superRefine((text, at) => {
     const problem = patternProblem(text)
     if (problem !== undefined) at.addIssue({ code: 'custom', message: problem, input: undefined })
@@ -44,26 +46,13 @@ const variable = z
     'this variable can make programs run other code, so it can never be passed on',
   )
 
-const sftp = z.enum(['none', 'read'], {
-  error: issue =>
-    issue.input === 'write' || typeof issue.input === 'object'
-      ? 'writing and path prefixes are not available yet: none or read'
-      : 'none or read',
-})
-const scp = z.literal(false, {
-  error: 'scp in its legacy mode is not available yet; scp over sftp (its default) is',
-})
-const forward = z
-  .array(z.never(), { error: 'forwarding is not available yet' })
-  .max(0, 'forwarding is not available yet')
-
 const complete = z.strictObject({
   shell: z.boolean().default(false),
   pty: z.boolean().optional(),
   exec: exec.default([]),
-  sftp: sftp.default('none'),
-  scp: scp.default(false),
-  forward: forward.default([]),
+  sftp: sftpSchema.default('none'),
+  scp: z.boolean().default(false),
+  forward: forwardSchema.default([]),
   env: z.array(variable).max(64).default([]),
 })
 
@@ -71,9 +60,9 @@ const limit = z.strictObject({
   shell: z.boolean().optional(),
   pty: z.boolean().optional(),
   exec: exec.optional(),
-  sftp: sftp.optional(),
-  scp: scp.optional(),
-  forward: forward.optional(),
+  sftp: sftpSchema.optional(),
+  scp: z.boolean().optional(),
+  forward: forwardSchema.optional(),
   env: z.array(variable).max(64).optional(),
 })
 
@@ -91,15 +80,16 @@ function meet(scope: SshScope, other: SshLimit): SshScope {
     shell: scope.shell && other.shell !== false,
     pty: scope.pty && other.pty !== false,
     exec: other.exec === undefined ? scope.exec : meetExec(scope.exec, other.exec),
-    sftp: other.sftp === 'none' ? 'none' : scope.sftp,
-    scp: false,
-    forward: [],
+    sftp: other.sftp === undefined ? scope.sftp : meetSftp(scope.sftp, other.sftp),
+    scp: scope.scp && other.scp !== false,
+    forward:
+      other.forward === undefined ? scope.forward : scope.forward.filter(to => other.forward?.includes(to)),
     env: other.env === undefined ? scope.env : scope.env.filter(name => other.env?.includes(name)),
   }
 }
 
 /** Each list of patterns that a command line has to satisfy. */
-export function listsOf(patterns: ExecPatterns): readonly (readonly string[])[] {
+export function listsOf(patterns: ExecPatterns): readonly (readonly Pattern[])[] {
   return 'all_of' in patterns ? patterns.all_of : [patterns]
 }
 
@@ -118,12 +108,13 @@ function meetExec(a: ExecPatterns, b: ExecPatterns): ExecPatterns {
 }
 
 /** Whatever matches a pattern of `smaller` matches one of `larger`, to be seen without reading the patterns. */
-function implies(smaller: readonly string[], larger: readonly string[]): boolean {
-  return larger.includes('*') || smaller.every(text => larger.includes(text))
+function implies(smaller: readonly Pattern[], larger: readonly Pattern[]): boolean {
+  return larger.includes('*') || smaller.every(one => larger.some(other => isDeepStrictEqual(one, other)))
 }
 
 function isEmpty(scope: SshScope): boolean {
-  return !scope.shell && scope.sftp === 'none' && listsOf(scope.exec).some(list => list.length === 0)
+  if (scope.shell || scope.sftp !== 'none' || scope.forward.length > 0) return false
+  return listsOf(scope.exec).some(list => list.length === 0)
 }
 
 function words(scope: SshScope): string {
@@ -131,7 +122,9 @@ function words(scope: SshScope): string {
   if (scope.shell) parts.push(scope.pty ? 'shell' : 'shell without a terminal')
   const exec = execWords(scope.exec)
   if (exec !== undefined) parts.push(exec)
-  if (scope.sftp === 'read') parts.push('sftp read')
+  const files = sftpWords(scope.sftp)
+  if (files !== undefined) parts.push(scope.scp ? `${files}, scp too` : files)
+  if (scope.forward.length > 0) parts.push(`forward to ${scope.forward.join(', ')}`)
   if (scope.env.length > 0) parts.push(`env ${scope.env.join(', ')}`)
   return parts.length === 0 ? 'nothing' : parts.join('; ')
 }
@@ -140,7 +133,7 @@ function words(scope: SshScope): string {
 export function execWords(patterns: ExecPatterns): string | undefined {
   const lists = listsOf(patterns)
   if (lists.some(list => list.length === 0)) return undefined
-  return `exec of: ${lists.map(list => list.join(', ')).join(' and also of: ')}`
+  return `exec of: ${lists.map(list => list.map(patternText).join(', ')).join(' and also of: ')}`
 }
 
 /** Patterns that let more through than they seem to (attack 114); said only where nobody asked for a shell anyway. */
@@ -151,7 +144,7 @@ function warnings(scope: SshScope): readonly string[] {
       const equal = equalsShell(text)
       return equal === undefined
         ? []
-        : [`exec pattern "${text}" is as good as a shell: ${equal} runs other commands`]
+        : [`exec pattern "${patternText(text)}" is as good as a shell: ${equal} runs other commands`]
     }),
   )
 }

@@ -5,7 +5,7 @@
 import type { Touch } from '../../recording/record.ts'
 import type { Field, Reader } from '../../statement/sftp/fields.ts'
 import { allowsEnv, judgePty } from './guard.ts'
-import type { RelaySide } from './relay.ts'
+import type { RelaySide } from './sides.ts'
 import { readSize, readTerminal, type Terminal } from './terminal.ts'
 
 const maxEnv = 64

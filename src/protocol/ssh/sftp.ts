@@ -1,128 +1,266 @@
 /**
  * An sftp subsystem, relayed packet by packet: each request is judged and recorded before it goes to the host, a refused
- * one is answered here. Files that were read are recorded with their size and digest.
+ * one is answered here. Files that were read or written are recorded with their size and digest.
  *
- * Of the host's extensions none is announced: what cannot be judged is not offered (attack 118). Handles, requests under
- * way and what waits for the client are all bounded (attack 119).
+ * Where the scope limits paths, the host is asked first what a path really is (REALPATH), and that answer is what is
+ * judged and used: `..` and links lead nowhere else (attack 117). What cannot be judged is not offered (attack 118).
+ * Handles, requests under way and what waits for the client are all bounded (attack 119).
  */
-import { createHash, type Hash } from 'node:crypto'
-import type { Seq } from '../../recording/record.ts'
+import type { Recorder, Seq, Verdict } from '../../recording/record.ts'
 import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
-import { type Operation, readOperation } from '../../statement/sftp/operation.ts'
-import { Frames, framed, fxp, fxStatus, maxReadBytes, statusPacket } from '../../statement/sftp/packet.ts'
-import { judgeSftp } from './guard.ts'
+import { needs, type Operation, readOperation, withPaths } from '../../statement/sftp/operation.ts'
+import {
+  Frames,
+  framed,
+  fxp,
+  fxStatus,
+  maxReadBytes,
+  reframed,
+  statusPacket,
+} from '../../statement/sftp/packet.ts'
+import { OpenFiles } from './files.ts'
+import { allowsAsIs, judgeSftp } from './guard.ts'
+import { lexical, under } from './paths.ts'
 import type { Pipe } from './pipe.ts'
+import { realPaths } from './real-paths.ts'
 import { oneLine } from './refuse.ts'
-import type { RelaySide } from './relay.ts'
+import type { SshScope } from './scope.ts'
+import { announced, cappedLimits, nameIn, statusOf } from './sftp-answers.ts'
+import type { Turnstile } from './turnstile.ts'
 
 const version = 3
-const maxHandles = 128
 const maxUnderWay = 1024
 const maxWaiting = 1024 * 1024
 
-/** A file or directory that the client holds open. */
-interface Open {
-  readonly seq: Seq
-  readonly path: string
-  readonly file: boolean
-  bytes: number
-  /** Of the bytes read from the start without a gap; dropped at the first jump. */
-  hash: Hash | undefined
+/** Who speaks sftp to us: a client's channel, or scp's legacy mode as `scp.ts` understands it. */
+export interface SftpClient {
+  push(packet: Buffer): void
+  settle(): void
+  readonly waiting: number
 }
 
-interface UnderWay {
-  readonly name: string
-  readonly seq?: Seq
-  readonly path?: string
-  readonly open?: Open
-  readonly offset?: bigint
+export interface SftpRelayOptions {
+  readonly scope: SshScope
+  readonly recorder: Recorder
+  readonly turnstile: Turnstile
+  readonly up: Pipe
+  readonly client: SftpClient
+  refused(verdict: Verdict): void
+}
+
+/** One request that is being looked into: the client's number for it, and its verdict so far. */
+interface Looking {
+  readonly operation: Operation
+  readonly body: Buffer
+  readonly verdict: Verdict
+  readonly leave: () => void
 }
 
 export class SftpRelay {
-  readonly #relay: RelaySide
-  readonly #up: Pipe
-  readonly #down: Pipe
+  readonly #at: SftpRelayOptions
   readonly #requests = new Frames()
   readonly #answers = new Frames()
-  readonly #underWay = new Map<number, UnderWay>()
-  readonly #open = new Map<string, Open>()
-  #opening = 0
-  #greeted: 'no' | 'asked' | 'yes' = 'no'
+  /** By our own number, for what the host owes: the client's numbers never reach it. */
+  readonly #owed = new Map<number, (answer: Buffer) => void>()
+  readonly #asked = new Set<number>()
+  readonly #files: OpenFiles
+  readonly #held = new Set<() => void>()
+  #next = 0
+  #start = '/'
+  #greeted: 'no' | 'asked' | 'starting' | 'yes' = 'no'
+  #ended = false
 
-  constructor(relay: RelaySide, up: Pipe, down: Pipe) {
-    this.#relay = relay
-    this.#up = up
-    this.#down = down
+  constructor(options: SftpRelayOptions) {
+    this.#at = options
+    this.#files = new OpenFiles(options.recorder)
   }
 
   fromNear(data: Buffer): void {
     this.#requests.push(data)
     for (let body = this.#requests.next(); body !== undefined; body = this.#requests.next())
       this.#request(body)
-    this.#up.settle()
-    this.#down.settle()
+    this.#at.up.settle()
+    this.#at.client.settle()
   }
 
   fromFar(data: Buffer): void {
     this.#answers.push(data)
     for (let body = this.#answers.next(); body !== undefined; body = this.#answers.next()) this.#answer(body)
-    this.#down.settle()
+    this.#at.up.settle()
+    this.#at.client.settle()
   }
+
+  // ---- the client's requests
 
   #request(body: Buffer): void {
     if (this.#greeted === 'no') {
       if (body[0] !== fxp.init || new Reader(body, 1).u32() < version) throw new Malformed('sftp version')
       this.#greeted = 'asked'
-      this.#up.push(framed(message(fxp.init, version)), false)
+      this.#at.up.push(framed(message(fxp.init, version)), false)
       return
     }
     const operation = readOperation(body)
-    if (this.#underWay.has(operation.id)) throw new Malformed('an sftp request number in use')
+    if (this.#greeted !== 'yes' || this.#asked.has(operation.id) || this.#asked.size >= maxUnderWay)
+      throw new Malformed('sftp requests too early, too many, or of one number')
+    this.#asked.add(operation.id)
     if ('misread' in operation) this.#refuse(operation.id, fxStatus.badMessage, operation.misread)
     else if (operation.handle !== undefined) this.#onHandle(operation, operation.handle, body)
     else this.#onPaths(operation, body)
   }
 
-  /** What a handle may be used for was judged when it was opened, but for what writes: that is never in scope yet. */
   #onHandle(operation: Operation, handle: string, body: Buffer): void {
-    const open = this.#open.get(handle)
+    const open = this.#files.get(handle)
     if (open === undefined) {
       this.#refuse(operation.id, fxStatus.failure, 'no such handle')
       return
     }
-    if (operation.act !== 'read') {
-      this.#denied(operation)
+    const verdict = judgeSftp(this.#at.scope, operation, [open.path])
+    if (!verdict.allow) {
+      this.#denied(operation, verdict)
       return
     }
-    if (operation.name === 'close') this.#open.delete(handle)
-    const { read } = operation
-    if (read !== undefined && read.length > maxReadBytes) body.writeUInt32BE(maxReadBytes, body.length - 4)
-    this.#pass(operation.id, body, {
-      name: operation.name,
-      open,
-      ...(read === undefined ? {} : { offset: read.offset }),
+    const { read, write } = operation
+    if (read !== undefined) {
+      if (read.length > maxReadBytes) body.writeUInt32BE(maxReadBytes, body.length - 4)
+      this.#ask(reframed(body), answer => {
+        if (answer[0] !== fxp.data) return this.#reply(operation.id, answer)
+        const data = new Reader(answer, 5).bytes()
+        const judged = judgeSftp(this.#at.scope, { ...operation, write: { offset: read.offset, data } }, [
+          open.path,
+        ])
+        if (!judged.allow) return this.#denied(operation, judged)
+        open.read.add(read.offset, data)
+        return this.#reply(operation.id, answer)
+      })
+      return
+    }
+    if (write !== undefined) open.written.add(write.offset, write.data)
+    if (operation.name === 'close') this.#files.close(handle)
+    this.#ask(reframed(body), answer => {
+      if (write !== undefined && statusOf(answer) !== fxStatus.ok) open.written.spoil()
+      if (operation.name === 'close') this.#files.closed(open)
+      this.#reply(operation.id, answer)
     })
   }
 
   #onPaths(operation: Operation, body: Buffer): void {
-    const verdict = judgeSftp(this.#relay.scope, operation)
+    const { scope, turnstile } = this.#at
+    const verdict = judgeSftp(
+      scope,
+      operation,
+      operation.paths.map(path => lexical(path, this.#start)),
+    )
     if (!verdict.allow) {
-      this.#denied(operation)
+      this.#denied(operation, verdict)
       return
     }
-    const opens = operation.name === 'open' || operation.name === 'opendir'
-    if (opens && this.#open.size + this.#opening >= maxHandles) {
-      this.#refuse(operation.id, fxStatus.failure, `at most ${maxHandles} open files`)
+    if (opens(operation) && !this.#files.reserve()) {
+      this.#refuse(operation.id, fxStatus.failure, 'too many open files')
       return
     }
-    const seq = this.#relay.recorder.statement(verdict)
-    if (opens) this.#opening++
-    this.#pass(operation.id, body, { name: operation.name, seq, path: operation.paths[0] ?? '' })
+    if (operation.paths.length === 0 || allowsAsIs(scope, operation)) {
+      this.#perform({ operation, body, verdict, leave: () => undefined }, operation.paths)
+      return
+    }
+    // The packet is a view of what is read over next.
+    const kept = Buffer.from(body)
+    turnstile.enter(operation.paths.length > 1, leave => {
+      if (this.#ended) return leave()
+      this.#held.add(leave)
+      const left = () => {
+        this.#held.delete(leave)
+        leave()
+      }
+      this.#resolve({ operation, body: kept, verdict, leave: left })
+    })
   }
 
-  #denied(operation: Operation): void {
-    const verdict = judgeSftp(this.#relay.scope, operation)
-    this.#relay.refused(verdict)
+  #resolve(looking: Looking): void {
+    const { operation, verdict, leave } = looking
+    const ask = (packet: Buffer, then: (answer: Buffer) => void) => this.#ask(packet, then)
+    realPaths(operation, this.#start, ask, (paths, answer) => {
+      if (paths !== undefined && operation.name !== 'realpath') {
+        this.#resolved(looking, paths)
+        return
+      }
+      const judged = paths === undefined ? verdict : judgeSftp(this.#at.scope, operation, paths)
+      leave()
+      if (opens(operation)) this.#files.notOpened()
+      if (judged.allow) {
+        // Where nothing is there, nothing was done: the host's own words say so.
+        this.#at.recorder.statement(judged)
+        this.#reply(operation.id, answer)
+      } else {
+        this.#denied(operation, judged)
+      }
+    })
+    this.#at.up.settle()
+  }
+
+  #resolved(looking: Looking, paths: readonly string[]): void {
+    const { operation, body, leave } = looking
+    const verdict = judgeSftp(this.#at.scope, operation, paths)
+    if (verdict.allow) {
+      this.#perform({ ...looking, verdict, body: withPaths(body, paths) }, paths, paths[0])
+      return
+    }
+    if (opens(operation)) this.#files.notOpened()
+    leave()
+    this.#denied(operation, verdict)
+  }
+
+  /** Sends what was allowed. `still` is what its path must still be afterwards. */
+  #perform({ operation, body, verdict, leave }: Looking, paths: readonly string[], still?: string): void {
+    const seq = this.#at.recorder.statement(verdict)
+    const packet = framed(body)
+    if (opens(operation)) {
+      const path = paths[0] ?? ''
+      if (still === undefined) this.#ask(packet, answer => this.#opened(operation, seq, path, answer))
+      else this.#openAndLookAgain(packet, operation, seq, still, leave)
+      return
+    }
+    this.#ask(packet, answer => {
+      leave()
+      const status = statusOf(answer)
+      if (operation.act === 'write')
+        this.#at.recorder.file(seq, {
+          ...{ act: operation.name, path: paths.join(' -> ') },
+          ...(status === fxStatus.ok ? {} : { error: `the host answered with status ${status}` }),
+        })
+      this.#reply(operation.id, operation.name === 'limits@openssh.com' ? cappedLimits(answer) : answer)
+    })
+  }
+
+  /** The question goes right behind the open: somebody on the host would have to swap the path and swap it back. */
+  #openAndLookAgain(packet: Buffer, operation: Operation, seq: Seq, path: string, leave: () => void): void {
+    let opened: Buffer = Buffer.alloc(0)
+    this.#ask(packet, answer => {
+      opened = framed(answer).subarray(4)
+    })
+    this.#ask(framed(message(fxp.realpath, 0, path)), answer => {
+      leave()
+      const real = nameIn(answer)
+      if (opened[0] !== fxp.handle || real === path) return this.#opened(operation, seq, path, opened)
+      this.#files.notOpened()
+      this.#ask(framed(message(fxp.close, 0, new Reader(opened, 5).bytes())), () => undefined)
+      this.#at.recorder.file(seq, { act: 'open', path, error: 'the path became another while it was opened' })
+      return this.#refuse(operation.id, fxStatus.permissionDenied, 'postern: the path is changing')
+    })
+  }
+
+  #opened(operation: Operation, seq: Seq, path: string, answer: Buffer): void {
+    if (answer[0] === fxp.handle) {
+      const acts = needs(operation) ?? []
+      this.#files.opened(new Reader(answer, 5).bytes(), seq, path, { file: operation.name === 'open', acts })
+    } else {
+      this.#files.notOpened()
+      this.#at.recorder.file(seq, { act: operation.act, path, error: 'the host did not open it' })
+    }
+    this.#reply(operation.id, answer)
+  }
+
+  #denied(operation: Operation, verdict: Verdict): void {
+    this.#at.refused(verdict)
     const say = verdict.allow ? '' : (verdict.denial.say ?? '')
     const unknown = operation.act === 'unknown'
     this.#refuse(
@@ -133,70 +271,69 @@ export class SftpRelay {
   }
 
   #refuse(id: number, code: number, text: string): void {
-    if (this.#down.waiting > maxWaiting) throw new Malformed('sftp answers that are not taken')
-    this.#down.push(statusPacket(id, code, oneLine(text)), false)
+    if (this.#at.client.waiting > maxWaiting) throw new Malformed('sftp answers that are not taken')
+    this.#asked.delete(id)
+    this.#at.client.push(statusPacket(id, code, oneLine(text)))
   }
 
-  #pass(id: number, body: Buffer, underWay: UnderWay): void {
-    if (this.#underWay.size >= maxUnderWay) throw new Malformed('too many sftp requests at once')
-    this.#underWay.set(id, underWay)
-    this.#up.push(framed(body), false)
+  // ---- the host's answers
+
+  #ask(packet: Buffer, then: (answer: Buffer) => void): void {
+    const id = this.#next
+    this.#next = (id + 1) >>> 0
+    packet.writeUInt32BE(id, 5)
+    this.#owed.set(id, then)
+    this.#at.up.push(packet, false)
   }
 
   #answer(body: Buffer): void {
     if (this.#greeted === 'asked') {
       if (body[0] !== fxp.version) throw new Malformed('sftp version of the host')
+      this.#welcome(announced(body, this.#at.scope))
+      return
+    }
+    const id = new Reader(body, 1).u32()
+    const then = this.#owed.get(id)
+    if (then === undefined) throw new Malformed('an sftp answer to nothing')
+    this.#owed.delete(id)
+    then(body)
+  }
+
+  /** Relative paths begin where the host begins; where that is out of scope, at the first prefix. */
+  #welcome(extensions: readonly string[]): void {
+    const { sftp } = this.#at.scope
+    const ready = (start: string) => {
+      this.#start = start
       this.#greeted = 'yes'
-      this.#down.push(framed(message(fxp.version, version)), false)
+      this.#at.client.push(framed(message(fxp.version, version, ...extensions)))
+    }
+    if (typeof sftp === 'string') {
+      ready('/')
       return
     }
-    const fields = new Reader(body, 1)
-    const id = fields.u32()
-    const asked = this.#underWay.get(id)
-    if (asked === undefined) throw new Malformed('an sftp answer to nothing')
-    this.#underWay.delete(id)
-    if (asked.name === 'open' || asked.name === 'opendir')
-      this.#opened(asked, body[0] === fxp.handle ? fields.bytes() : undefined)
-    else if (asked.name === 'read' && body[0] === fxp.data) this.#bytesRead(asked, fields.bytes())
-    else if (asked.name === 'close' && asked.open !== undefined) this.#closed(asked.open)
-    this.#down.push(framed(body), false)
-  }
-
-  #opened(asked: UnderWay, handle: Buffer | undefined): void {
-    this.#opening--
-    const { seq, path = '' } = asked
-    if (seq === undefined) return
-    const file = asked.name === 'open'
-    if (handle === undefined) {
-      this.#relay.recorder.file(seq, { act: 'read', path, error: 'the host did not open it' })
-      return
-    }
-    const key = handle.toString('latin1')
-    if (handle.length > 256 || this.#open.has(key)) throw new Malformed('a handle of the host')
-    this.#open.set(key, { seq, path, file, bytes: 0, hash: file ? createHash('sha256') : undefined })
-  }
-
-  #bytesRead({ open, offset }: UnderWay, data: Buffer): void {
-    if (open === undefined) return
-    if (offset === BigInt(open.bytes)) open.hash?.update(data)
-    else open.hash = undefined
-    open.bytes += data.length
-  }
-
-  #closed(open: Open, error?: string): void {
-    if (!open.file) return
-    const digest = open.hash?.digest('hex')
-    open.hash = undefined
-    this.#relay.recorder.file(open.seq, {
-      ...{ act: 'read', path: open.path, bytes: open.bytes },
-      ...(digest === undefined ? {} : { digest }),
-      ...(error === undefined ? {} : { error }),
+    this.#greeted = 'starting'
+    const all = [...sftp.read, ...sftp.write]
+    this.#ask(framed(message(fxp.realpath, 0, '.')), answer => {
+      const home = nameIn(answer) ?? '/'
+      ready(under(all, home) ? home : (all[0] ?? '/'))
     })
   }
 
-  /** The channel is over: what was still open is recorded as far as it was read. */
-  end(): void {
-    for (const open of this.#open.values()) this.#closed(open, 'left open')
-    this.#open.clear()
+  #reply(id: number, answer: Buffer): void {
+    this.#asked.delete(id)
+    answer.writeUInt32BE(id, 1)
+    this.#at.client.push(reframed(answer))
   }
+
+  end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#files.end()
+    for (const leave of [...this.#held]) leave()
+    this.#held.clear()
+  }
+}
+
+function opens({ name }: Operation): boolean {
+  return name === 'open' || name === 'opendir'
 }

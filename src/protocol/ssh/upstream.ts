@@ -41,6 +41,7 @@ export class SshUpstream implements Upstream {
   #isSwept: () => void = () => undefined
   readonly #swept: Promise<void>
   #cancelled: Promise<void> | undefined
+  #leftBehind = false
   #ended: { readonly error: Error | undefined } | undefined
 
   constructor(wire: Wire) {
@@ -78,19 +79,25 @@ export class SshUpstream implements Upstream {
     if (fields.bool()) this.wire.send(message(msg.requestFailure))
   }
 
+  /** A command was left by its client and the host honoured no signal: the end of the session ends it. */
+  leftBehind(): void {
+    this.#leftBehind = true
+  }
+
   cancel(): Promise<void> {
     this.#cancelled ??= this.#cancel().catch(() => undefined)
     return this.#cancelled
   }
 
   async #cancel(): Promise<void> {
-    if (this.running.size === 0 || this.wire.ended) return
+    if (this.wire.ended || (this.running.size === 0 && !this.#leftBehind)) return
     this.wire.resume()
+    if (this.#leftBehind) this.#startSweep()
     const over = Promise.all([...this.running].map(one => one.over))
     this.#signal('HUP')
     await Promise.race([over, wait(hangUpMillis)])
     this.#signal('KILL')
-    await Promise.race([over, this.#swept, wait(killMillis)])
+    await Promise.race([this.#leftBehind ? this.#swept : over, this.#swept, wait(killMillis)])
   }
 
   /** To whatever still runs; where the host does not honour it, the sweep goes instead. */
@@ -98,11 +105,15 @@ export class SshUpstream implements Upstream {
     if (this.#sweep !== undefined) return
     for (const one of this.running) {
       void one.signal(name).then(honoured => {
-        if (honoured || this.#sweep !== undefined || this.wire.ended || this.forced) return
-        this.#sweep = new Sweep(this.wire)
-        void this.#sweep.done.then(this.#isSwept)
+        if (!honoured) this.#startSweep()
       })
     }
+  }
+
+  #startSweep(): void {
+    if (this.#sweep !== undefined || this.wire.ended || this.forced) return
+    this.#sweep = new Sweep(this.wire)
+    void this.#sweep.done.then(this.#isSwept)
   }
 
   destroy(): void {

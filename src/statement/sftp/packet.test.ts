@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type Field, Malformed, message, Reader } from './fields.ts'
-import { readOperation } from './operation.ts'
+import { readOperation, withPaths } from './operation.ts'
 import { Frames, framed, fxp, maxPacketBytes } from './packet.ts'
 
 test('fields come back as they went', () => {
@@ -64,7 +64,9 @@ test('a packet too long or of nothing is refused at its head (attack 119)', () =
 const operation = (type: number, ...fields: readonly Field[]) => readOperation(message(type, 5, ...fields))
 
 test('each request is what it does and to what', () => {
-  assert.deepEqual(operation(fxp.open, '/a', 1, 0), { id: 5, name: 'open', act: 'read', paths: ['/a'] })
+  assert.deepEqual(operation(fxp.open, '/a', 1, 0), {
+    ...{ id: 5, name: 'open', act: 'read', paths: ['/a'], flags: 1 },
+  })
   for (const flags of [0, 2, 3, 9, 0x11, 0x21, 0x41, 0xffff_ffff])
     assert.equal((operation(fxp.open, '/a', flags, 0) as { act: string }).act, 'write')
   assert.deepEqual(operation(fxp.rename, '/a', '/b'), {
@@ -85,9 +87,11 @@ test('each request is what it does and to what', () => {
     id: 5,
     name: 'posix-rename@openssh.com',
     act: 'write',
-    paths: [],
+    paths: ['/a', '/b'],
   })
-  assert.equal((operation(fxp.extended, 'limits@openssh.com') as { act: string }).act, 'unknown')
+  assert.equal((operation(fxp.extended, 'limits@openssh.com') as { act: string }).act, 'stat')
+  for (const name of ['copy-data', 'expand-path@openssh.com', 'toString', '__proto__'])
+    assert.equal((operation(fxp.extended, name, '/a') as { act: string }).act, 'unknown')
 })
 
 test('no request, however broken, is anything but read, answered or malformed', () => {
@@ -101,5 +105,25 @@ test('no request, however broken, is anything but read, answered or malformed', 
       }
     }),
     { numRuns: 2000 },
+  )
+})
+
+test('the same request for other paths differs in them alone', () => {
+  const path = fc.string({ maxLength: 20 }).map(text => text.replaceAll('\0', '').toWellFormed())
+  const rest = fc.uint8Array({ maxLength: 30 })
+  fc.assert(
+    fc.property(path, path, path, path, rest, (a, b, c, d, more) => {
+      const raw = { raw: more }
+      assert.deepEqual(withPaths(message(fxp.stat, 5, a, raw), [c]), message(fxp.stat, 5, c, raw))
+      assert.deepEqual(
+        withPaths(message(fxp.rename, 5, a, b, raw), [c, d]),
+        message(fxp.rename, 5, c, d, raw),
+      )
+      const name = 'posix-rename@openssh.com'
+      assert.deepEqual(
+        withPaths(message(fxp.extended, 5, name, a, b, raw), [c, d]),
+        message(fxp.extended, 5, name, c, d, raw),
+      )
+    }),
   )
 })

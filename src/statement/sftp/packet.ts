@@ -92,6 +92,11 @@ export function framed(body: Uint8Array): Buffer {
   return out
 }
 
+/** The packet that a body stands in, uncopied: for a body as {@link Frames} or {@link framed} made it, of its own length. */
+export function reframed(body: Buffer): Buffer {
+  return Buffer.from(body.buffer, body.byteOffset - 4, body.length + 4)
+}
+
 export function statusPacket(id: number, code: number, text: string): Buffer {
   return framed(message(fxp.status, id, code, text, 'en'))
 }

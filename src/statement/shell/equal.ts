@@ -2,7 +2,8 @@
  * Patterns that give away more than they say: the command runs other commands, so allowing it is allowing a shell
  * (attack 114). `postern check` warns of them. Pure, and never complete: it knows the common ones.
  */
-import { isMark, readLine, wordText } from './line.ts'
+import { isMark, wordText } from './line.ts'
+import { type Pattern, symbolsOf } from './pattern.ts'
 
 /** Programs with a documented way to run others: a pager, a hook, an option, an escape, a language of their own. */
 const shells = new Set(
@@ -17,11 +18,9 @@ const shells = new Set(
 )
 
 /** The command that is as good as a shell, for the warning; nothing where the pattern seems to be what it says. */
-export function equalsShell(pattern: string): string | undefined {
+export function equalsShell(pattern: Pattern): string | undefined {
   if (pattern === '*') return 'any command line'
-  const read = readLine(pattern)
-  if (!('words' in read)) return undefined
-  const [first, ...rest] = read.words
+  const [first, ...rest] = symbolsOf(pattern) ?? []
   if (first === undefined) return undefined
   if (first.some(isMark)) return wordText(first)
   const name = wordText(first).split('/').at(-1) ?? ''

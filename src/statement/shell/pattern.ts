@@ -5,6 +5,9 @@
  * but `/`, `**` also `/`; a last word `*` matches any words that remain. Neither matches a word that begins with `-`
  * unless the pattern spells it, nor anything the shell would expand. The lone pattern `*` is any command line at all.
  * A pattern with shell operators is that very text, letter by letter, and nothing else.
+ *
+ * A list of words is a pattern too: its words as they reach the command, with nothing to quote. In it only `*` and `**`
+ * mean anything.
  */
 import { isMark, mark, readLine, type Symbols, type Unreadable, wordText } from './line.ts'
 
@@ -12,9 +15,14 @@ export type Matched =
   | { readonly match: true; readonly words: readonly string[] }
   | { readonly match: false; readonly unreadable?: Unreadable }
 
+const star = mark('*')
+
+export type Pattern = string | readonly string[]
+
 /** What is wrong with a pattern, for whoever writes the configuration. */
-export function patternProblem(text: string): string | undefined {
+export function patternProblem(text: Pattern): string | undefined {
   if (text === '*') return undefined
+  if (typeof text !== 'string') return wordsProblem(text)
   const read = readLine(text)
   if ('words' in read) return undefined
   if (read.kind === 'unparsable') return `this pattern cannot be read: ${read.why}`
@@ -23,28 +31,49 @@ export function patternProblem(text: string): string | undefined {
   return /[\n\0]/.test(text) ? 'a pattern is one line' : undefined
 }
 
+function wordsProblem([command, ...words]: readonly string[]): string | undefined {
+  if (command === undefined || command === '') return 'a list of words begins with a command'
+  if (command.startsWith('-') || command.includes('*')) return 'the command of a list of words is spelled out'
+  if ([command, ...words].some(word => /[\p{Cc}\p{Zl}\p{Zp}]/u.test(word)))
+    return 'a word holds no control characters'
+  return undefined
+}
+
+/** For people: a list of words as it would be typed, its wildcards bare. */
+export function patternText(pattern: Pattern): string {
+  if (typeof pattern === 'string') return pattern
+  return pattern.map(word => (/^[\w@%+=:,./*-]+$/.test(word) ? word : JSON.stringify(word))).join(' ')
+}
+
 /** Whether one list of patterns allows a line. `*` alone reads nothing: it is any command line. */
-export function matchLine(patterns: readonly string[], line: string): Matched {
+export function matchLine(patterns: readonly Pattern[], line: string): Matched {
   const read = readLine(line)
   const command = 'words' in read ? read.words : undefined
   const words = command?.map(wordText) ?? [line]
   if (patterns.includes('*')) return { match: true, words }
-  if (patterns.some(text => text === line && !('words' in readLine(text)))) return { match: true, words }
+  if (patterns.some(text => typeof text === 'string' && text === line && !('words' in readLine(text))))
+    return { match: true, words }
   if (command === undefined) return { match: false, unreadable: read as Unreadable }
   if (command.some(climbs)) return { match: false, unreadable: { kind: 'not_simple', why: 'a path with ..' } }
-  const found = patterns.some(text => {
-    const pattern = readLine(text)
-    return 'words' in pattern && matchWords(pattern.words, command)
+  const found = patterns.some(pattern => {
+    const wanted = symbolsOf(pattern)
+    return wanted !== undefined && matchWords(wanted, command)
   })
   return found ? { match: true, words } : { match: false }
+}
+
+/** The words of a pattern, its wildcards as marks; nothing where it is text to the letter. */
+export function symbolsOf(pattern: Pattern): readonly Symbols[] | undefined {
+  if (typeof pattern !== 'string')
+    return pattern.map(word => [...word].map(char => (char === '*' ? star : char)))
+  const read = readLine(pattern)
+  return 'words' in read ? read.words : undefined
 }
 
 /** `..` as a component of a path, also behind an option or a host: `--file=../x`, `-C..`, `host:..` (attack 117's kin). */
 function climbs(word: Symbols): boolean {
   return /\.\.(\/|$)/.test(wordText(word))
 }
-
-const star = mark('*')
 
 function matchWords(pattern: readonly Symbols[], command: readonly Symbols[]): boolean {
   const last = pattern.at(-1)

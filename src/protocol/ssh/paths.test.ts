@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { type Field, message, Reader } from '../../statement/sftp/fields.ts'
+import { framed, fxp, fxStatus } from '../../statement/sftp/packet.ts'
+import { channelData } from './messages.ts'
+import { RawClient } from './raw.fixture.ts'
+import { type Granted, run, until, type World, world } from './world.fixture.ts'
+
+let w: World
+let data: string
+let out: string
+before(async () => {
+  w = await world()
+  data = join(w.folder, 'data')
+  out = join(w.folder, 'database')
+  for (const folder of [data, out, join(data, 'in'), join(data, 'sub'), join(out, 'deep')])
+    mkdirSync(folder, { recursive: true })
+  writeFileSync(join(data, 'file'), 'inside\n')
+  writeFileSync(join(out, 'secret'), 'outside\n')
+  symlinkSync(out, join(data, 'way'))
+  symlinkSync(join(out, 'secret'), join(data, 'link'))
+  symlinkSync(join(out, 'new'), join(data, 'in', 'dangling'))
+  symlinkSync(out, join(data, 'in', 'way'))
+  symlinkSync('file', join(data, 'near'))
+})
+after(() => w.close())
+
+const scoped = (more: object = {}) =>
+  w.grant({ sftp: { read: [data], write: [join(data, 'in')], ...more }, scp: true })
+const sftp = (g: Granted, batch: string) => run('sftp', ['-b', '-', ...w.args(g, '-P'), '127.0.0.1'], batch)
+
+/** A client of sftp that sends what it likes. */
+async function raw(g: Granted) {
+  const client = await RawClient.enter(w, g)
+  const channel = await client.channel(0)
+  await client.start(channel, 'subsystem', 'sftp')
+  let taken = 0
+  const next = async () => {
+    await until(() => client.data.length >= taken + 4, 'an answer')
+    const length = client.data.readUInt32BE(taken)
+    await until(() => client.data.length >= taken + 4 + length, 'the whole answer')
+    const body = client.data.subarray(taken + 4, taken + 4 + length)
+    taken += 4 + length
+    return body
+  }
+  const send = (type: number, ...fields: readonly Field[]) =>
+    client.send(channelData(channel, framed(message(type, ...fields)), false))
+  send(fxp.init, 3)
+  await next()
+  let id = 0
+  const ask = async (type: number, ...fields: readonly Field[]) => {
+    send(type, ++id, ...fields)
+    const body = await next()
+    assert.equal(body.readUInt32BE(1), id)
+    return body
+  }
+  const status = async (type: number, ...fields: readonly Field[]) => {
+    const body = await ask(type, ...fields)
+    return body[0] === fxp.status ? new Reader(body, 5).u32() : `answer ${body[0]}`
+  }
+  return { client, channel, send, next, ask, status }
+}
+
+test('no path and no packet leads out of the prefixes (attack 117)', async () => {
+  const s = await raw(scoped())
+  const denied = fxStatus.permissionDenied
+  const outside = [
+    `${out}/secret`,
+    `${data}/../database/secret`,
+    `${data}/sub/../../database/secret`,
+    `${data}//..//database/secret`,
+    `${data}/way/secret`,
+    `${data}/way/../secret`,
+    `${data}/link`,
+    `${data}/in/way/secret`,
+    `${data}/./way/./secret`,
+    `${data}base/secret`,
+    `../database/secret`,
+    'way/secret',
+    '/etc/passwd',
+    '//etc/passwd',
+    '/proc/self/root/etc/passwd',
+    '/proc/1/environ',
+  ]
+  for (const path of outside) {
+    assert.equal(await s.status(fxp.open, path, 1, 0), denied, `open ${path}`)
+    assert.equal(await s.status(fxp.stat, path), denied, `stat ${path}`)
+    assert.equal(await s.status(fxp.realpath, path), denied, `realpath ${path}`)
+  }
+  for (const path of [out, `${data}/way`, `${data}/in/way/deep`, '/', '..', w.folder, `${data}/..`])
+    assert.equal(await s.status(fxp.opendir, path), denied, `opendir ${path}`)
+  // Inside of what may be read, outside of what may be written; or by a link.
+  for (const path of [
+    `${data}/file`,
+    `${data}/in/../file`,
+    `${data}/in/way/new`,
+    `${data}/in/dangling`,
+    `${data}/in`.replace('/in', '/way/new'),
+    `${out}/new`,
+    `${data}/inner`,
+    'near',
+  ]) {
+    for (const flags of [2, 0x0a, 0x1a, 0x2a, 0x0e])
+      assert.equal(await s.status(fxp.open, path, flags, 0), denied, `open ${path} for ${flags}`)
+    assert.equal(await s.status(fxp.setstat, path, 4, 0o777), denied, `setstat ${path}`)
+  }
+  for (const [type, ...paths] of [
+    [fxp.remove, `${data}/file`],
+    [fxp.remove, `${data}/in/way/secret`],
+    [fxp.rmdir, `${data}/sub`],
+    [fxp.rmdir, `${data}/in/way/deep`],
+    [fxp.mkdir, `${data}/made`],
+    [fxp.mkdir, `${data}/in/way/made`],
+    [fxp.rename, `${data}/file`, `${data}/in/file`],
+    [fxp.rename, `${data}/in/x`, `${data}/x`],
+    [fxp.rename, `${data}/in/way/secret`, `${data}/in/secret`],
+    [fxp.symlink, `${out}/secret`, `${data}/in/made`],
+    [fxp.symlink, 'x', `${data}/in/made`],
+  ] as const)
+    assert.equal(await s.status(type, ...paths), denied, `${type} ${paths.join(' ')}`)
+  for (const name of ['posix-rename@openssh.com', 'hardlink@openssh.com'])
+    assert.equal(await s.status(fxp.extended, name, `${data}/file`, `${data}/in/file`), denied, name)
+  assert.equal(await s.status(fxp.extended, 'hardlink@openssh.com', `${data}/in/a`, `${data}/in/b`), denied)
+  assert.equal(await s.status(fxp.extended, 'lsetstat@openssh.com', `${data}/file`, 4, 0o777), denied)
+  assert.equal(await s.status(fxp.extended, 'statvfs@openssh.com', '/etc'), denied)
+  for (const flags of [0, 3, 0x41, 0x100, 0xffff_ffff])
+    assert.equal(await s.status(fxp.open, `${data}/file`, flags, 0), denied, `flags ${flags}`)
+  for (const odd of [Buffer.of(0xff), 'x\0y', 'x'.repeat(5000)])
+    assert.equal(await s.status(fxp.stat, odd), fxStatus.badMessage)
+  // Nothing of it has come to pass.
+  assert.equal(readFileSync(join(out, 'secret'), 'utf8'), 'outside\n')
+  for (const made of ['made', 'in/made', 'in/file', 'x', 'in/way/made', 'in/way/new'])
+    assert.ok(!existsSync(join(data, made)), made)
+  // And what is allowed works, through a link that stays inside as well.
+  const opened = await s.ask(fxp.open, 'near', 1, 0)
+  assert.equal(opened[0], fxp.handle)
+  const read = await s.ask(fxp.read, new Reader(opened, 5).bytes(), 0n, 100)
+  assert.equal(new Reader(read, 5).text(), 'inside\n')
+  assert.equal(await s.status(fxp.lstat, `${data}/way/`), `answer ${fxp.attrs}`)
+  const touched = (w.last().recorder.of('allowed') as { touches: { on: string }[] }[]).map(
+    one => one.touches[0]?.on,
+  )
+  assert.ok(touched.includes(`${data}/file`), 'what was really opened is on record')
+  s.client.socket.destroy()
+})
+
+test("the clients' own sftp and scp work under prefixes, and begin where they may be", async () => {
+  const bytes = randomBytes(700_001)
+  writeFileSync(join(w.folder, 'up'), bytes)
+  const g = scoped()
+  const digest = createHash('sha256').update(bytes).digest('hex')
+  const put = await sftp(
+    g,
+    `pwd\nls\nput ${w.folder}/up in/new\nget in/new ${w.folder}/back\nrename in/new in/newer\nrm in/newer\n`,
+  )
+  assert.equal(put.code, 0, put.stderr)
+  assert.ok(put.stdout.includes(`Remote working directory: ${data}`), put.stdout)
+  assert.deepEqual(readFileSync(join(w.folder, 'back')), bytes)
+  const files = w.last().recorder.of('file')
+  for (const act of ['write', 'read'])
+    assert.deepEqual(
+      files.find(one => (one as { act: string }).act === act),
+      { act, path: `${data}/in/new`, bytes: bytes.length, digest },
+    )
+  const copy = await run('scp', ['-r', ...w.args(g, '-P'), `${out}`, `127.0.0.1:${data}/in/`])
+  assert.equal(copy.code, 0, copy.stderr)
+  assert.equal(readFileSync(join(data, 'in/database/secret'), 'utf8'), 'outside\n')
+  const there = await run('scp', [...w.args(g, '-P'), `${out}/secret`, `127.0.0.1:${data}/`])
+  assert.notEqual(there.code, 0)
+  assert.ok(!existsSync(join(data, 'secret')))
+})
+
+test('everything may be written where the scope says write, links too, and extensions are there', async () => {
+  const g = w.grant({ sftp: 'write' })
+  const ran = await sftp(
+    g,
+    `put ${data}/file ${out}/a\nln ${out}/a ${out}/b\nln -s a ${out}/c\nchmod 600 ${out}/a\nrename ${out}/a ${out}/d\ndf ${out}\n`,
+  )
+  assert.equal(ran.code, 0, ran.stderr)
+  assert.equal(readFileSync(join(out, 'b'), 'utf8'), 'inside\n')
+})
+
+test('a file is no larger than the scope says, read or written', async () => {
+  const s = await raw(scoped({ max_bytes: 6 }))
+  const big = await s.ask(fxp.open, `${data}/in/big`, 0x1a, 0)
+  const handle = new Reader(big, 5).bytes()
+  assert.equal(await s.status(fxp.write, handle, 0n, '123456'), fxStatus.ok)
+  assert.equal(await s.status(fxp.write, handle, 6n, '7'), fxStatus.permissionDenied)
+  assert.equal(await s.status(fxp.write, handle, 0xffff_ffff_ffff_ffffn, '7'), fxStatus.permissionDenied)
+  assert.equal(await s.status(fxp.fsetstat, handle, 1, 7n), fxStatus.permissionDenied)
+  assert.equal(await s.status(fxp.setstat, `${data}/in/big`, 1, 7n), fxStatus.permissionDenied)
+  assert.equal(readFileSync(join(data, 'in/big'), 'utf8'), '123456')
+  const seven = await s.ask(fxp.open, `${data}/file`, 1, 0)
+  assert.equal(await s.status(fxp.read, new Reader(seven, 5).bytes(), 0n, 100), fxStatus.permissionDenied)
+  s.client.socket.destroy()
+})
+
+test('requests in a row are answered, each under its own number, whatever waits for the host', async () => {
+  const s = await raw(scoped())
+  for (let i = 0; i < 200; i++) {
+    if (i % 5 === 0) s.send(fxp.rename, 1000 + i, `${data}/in/r${i}`, `${data}/in/s${i}`)
+    else s.send(fxp.stat, 1000 + i, i % 2 === 0 ? `${data}/file` : `${data}/way/secret`)
+  }
+  const seen = new Map<number, number | undefined>()
+  for (let i = 0; i < 200; i++) {
+    const body = await s.next()
+    seen.set(body.readUInt32BE(1), body[0])
+  }
+  for (let i = 0; i < 200; i++)
+    assert.equal(seen.get(1000 + i), i % 5 !== 0 && i % 2 === 0 ? fxp.attrs : fxp.status, String(i))
+  s.send(fxp.stat, 7, `${data}/file`)
+  s.send(fxp.stat, 7, `${data}/file`)
+  await s.client.end()
+  assert.equal(w.last().ending?.why, 'protocol_violation')
+})

@@ -1,0 +1,231 @@
+/**
+ * scp's legacy mode without an scp on the host: what the client sends and wants is done over sftp, each file judged,
+ * resolved and recorded as sftp's are. A program of its own on the host would follow links wherever they lead.
+ *
+ * The exchange is a script that waits: for a line of the client's, for an answer of the host's, for room. It runs on
+ * whenever something came.
+ */
+import type { Recorder, Seq } from '../../recording/record.ts'
+import { type Field, Malformed, message } from '../../statement/sftp/fields.ts'
+import { Frames, framed, fxp } from '../../statement/sftp/packet.ts'
+import type { ScpCommand } from '../../statement/shell/scp.ts'
+import type { Ends } from './ends.ts'
+import { msg } from './messages.ts'
+import { oneLine } from './refuse.ts'
+import { receive } from './scp-receive.ts'
+import { send } from './scp-send.ts'
+import type { SftpClient, SftpRelay } from './sftp.ts'
+
+const maxLine = 4096
+const maxInput = 4 * 1024 * 1024
+const maxUnsent = 512 * 1024
+
+/** A step of the script that returns a `T`; it yields what it waits for. */
+export type Step<T> = Generator<() => boolean, T, void>
+
+/** The client is gone, or said that it cannot go on. */
+export class ScpOver extends Error {
+  override name = 'ScpOver'
+}
+
+export class Scp {
+  readonly command: ScpCommand
+  readonly #ends: Ends
+  readonly #sftp: SftpRelay
+  readonly #recorder: Recorder
+  readonly #of: Seq
+  readonly #packets = new Frames()
+  readonly #answers = new Map<number, Buffer>()
+  readonly #script: Step<void>
+  #wait: () => boolean = () => true
+  #input = Buffer.alloc(0)
+  #eof = false
+  #id = 0
+  #running = false
+  #over = false
+  #greeted = false
+  /** Whether all went well: the exit status. */
+  #failed = false
+
+  constructor(
+    command: ScpCommand,
+    ends: Ends,
+    record: { readonly recorder: Recorder; readonly of: Seq },
+    sftp: (client: SftpClient) => SftpRelay,
+  ) {
+    this.command = command
+    this.#ends = ends
+    this.#recorder = record.recorder
+    this.#of = record.of
+    this.#sftp = sftp({ push: packet => this.#answered(packet), settle: () => undefined, waiting: 0 })
+    this.#script = this.#exchange()
+  }
+
+  *#exchange(): Step<void> {
+    yield () => this.#greeted
+    yield* this.command.way === 'to_host' ? receive(this) : send(this)
+  }
+
+  // ---- what comes
+
+  /** The host has agreed to the subsystem: sftp's own greeting. */
+  begin(): void {
+    this.#sftp.fromNear(framed(message(fxp.init, 3)))
+  }
+
+  fromNear(data: Buffer): void {
+    if (this.#over) return
+    this.#input = Buffer.concat([this.#input, data])
+    if (this.#input.length > maxInput) throw new Malformed('scp data beyond the window')
+    this.#run()
+  }
+
+  nearEof(): void {
+    this.#eof = true
+    this.#run()
+  }
+
+  fromFar(data: Buffer): void {
+    this.#sftp.fromFar(data)
+    this.#run()
+  }
+
+  moved(): void {
+    this.#run()
+  }
+
+  #answered(packet: Buffer): void {
+    this.#packets.push(packet)
+    for (let body = this.#packets.next(); body !== undefined; body = this.#packets.next()) {
+      if (this.#greeted) this.#answers.set(body.readUInt32BE(1), body)
+      else this.#greeted = true
+    }
+  }
+
+  #run(): void {
+    if (this.#running || this.#over) return
+    this.#running = true
+    try {
+      while (!this.#over && this.#wait()) {
+        const { done, value } = this.#script.next()
+        if (done === true) this.#finish()
+        else this.#wait = value
+      }
+    } catch (error) {
+      if (!(error instanceof ScpOver)) throw error
+      this.#failed = true
+      this.#finish()
+    } finally {
+      this.#running = false
+    }
+    this.#ends.up.holds(this.#input.length)
+    this.#ends.up.settle()
+    this.#ends.down.settle()
+  }
+
+  #finish(): void {
+    this.end()
+    const { down } = this.#ends
+    const status = this.#failed ? 1 : 0
+    down.after(() => {
+      this.#ends.tellNear('exit-status', status)
+      this.#ends.toNear(msg.channelEof)
+      this.#ends.closeNear()
+    })
+    this.#ends.closeFar()
+  }
+
+  end(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#input = Buffer.alloc(0)
+    this.#sftp.end()
+    this.#recorder.result(this.#of, { tag: `exit ${this.#failed ? 1 : 0}` })
+  }
+
+  // ---- for the script
+
+  /** A line of the client's without its newline; nothing at its end. */
+  *line(): Step<string | undefined> {
+    yield () => this.#input.includes(0x0a) || this.#eof || this.#input.length > maxLine
+    const end = this.#input.indexOf(0x0a)
+    if (end < 0 && this.#input.length === 0) return undefined
+    if (end < 0 || end > maxLine) throw new ScpOver('a line that does not end')
+    return this.#take(end + 1)
+      .toString('utf8')
+      .slice(0, -1)
+  }
+
+  *byte(): Step<number | undefined> {
+    yield () => this.#input.length > 0 || this.#eof
+    return this.#input.length === 0 ? undefined : this.#take(1)[0]
+  }
+
+  /** The next byte, left where it is. */
+  *peek(): Step<number | undefined> {
+    yield () => this.#input.length > 0 || this.#eof
+    return this.#input[0]
+  }
+
+  *data(most: number): Step<Buffer> {
+    yield () => this.#input.length > 0 || this.#eof
+    if (this.#input.length === 0) throw new ScpOver('the client went away in the middle of a file')
+    return this.#take(Math.min(most, this.#input.length))
+  }
+
+  #take(bytes: number): Buffer {
+    const taken = this.#input.subarray(0, bytes)
+    this.#input = this.#input.subarray(bytes)
+    return taken
+  }
+
+  /** The other side's yes: one zero byte. A warning counts as a failure, an error is the end. */
+  *consent(): Step<boolean> {
+    const byte = yield* this.byte()
+    if (byte === 0) return true
+    this.#failed = true
+    if (byte !== 1) throw new ScpOver('the client cannot go on')
+    yield* this.line()
+    return false
+  }
+
+  say(bytes: Uint8Array | string): void {
+    this.#ends.down.push(Buffer.from(bytes), false)
+  }
+
+  ok(): void {
+    this.say(Buffer.of(0))
+  }
+
+  /** A failure of one file: the others go on. */
+  warn(path: string, why: string): void {
+    this.#failed = true
+    this.say(`\u0001scp: ${oneLine(path)}: ${oneLine(why)}\n`)
+  }
+
+  *room(): Step<void> {
+    yield () => this.#ends.down.waiting < maxUnsent
+  }
+
+  request(type: number, ...fields: readonly Field[]): number {
+    const id = this.#id
+    this.#id = (id + 1) >>> 0
+    this.#sftp.fromNear(framed(message(type, id, ...fields)))
+    return id
+  }
+
+  has(id: number): boolean {
+    return this.#answers.has(id)
+  }
+
+  *answer(id: number): Step<Buffer> {
+    yield () => this.has(id)
+    const body = this.#answers.get(id) ?? Buffer.alloc(0)
+    this.#answers.delete(id)
+    return body
+  }
+
+  *ask(type: number, ...fields: readonly Field[]): Step<Buffer> {
+    return yield* this.answer(this.request(type, ...fields))
+  }
+}
