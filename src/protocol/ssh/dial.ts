@@ -65,6 +65,8 @@ export type SshTarget = z.output<typeof target>
 export type SshLease = z.output<typeof lease>
 
 const handshakeMillis = 10_000
+/** One for all hosts: what is read is opened at once, into buffers of its own, before the next read. */
+const readInto = Buffer.alloc(256 * 1024)
 
 export async function dial(
   dialling: Dialling<SshTarget, SshLease, SshScope>,
@@ -75,8 +77,15 @@ export async function dial(
     return refuse('upstream_unreachable', `no usable pinned host key for ${host}:${port}`)
   if (dialling.signal.aborted)
     return refuse('upstream_unreachable', 'the session ended before it was dialled')
-  const socket = connect({ host, port, noDelay: true })
-  const attempt = new Attempt(dialling, socket, trust)
+  const onread = {
+    buffer: readInto,
+    callback: (size: number, bytes: Uint8Array) => {
+      attempt.take(Buffer.from(bytes.buffer, bytes.byteOffset, size))
+      return true
+    },
+  }
+  const socket = connect({ host, port, noDelay: true, onread })
+  const attempt: Attempt = new Attempt(dialling, socket, trust)
   const timer = setTimeout(
     () => attempt.refuse('the host did not finish its handshake in 10 s'),
     handshakeMillis,
@@ -137,6 +146,10 @@ class Attempt {
       },
     })
     this.#upstream = new SshUpstream(this.#wire)
+  }
+
+  take(chunk: Buffer): void {
+    this.#wire.take(chunk)
   }
 
   /** Nothing stays open behind a refusal. */

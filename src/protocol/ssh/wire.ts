@@ -61,7 +61,7 @@ export class Wire {
     })
     socket.setNoDelay(true)
     socket.setKeepAlive(true, 15_000)
-    socket.on('data', (chunk: Buffer) => this.#data(chunk))
+    socket.on('data', (chunk: Buffer) => this.take(chunk))
     socket.on('drain', () => this.#drained())
     finished(socket, { writable: false }, error => this.#end(error ?? undefined))
     this.#transport.start()
@@ -127,7 +127,8 @@ export class Wire {
     this.#end(error)
   }
 
-  #data(chunk: Buffer): void {
+  /** What was read, where the socket hands it over past its stream. Nothing of it is kept. */
+  take(chunk: Buffer): void {
     if (this.#ended) return
     try {
       this.#transport.feed(chunk)
