@@ -135,8 +135,8 @@ async function perform(act: string): Promise<void> {
     const held = await issue('sre-agents', 'web-1', { public_key: key.public })
     if (held !== undefined)
       await Promise.race([
-        // On a terminal, which the host hangs up. A command without one is the host's own to end (docs/threat-model.md).
-        ssh(gateway, held.grant, key, ['-tt', `exec sleep ${mark}`]),
+        // Without a terminal, which the host would hang up by itself.
+        ssh(gateway, held.grant, key, [`exec sleep ${mark}`]),
         new Promise(done => setTimeout(done, 250)),
       ])
   }

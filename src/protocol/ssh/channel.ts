@@ -259,6 +259,7 @@ export class SessionChannel implements Channel, Running {
           ? this.ends.request('shell', true)
           : this.ends.request('subsystem', true, 'sftp')
     if (request === undefined) return
+    if (runs === 'exec' || runs === 'shell') this.#relay.guard()
     this.#relay.run(of, request)
   }
 

@@ -32,6 +32,8 @@ export const target = z
   .strictObject({
     host: z.string().min(1).max(255),
     port: z.int().min(1).max(65_535).default(22),
+    /** False where the account runs one command whatever is asked, or the host opens no second channel. */
+    guardian: z.boolean().default(true),
     host_key: key.optional(),
     known_hosts: filePath.optional(),
     /** The authority that certifies the host's key for the name in `host`. */
@@ -145,7 +147,7 @@ class Attempt {
         else this.refuse(error === undefined ? 'the host closed the connection' : error.message)
       },
     })
-    this.#upstream = new SshUpstream(this.#wire)
+    this.#upstream = new SshUpstream(this.#wire, dialling.target.guardian)
   }
 
   take(chunk: Buffer): void {

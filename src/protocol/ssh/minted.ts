@@ -29,7 +29,7 @@ export function mint(at: {
 }): Minted {
   const key = signerOf(newKey())
   if (key === undefined) throw new TypeError('a new key cannot be read')
-  // Root's sessions take no signals before OpenSSH 9.9, so a cut must be able to run something there (`sweep.ts`).
+  // Root's sessions take no signals before OpenSSH 9.9, so a cut must be able to run something there (`guardian.ts`).
   const forced = at.user === 'root' ? undefined : exactCommand(at.scope)
   const certificate = issue(
     {

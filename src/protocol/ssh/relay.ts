@@ -15,13 +15,13 @@ import { ForwardChannel } from './forward.ts'
 import { judgeForward, judgeOther } from './guard.ts'
 import { channelOpenFailed, disconnectReason, msg, openFailure } from './messages.ts'
 import { oneLine } from './refuse.ts'
-import type { SshScope } from './scope.ts'
+import { execWords, type SshScope } from './scope.ts'
 import type { NearSide, Payload, RelaySide } from './sides.ts'
 import { Turnstile } from './turnstile.ts'
 import type { FarSide, SshUpstream } from './upstream.ts'
 import type { Wire } from './wire.ts'
 
-/** One fewer than sshd's own MaxSessions, so that {@link Sweep} finds room (attack 121). */
+/** One fewer than sshd's own MaxSessions: the guardian has the tenth (attack 121). */
 const maxChannels = 9
 /** Forwarded connections take no place of sshd's. */
 const maxForwards = 32
@@ -125,6 +125,7 @@ export class Relay implements RelaySide, FarSide {
         no(openFailure.resourceShortage, `at most ${maxChannels} channels at once`)
       else {
         add(new SessionChannel(this, opening))
+        this.#openGuardian()
       }
     } else if (type === 'direct-tcpip') {
       const { verdict, to } = judgeForward(this.scope, fields.text(), fields.u32())
@@ -138,6 +139,13 @@ export class Relay implements RelaySide, FarSide {
       this.refused(judgeOther('forward', oneLine(type), 'forward is not in scope'))
       no(openFailure.prohibited, 'forward is not in scope')
     }
+  }
+
+  /** Behind the client's own channel: a host that opens only one opens that one. */
+  #openGuardian(): void {
+    if (!this.scope.shell && execWords(this.scope.exec) === undefined) return
+    const opening = this.#session.upstream.guardian()
+    if (opening !== undefined) this.toFar(opening)
   }
 
   // ---- from the host
@@ -213,6 +221,9 @@ export class Relay implements RelaySide, FarSide {
         why: 'limit_exceeded',
         text: `${maxRefusals} requests outside the grant's scope`,
       })
+  }
+  guard(): void {
+    this.#session.upstream.guard()
   }
   started(channel: SessionChannel): void {
     this.#session.upstream.running.add(channel)
@@ -316,7 +327,7 @@ export class Relay implements RelaySide, FarSide {
     // What the client is told of its channels; to the host nothing goes any more but the cancelling.
     this.#toFar = []
     this.#sendAll()
-    await Promise.all([this.#goodbye(ending), this.#session.upstream.cancel()])
+    await Promise.all([this.#goodbye(ending), this.#session.upstream.cancel(ending.how)])
     this.#finish()
   }
 

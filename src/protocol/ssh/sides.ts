@@ -25,6 +25,8 @@ export interface RelaySide {
   toFar(payload: Payload): void
   /** Sets something running on the host; its record's number is the proof that there is one. */
   run(of: Seq, payload: Payload): void
+  /** A command is about to be run: what guards its end goes before it. */
+  guard(): void
   /** Past the turn: at the cut there is no other. */
   urgent(payload: Payload): void
   /** `near`: what the channel was to run was refused, not some request within it. */

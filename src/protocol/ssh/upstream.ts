@@ -2,14 +2,16 @@
  * An authenticated connection to a host. The relay takes it over; until then nothing is read from it.
  *
  * At a cut what runs there must be gone within the second (invariant 6). A closed connection alone does not end a
- * command that has no terminal, so each one gets the signal HUP, and KILL if it is still there; where the host's sshd
- * honours no signals (OpenSSH refuses them to root), {@link sweep} does the same from a shell on the host.
+ * command that has no terminal, so each one gets the signal HUP, and KILL if it is still there. Where the host's sshd
+ * honours no signals (OpenSSH before 9.9 refuses them to root), and where the gateway itself is gone, the
+ * {@link Guardian} on the host does the same.
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import { message, Reader } from '../../statement/sftp/fields.ts'
+import type { Ending } from '../../words.ts'
 import type { Upstream } from '../protocol.ts'
+import { Guardian, type Word } from './guardian.ts'
 import { disconnectReason, msg } from './messages.ts'
-import { Sweep } from './sweep.ts'
 import type { Wire } from './wire.ts'
 
 /** Something that runs on the host, as its channel shows it. */
@@ -30,25 +32,26 @@ export interface FarSide {
 /** A command gets this long to obey HUP before KILL; with what follows, less than the broker's patience of 500 ms. */
 const hangUpMillis = 150
 const killMillis = 300
+/** One that cannot stay is not asked for for ever. */
+const mostGuardians = 3
 
 export class SshUpstream implements Upstream {
   readonly wire: Wire
   readonly running = new Set<Running>()
   #side: FarSide | undefined
-  #sweep: Sweep | undefined
-  /** The host runs one command whatever is asked: what {@link Sweep} sends would start it once more. */
+  #guardian: Guardian | undefined
+  #guardians = 0
+  #word: Word = 'cut'
+  readonly #guarded: boolean
+  /** The host runs one command whatever is asked: what the guardian is would start it once more. */
   forced = false
-  #isSwept: () => void = () => undefined
-  readonly #swept: Promise<void>
   #cancelled: Promise<void> | undefined
   #leftBehind = false
   #ended: { readonly error: Error | undefined } | undefined
 
-  constructor(wire: Wire) {
+  constructor(wire: Wire, guarded = true) {
     this.wire = wire
-    this.#swept = new Promise(resolve => {
-      this.#isSwept = resolve
-    })
+    this.#guarded = guarded
   }
 
   /** From now on the host's messages go there. */
@@ -58,7 +61,7 @@ export class SshUpstream implements Upstream {
   }
 
   onMessage(type: number, payload: Buffer): void {
-    if (this.#sweep?.takes(type, payload) === true) return
+    if (this.#guardian?.takes(type, payload) === true) return
     if (this.#side !== undefined) this.#side.onMessage(type, payload)
     else if (type === msg.globalRequest) this.#answerGlobal(payload)
   }
@@ -79,41 +82,63 @@ export class SshUpstream implements Upstream {
     if (fields.bool()) this.wire.send(message(msg.requestFailure))
   }
 
+  /** What opens the guardian's channel, if it has none: behind a channel of the client's, which goes first where room is short. */
+  guardian(): Buffer | undefined {
+    if (this.forced || !this.#guarded) return undefined
+    if (this.#guardian?.lost === false || this.#guardians >= mostGuardians) return undefined
+    this.#guardian = new Guardian(this.wire, this.#guardians++)
+    return this.#guardian.opening()
+  }
+
+  /** A command is about to be sent: sshd starts the guardian first. */
+  guard(): void {
+    this.#guardian?.start()
+  }
+
   /** A command was left by its client and the host honoured no signal: the end of the session ends it. */
   leftBehind(): void {
     this.#leftBehind = true
   }
 
-  cancel(): Promise<void> {
-    this.#cancelled ??= this.#cancel().catch(() => undefined)
+  /** The first who asks says how. After a cut nothing of the connection stays; else what its client left on purpose does. */
+  cancel(how: Ending['how'] = 'close'): Promise<void> {
+    this.#cancelled ??= this.#cancel(how).catch(() => undefined)
     return this.#cancelled
   }
 
-  async #cancel(): Promise<void> {
-    if (this.wire.ended || (this.running.size === 0 && !this.#leftBehind)) return
+  async #cancel(how: Ending['how']): Promise<void> {
+    if (this.wire.ended) return
+    const busy = this.running.size > 0 || this.#leftBehind
+    if (!busy && this.#guardian?.runs !== true) return
     this.wire.resume()
-    if (this.#leftBehind) this.#startSweep()
     const over = Promise.all([...this.running].map(one => one.over))
+    this.#word = how === 'cut' ? 'cut' : busy ? 'end' : 'go'
+    if (this.#guardian?.runs === true) this.#guardian.tell(this.#word)
+    if (this.#leftBehind) this.#guardNow()
     this.#signal('HUP')
-    await Promise.race([over, wait(hangUpMillis)])
+    // A word that is not waited for could be lost with the socket, and the guardian would take that for a cut.
+    const told = () => (this.#guardian?.runs === true ? this.#guardian.done : undefined)
+    await Promise.race([Promise.all([over, told()]), wait(hangUpMillis)])
     this.#signal('KILL')
-    await Promise.race([this.#leftBehind ? this.#swept : over, this.#swept, wait(killMillis)])
+    await Promise.race([Promise.all([over, told()]), wait(killMillis)])
   }
 
-  /** To whatever still runs; where the host does not honour it, the sweep goes instead. */
+  /** To whatever still runs; where the host does not honour it, it is the guardian's. */
   #signal(name: 'HUP' | 'KILL'): void {
-    if (this.#sweep !== undefined) return
     for (const one of this.running) {
       void one.signal(name).then(honoured => {
-        if (!honoured) this.#startSweep()
+        if (!honoured) this.#guardNow()
       })
     }
   }
 
-  #startSweep(): void {
-    if (this.#sweep !== undefined || this.wire.ended || this.forced) return
-    this.#sweep = new Sweep(this.wire)
-    void this.#sweep.done.then(this.#isSwept)
+  /** There was no room for a guardian before, or somebody has ended it. */
+  #guardNow(): void {
+    const opening = this.guardian()
+    if (opening === undefined) return
+    this.wire.send(opening)
+    this.#guardian?.start()
+    this.#guardian?.tell(this.#word)
   }
 
   destroy(): void {

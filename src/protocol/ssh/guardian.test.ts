@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import type { Ending } from '../../words.ts'
+import { command } from './guardian.ts'
+import { processes, run, until, type World, world } from './world.fixture.ts'
+
+const expired: Ending = { how: 'cut', why: 'grant_expired', text: 'grant g_1 expired' }
+let unique = 8_000_000 + Math.floor(Math.random() * 100_000)
+const isGuardian = (line: string) => line === command.replace(/^exec /, '').replaceAll("'", '')
+const guardians = () =>
+  execFileSync('ps', ['-eo', 'args='], { encoding: 'utf8' }).split('\n').filter(isGuardian).length
+
+async function withHost(extra: string, work: (w: World) => Promise<void>): Promise<void> {
+  await using w = await world({ extra })
+  await work(w)
+}
+
+test('the text is one line that csh and fish read as sh does', () => {
+  assert.equal(command.indexOf("'"), command.indexOf(' -c ') + 4)
+  assert.equal(command.lastIndexOf("'"), command.length - 1)
+  assert.doesNotMatch(command.slice(command.indexOf("'") + 1, -1), /['\\!\n\x60]/)
+  assert.ok(command.length < 1024)
+})
+
+test('one guards a command while it runs, none guards sftp, none is left after the goodbye', () =>
+  withHost('', async w => {
+    const before = guardians()
+    const files = w.args(w.grant({ exec: ['*'], sftp: 'read' }), '-P')
+    const seen = `${w.folder}/seen`
+    await run('sftp', ['-b', '-', ...files, '127.0.0.1'], `pwd\n!ps -eo args= >${seen}\n`)
+    const during = readFileSync(seen, 'utf8').split('\n')
+    assert.ok(during.some(line => line.startsWith('sftp')))
+    assert.equal(during.filter(isGuardian).length, before)
+    const seconds = String(unique++)
+    const client = spawn('ssh', [...w.args(w.grant({ exec: ['*'] })), '127.0.0.1', `sleep ${seconds}`])
+    await until(() => processes(`sleep ${seconds}`) === 1, 'the command runs')
+    assert.equal(guardians(), before + 1)
+    client.kill()
+    await until(() => processes(`sleep ${seconds}`) === 0 && guardians() === before, 'both are gone')
+  }))
+
+test('what a client left on purpose stays at its goodbye, and goes at a cut', () =>
+  withHost('', async w => {
+    const seconds = String(unique++)
+    const left = `setsid sleep ${seconds} </dev/null >/dev/null 2>&1 &`
+    const ran = await run('ssh', [...w.args(w.grant({ exec: ['*'] })), '127.0.0.1', left])
+    assert.equal(ran.code, 0)
+    await until(() => w.last().ending !== undefined, 'the session is over')
+    await w.last().over
+    assert.equal(processes(`sleep ${seconds}`), 1)
+    const more = String(unique++)
+    const again = `setsid sleep ${more} </dev/null >/dev/null 2>&1 & sleep ${more}`
+    const client = run('ssh', [...w.args(w.grant({ exec: ['*'] })), '127.0.0.1', again])
+    await until(() => processes(`sleep ${more}`) === 2, 'both run')
+    await w.last().end(expired)
+    await until(() => processes(`sleep ${more}`) === 0, 'both are gone')
+    await client
+    assert.equal(processes(`sleep ${seconds}`), 1, 'an earlier connection is none of its affair')
+    process.kill(Number(execFileSync('pgrep', ['-x', '-f', `sleep ${seconds}`])))
+  }))
+
+test('a connection that breaks takes everything with it, with nobody left to send a word', () =>
+  withHost('', async w => {
+    const seconds = String(unique++)
+    const all = `trap "" HUP; setsid sleep ${seconds} & sleep ${seconds}`
+    const client = run('ssh', [...w.args(w.grant({ exec: ['*'] })), '127.0.0.1', all])
+    await until(() => processes(`sleep ${seconds}`) === 2, 'both run')
+    w.last().upstream.destroy()
+    await until(() => processes(`sleep ${seconds}`) === 0, 'both are gone')
+    await client
+  }))
+
+test('a host that opens one channel, and one that runs its own command, serve as ever and are cut', async () => {
+  await withHost('MaxSessions 1', async w => {
+    const seconds = String(unique++)
+    const ran = await run('ssh', [...w.args(w.grant({ exec: ['*'] })), '127.0.0.1', 'echo here'])
+    assert.deepEqual([ran.code, ran.stdout, ran.stderr], [0, 'here\n', ''])
+    const client = run('ssh', [
+      ...w.args(w.grant({ exec: ['*'], shell: true })),
+      '-tt',
+      '127.0.0.1',
+      `sleep ${seconds}`,
+    ])
+    await until(() => processes(`sleep ${seconds}`) === 1, 'the command runs')
+    await w.last().end(expired)
+    await until(() => processes(`sleep ${seconds}`) === 0, 'it is gone')
+    await client
+  })
+  await withHost('ForceCommand echo forced', async w => {
+    const ran = await run('ssh', [...w.args(w.grant({ exec: ['*'] })), '127.0.0.1', 'uptime'])
+    assert.deepEqual([ran.code, ran.stdout, ran.stderr], [0, 'forced\n', ''])
+  })
+})

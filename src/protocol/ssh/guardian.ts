@@ -1,0 +1,136 @@
+/**
+ * Ends what a connection left running on its host, from the host itself: one more channel runs a few lines of shell that
+ * wait on `read`. Told to, or when the connection is gone, whatever became of the gateway, they end what is ours. A shell
+ * that already runs needs nothing but its pipe's end for that, however busy the host is (invariants 6 and 10).
+ *
+ * Ours are the commands that the connection's own sshd has started, each the leader of a session, with all in their
+ * sessions. After a cut, or where sshd is gone and its children belong to init, also everything that carries the
+ * connection's SSH_CONNECTION and is not older than it. HUP first, KILL soon after.
+ *
+ * It needs /proc and a POSIX shell; elsewhere it fails without a sound, and signals are what is left. It takes nothing of
+ * the client's: the text below is all that is ever run. The account that it runs as can end it: docs/threat-model.md.
+ */
+import { message, Reader } from '../../statement/sftp/fields.ts'
+import { channelRequest, maxPacket, msg } from './messages.ts'
+import type { Wire } from './wire.ts'
+
+/** Outside the numbers that the relay gives to the client's channels. */
+const firstChannel = 0xffff_0000
+
+/**
+ * - `cut`: all of the connection is ended. The end of the input says the same.
+ * - `end`: what runs in the foreground is ended; what was put into a session of its own stays.
+ * - `go`: nothing is.
+ */
+export type Word = 'cut' | 'end' | 'go'
+
+/**
+ * `look` reads parent, session and start from /proc/PID/stat, behind the name. Joined to one line without quote, backslash or exclamation mark, so that csh and
+ * fish read it as sh does.
+ */
+const script = `
+exec 2>/dev/null; trap "" HUP INT TERM PIPE; PATH=/usr/bin:/bin:$PATH; c="$SSH_CONNECTION"; our=" "
+look() { l=; read -r l </proc/$1/stat; set -- \${l##*) }; pp=$2; s=$4; t=\${20:-0}; }
+add() { case "$1" in ""|0|1|$me) ;; *) our="$our$1 ";; esac; }
+look $$; me=$s; up=$pp; look $up; since=$t; w=; read -r w; case "$w" in go) exit;; end) c=;; esac
+for k in HUP KILL; do look $up; now=$t
+for f in /proc/[0-9]*; do p=\${f#/proc/}; look $p; case "$pp $s $now" in "$up $p $since") add $s;; esac; done
+case "$c" in *" "*" "*" "*) for f in $(grep -lsF -e "SSH_CONNECTION=$c" /proc/[0-9]*/environ); do \
+p=\${f#/proc/}; look \${p%/environ}; [ "$t" -ge "$since" ] && add $s; done;; esac
+for f in /proc/[0-9]*; do p=\${f#/proc/}; look $p; case "$our" in *" $s "*) [ "$t" -ge "$since" ] && kill -$k $p;; esac; done
+case $k in HUP) echo; sleep .2 || sleep 1;; esac; done
+`
+  .trim()
+  .replaceAll('\n', '; ')
+
+/** `exec` keeps the login shell's place, so that sshd is the parent. */
+export const command = `exec sh -c '${script}'`
+
+export class Guardian {
+  /** It has done as it was told, or there is nobody to do it. */
+  readonly done: Promise<void>
+  readonly #wire: Wire
+  readonly #id: number
+  #far: number | undefined
+  #runs: 'not yet' | 'when opened' | 'yes' = 'not yet'
+  #word: Word | undefined
+  #closed = false
+  #lost = false
+  #finish: () => void = () => undefined
+
+  constructor(wire: Wire, n: number) {
+    this.#wire = wire
+    this.#id = firstChannel + n
+    this.done = new Promise(resolve => {
+      this.#finish = resolve
+    })
+  }
+
+  /** What opens its channel. An open channel takes one of the host's MaxSessions, and no process. */
+  opening(): Buffer {
+    return message(msg.channelOpen, 'session', this.#id, 65_536, maxPacket)
+  }
+
+  /** The host has refused it, or it is gone. */
+  get lost(): boolean {
+    return this.#lost
+  }
+
+  /** A command has been asked of the host, or is about to be. */
+  get runs(): boolean {
+    return this.#runs !== 'not yet'
+  }
+
+  /** Runs the shell: before the first command, for sshd starts what it is asked for in order. */
+  start(): void {
+    if (this.#runs !== 'not yet') return
+    this.#runs = 'when opened'
+    this.#run()
+  }
+
+  #run(): void {
+    if (this.#far === undefined || this.#runs !== 'when opened') return
+    this.#runs = 'yes'
+    this.#wire.send(channelRequest(this.#far, 'exec', true, command))
+    this.#say()
+  }
+
+  /** Once. */
+  tell(word: Word): void {
+    if (this.#word !== undefined) return
+    this.#word = word
+    this.#say()
+  }
+
+  #say(): void {
+    if (this.#far === undefined || this.#closed || this.#runs !== 'yes' || this.#word === undefined) return
+    this.#wire.send(message(msg.channelData, this.#far, `${this.#word}\n`))
+    this.#wire.send(message(msg.channelEof, this.#far))
+  }
+
+  #close(): void {
+    if (this.#far === undefined || this.#closed) return
+    this.#closed = true
+    this.#wire.send(message(msg.channelClose, this.#far))
+  }
+
+  /** Whether a message of the host's belongs to this channel. */
+  takes(type: number, payload: Buffer): boolean {
+    if (type < msg.channelOpenConfirmation || type > msg.channelFailure) return false
+    const fields = new Reader(payload, 1)
+    if (fields.u32() !== this.#id) return false
+    if (type === msg.channelOpenConfirmation && this.#far === undefined) {
+      this.#far = fields.u32()
+      this.#run()
+    } else if (type === msg.channelOpenFailure || type === msg.channelClose) {
+      this.#close()
+      this.#lost = true
+      this.#finish()
+    }
+    // The host runs nothing: there is a close to come.
+    else if (type === msg.channelFailure) this.#close()
+    // Whatever it says before it was told anything is the account's own start-up noise; then it says that HUP is sent.
+    else if (type === msg.channelData && this.#word !== undefined) this.#finish()
+    return true
+  }
+}
