@@ -39,6 +39,8 @@ pgbench                            postgresql-contrib
 /usr/sbin/sshd                     openssh-server
 ssh                                openssh-client
 sftp                               openssh-client
+rsync                              rsync
+git                                git
 pgbouncer                          pgbouncer
 /usr/bin/python3                   python3
 py:psycopg                         python3-psycopg
@@ -88,10 +90,11 @@ python_packages() {
   fi
 }
 
-# Database clients in languages that a machine may have or not; what cannot be built is a test that is skipped.
+# Clients in languages that a machine may have or not; what cannot be built is a test that is skipped.
 database_clients() {
   from=test/e2e/postgres-matrix
   build pgx go "$from/go" go build -C "$from/go" -o "$PWD/$cache/pgx" .
+  build ssh-go go test/e2e/ssh-matrix/go go build -C test/e2e/ssh-matrix/go -o "$PWD/$cache/ssh-go" .
   build jdbc mvn "$from/java/pom.xml" mvn -q -f "$from/java/pom.xml" dependency:copy-dependencies "-DoutputDirectory=$PWD/$cache/jdbc"
   build rust cargo "$from/rust" cargo build -q --locked --manifest-path "$from/rust/Cargo.toml" --target-dir "$cache/rust"
 }

@@ -107,7 +107,9 @@ test('an interactive shell on a terminal works, is recorded as one, and knows it
     (recorder.of('stream') as [{ kind: string; term: string }]).map(s => [s.kind, s.term]),
     [['terminal', 'vt220']],
   )
-  assert.match((recorder.of('end') as [{ text: string }])[0].text, /vt220/)
+  const [end] = recorder.of('end') as [{ text: string; input: number }]
+  assert.match(end.text, /vt220/)
+  assert.equal(end.input, 0, 'what is typed may be a password')
 })
 
 test('a shell, a terminal and sftp that are not in scope are refused, each in its own way', async () => {

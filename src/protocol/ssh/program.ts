@@ -7,6 +7,7 @@ export class Program {
   /** How it ended, in SSH's words; for a host that says nothing, that. */
   tag = 'no exit status'
   readonly #stream: StreamRecorder
+  readonly #typed: boolean
   readonly #startedAt = performance.now()
   #bytes = 0
   #ended = false
@@ -19,6 +20,7 @@ export class Program {
     command: string,
     pty: Terminal | undefined,
   ) {
+    this.#typed = pty !== undefined
     const title = command === '' ? what : command.slice(0, 200)
     this.#stream = recorder.stream(
       of,
@@ -32,8 +34,9 @@ export class Program {
     this.#bytes += bytes.length
     this.#stream.output(bytes, stderr ? 'stderr' : 'stdout')
   }
+  /** What is typed in a terminal is not recorded: it may be a password, and what is not shows in the output anyway. */
   input(bytes: Buffer): void {
-    this.#stream.input(bytes)
+    if (!this.#typed) this.#stream.input(bytes)
   }
   resize(cols: number, rows: number): void {
     this.#stream.resize(cols, rows)

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/crypto/ssh"
+)
+
+func main() {
+	_, _, host, _, _, err := ssh.ParseKnownHosts([]byte(os.Args[4]))
+	if err != nil {
+		panic(err)
+	}
+	config := &ssh.ClientConfig{User: os.Args[2], Auth: []ssh.AuthMethod{ssh.Password(os.Args[3])}, HostKeyCallback: ssh.FixedHostKey(host), HostKeyAlgorithms: []string{host.Type()}}
+	client, err := ssh.Dial("tcp", os.Args[1], config)
+	if err != nil {
+		panic(err)
+	}
+	for _, line := range os.Args[5:] {
+		session, err := client.NewSession()
+		if err != nil {
+			panic(err)
+		}
+		out, err := session.Output(line)
+		fmt.Printf("%s%v\n", out, err)
+	}
+}
