@@ -46,6 +46,8 @@ export async function serveStream(
   } catch (error) {
     house.log.error({ err: error, protocol: protocol.name, source }, 'a protocol failed')
     await Promise.all(opened.map(session => session.end(endings.failed)))
+    // Before a session there is nobody else to end it: a client must not be left waiting for a protocol that is gone.
+    socket.destroy()
   } finally {
     for (const session of opened) session.served()
     await Promise.all(opened.map(session => session.end(endings.served)))
