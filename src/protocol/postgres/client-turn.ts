@@ -99,6 +99,7 @@ export class ClientTurn implements FrameJudge {
       case wire.SYNC:
         line.skipping = false
         line.unsynced = false
+        line.batch++
         line.owed.push(new Owed('sync', line.seq))
         return true
       case wire.FLUSH:

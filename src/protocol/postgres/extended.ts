@@ -6,7 +6,8 @@
 import { isUtf8 } from 'node:buffer'
 import type { Verdict } from '../../recording/record.ts'
 import type { ClientTurn } from './client-turn.ts'
-import { goesByName, type Names, ranInSql, undoing } from './names.ts'
+import type { Line } from './line.ts'
+import { goesByName, isUncertain, type Names, ranInSql, undoing } from './names.ts'
 import { Owed, type Portal, type Prepared } from './owed.ts'
 import { mayBeParameter } from './parameter-types.ts'
 import { serverError } from './refuse.ts'
@@ -58,10 +59,17 @@ export function parse(turn: ClientTurn, bytes: Buffer, at: number, total: number
 
 function allowParse(turn: ClientTurn, name: string, verdict: Verdict): true {
   const { line } = turn
-  const prepared: Prepared = { verdict, seq: null, columns: undefined, doubtful: false }
+  const prepared: Prepared = {
+    verdict,
+    seq: null,
+    columns: undefined,
+    doubtful: false,
+    ...newly(line, line.statements, name),
+  }
   turn.recordLater(prepared)
   const owed = new Owed('parse', line.seq)
   owed.prepared = prepared
+  owed.settles = prepared
   owed.undo = undoing(line.statements, name)
   line.statements.set(name, prepared)
   if (name !== '') line.renamed++
@@ -81,7 +89,7 @@ function refuseParse(
 }
 
 function refuseWaiting(turn: ClientTurn, name: string, verdict: RefusedVerdict): void {
-  if (name === '') turn.line.statements.delete('')
+  if (name === '') turn.line.statements.drop('')
   failNow(turn, record(turn, verdict))
 }
 
@@ -93,7 +101,8 @@ export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number)
   const portalName = nameAt(bytes, at + 5, portalEnd)
   const name = nameAt(bytes, portalEnd + 1, nameEnd)
   const prepared = line.statements.get(name)
-  if (prepared === undefined) return unknown(turn, at, total, 'prepared statement', name)
+  if (prepared === undefined || isUncertain(prepared, line))
+    return unknown(turn, at, total, 'prepared statement', name)
   if (line.portals.size >= MAX_PORTALS && !line.portals.has(portalName)) {
     return fail(turn, at, total, serverError('54000', 'postern: too many portals; close some'))
   }
@@ -104,8 +113,16 @@ export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number)
   line.seq = seq
   prepared.seq ??= seq
   if (portalName !== '') line.renamed++
-  const portal: Portal = { prepared, seq, plan: null, given: new Given(), renamed: line.renamed }
+  const portal: Portal = {
+    prepared,
+    seq,
+    plan: null,
+    given: new Given(),
+    renamed: line.renamed,
+    ...newly(line, line.portals, portalName),
+  }
   const owed = new Owed('bind', seq)
+  owed.settles = portal
   owed.undo = undoing(line.portals, portalName)
   line.portals.set(portalName, portal)
   send(turn, owed)
@@ -147,7 +164,7 @@ export function execute(turn: ClientTurn, bytes: Buffer, at: number, total: numb
   const { line } = turn
   const portal = line.portals.get(name)
   // A cursor that SQL made is a portal for the server too, but none that was judged here.
-  if (portal === undefined) return unknown(turn, at, total, 'portal', name)
+  if (portal === undefined || isUncertain(portal, line)) return unknown(turn, at, total, 'portal', name)
   const { kind } = portal.prepared.verdict.statement
   // Its mask was made for what the name stood for when it was bound.
   if (line.masking && portal.renamed !== line.renamed && goesByName(kind))
@@ -164,10 +181,13 @@ export function close(turn: ClientTurn, bytes: Buffer, at: number, total: number
   const owed = new Owed('close', line.seq)
   const names: Names<unknown> = bytes[at + 5] === STATEMENT ? line.statements : line.portals
   owed.undo = undoing(names, name)
-  names.delete(name)
+  names.drop(name)
   if (name !== '') line.renamed++
   return send(turn, owed)
 }
+
+/** A name that is given to something new. */
+const newly = ({ batch }: Line, names: Names<unknown>, name: string) => ({ batch, sure: names.isFree(name) })
 
 function send({ line }: ClientTurn, owed: Owed): true {
   line.owed.push(owed)

@@ -181,6 +181,41 @@ for (const version of versions) {
     hides(client)
   })
 
+  test(`PostgreSQL ${version}: behind a Sync nothing runs under the verdict of what was skipped before it`, async () => {
+    const client = await login(version)
+    const door = doors.get(version)
+    const [first, second] = ["select 'first'", "select 'second'"]
+    for (const name of ['s', '']) {
+      for (const sql of [first, second, 'select 1 / 0']) await client.query(sql)
+      await asked(client, closeStatement(name), parse(name, first))
+      const swap = [...(name === '' ? [] : [closeStatement(name)]), parse(name, second)]
+      // One turn, with all verdicts known: nothing is answered yet when the second batch is judged.
+      client.send(
+        parse('e', 'select 1 / 0'),
+        bind('', 'e'),
+        execute(''),
+        ...swap,
+        sync,
+        bind('', name),
+        execute(''),
+        sync,
+      )
+      await client.upTo('Z')
+      const answers = await client.upTo('Z')
+      assert.deepEqual(codes(answers), ['26000'])
+      await asked(client, closeStatement('e'))
+      // Answered, it is what it was.
+      const rows = (await asked(client, bind('', name), execute(''))).filter(({ type }) => type === 'D')
+      assert.match(rows[0]?.payload.toString() ?? '', /first$/)
+      assert.equal(door?.sessions.at(-1)?.recorder.statements().at(-1), first)
+    }
+    // What takes nobody's place may be used behind a Sync at once, as libpq's pipelines do.
+    client.send(parse('new', first), sync, bind('', 'new'), execute(''), sync)
+    await client.upTo('Z')
+    assert.equal(shapeOf(await client.upTo('Z')), '2 D C Z')
+    hides(client)
+  })
+
   test(`PostgreSQL ${version}: errors and notices show no row`, async () => {
     const client = await login(version)
     const tries = [

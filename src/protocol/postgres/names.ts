@@ -8,6 +8,22 @@
 export class Names<T> extends Map<string, T> {
   /** How often names were forgotten. */
   epoch = 0
+  /** Names that were dropped since all was answered: the server may hold them yet. */
+  readonly #dropped = new Set<string>()
+
+  /** Whether nothing can be held under the name. */
+  isFree(name: string): boolean {
+    return !this.has(name) && !this.#dropped.has(name)
+  }
+
+  drop(name: string): void {
+    if (this.delete(name)) this.#dropped.add(name)
+  }
+
+  /** All is answered: what is held is known. */
+  settle(): void {
+    if (this.#dropped.size > 0) this.#dropped.clear()
+  }
 
   forget(which: (held: T) => boolean): void {
     this.epoch++
@@ -29,6 +45,10 @@ export function undoing<T>(names: Names<T>, name: string): Undo {
 }
 
 export interface Held {
+  /** The server has told that it holds this, or it took no other's place: if it failed, the name stands for nothing. */
+  sure: boolean
+  /** The stretch between two Syncs in which it was sent. */
+  readonly batch: number
   /** A DEALLOCATE in SQL may have dropped it; a PREPARE may then have made another under its name. */
   doubtful: boolean
 }
@@ -36,9 +56,18 @@ export interface Held {
 export interface Named {
   readonly statements: Names<Held>
   readonly portals: Names<unknown>
+  /** Counts Syncs. */
+  batch: number
   /** Counts everything that can change what a FETCH or an EXECUTE in SQL goes by. */
   renamed: number
 }
+
+/**
+ * Behind a Sync a message can run though those before it were skipped: what took another's place, and may not have come to be,
+ * must not lend its verdict to what the server then still holds.
+ */
+export const isUncertain = (held: Pick<Held, 'sure' | 'batch'>, { batch }: Named): boolean =>
+  !held.sure && held.batch !== batch
 
 const changes = /\b(declare cursor|close portal|prepare|deallocate)\b/
 

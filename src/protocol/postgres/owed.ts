@@ -21,7 +21,7 @@ export interface Prepared extends Held {
 }
 
 /** A bound statement. */
-export interface Portal {
+export interface Portal extends Omit<Held, 'doubtful'> {
   readonly prepared: Prepared
   readonly seq: Seq
   /** Known once the server has described the portal; null where nothing is masked. */
@@ -47,6 +47,8 @@ export class Owed {
   /** Told in place of the server's error, which we provoked. */
   refusal: Buffer | null = null
   undo: Undo | null = null
+  /** What is there for sure once this is answered. */
+  settles: Pick<Held, 'sure'> | null = null
 
   constructor(kind: OwedKind, seq: Seq) {
     this.kind = kind

@@ -117,6 +117,8 @@ async function run(line: Line, session: PostgresSession, greeted: Client): Promi
         stopped.then(over.resolve, over.reject)
         return
       }
+      // A client that was slow has paused the upstream, in the middle of a message perhaps: its rest must still come.
+      upstream.resume()
       cut(client, upstream, ending, then => fromServer.atBorder(then)).then(over.resolve, over.reject)
     },
     { once: true },

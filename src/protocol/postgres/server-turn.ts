@@ -166,9 +166,9 @@ export class ServerTurn implements FrameJudge {
       case wire.ROW_DESCRIPTION:
         return this.#described(bytes, at, total, head)
       case wire.PARSE_COMPLETE:
-        return head.kind === 'parse' && owed.shift()
+        return head.kind === 'parse' && this.#settled(head)
       case wire.BIND_COMPLETE:
-        return head.kind === 'bind' && owed.shift()
+        return head.kind === 'bind' && this.#settled(head)
       case wire.CLOSE_COMPLETE:
         return head.kind === 'close' && owed.shift()
       case wire.PARAMETERS:
@@ -188,6 +188,11 @@ export class ServerTurn implements FrameJudge {
       default:
         return false
     }
+  }
+
+  #settled(head: Owed): true {
+    if (head.settles !== null) head.settles.sure = true
+    return this.#line.owed.shift()
   }
 
   #parameter(bytes: Buffer, at: number, total: number): true {
@@ -226,9 +231,7 @@ export class ServerTurn implements FrameJudge {
     line.transaction = state
     line.owed.shift()
     this.#tally = null
-    if (line.quiet) line.watch?.rests(state !== wire.IDLE)
-    // Portals do not outlive their transaction.
-    if (state === wire.IDLE && line.quiet && line.portals.size > 0) line.portals.clear()
+    if (line.quiet) line.rests(state)
     return true
   }
 

@@ -112,6 +112,6 @@ export function record({ line }: ClientTurn, verdict: { readonly denial: Denial 
 }
 
 function forgetUnnamed({ statements, portals }: ClientTurn['line']): void {
-  statements.delete('')
-  portals.delete('')
+  statements.drop('')
+  portals.drop('')
 }
