@@ -103,6 +103,8 @@ export class Transport {
   }
 
   send(payload: Payload): void {
+    // There are no keys yet: it would leave in the clear.
+    if (!this.#ready) throw new TypeError('a message before the first key exchange')
     if (this.exchanging && !this.#newKeysSent) this.#queue.push(payload)
     else this.#seal(payload)
   }

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connect, createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { after, before, type TestContext, test } from 'node:test'
+import { message } from '../../statement/sftp/fields.ts'
+import { newKey } from './hostkey.ts'
+import { pinned, proofOf } from './identity.ts'
+import { pinnedKey } from './knownhosts.ts'
+import { msg } from './messages.ts'
+import { signerOf } from './signature.ts'
+import { Wire, type WireOptions } from './wire.ts'
+import { until, type World, world } from './world.fixture.ts'
+
+const key = signerOf(newKey()) ?? assert.fail()
+let w: World
+before(async () => {
+  w = await world()
+})
+after(() => w.close())
+
+interface End {
+  readonly wire: Wire
+  readonly heard: number[]
+  readonly ends: (Error | undefined)[]
+  readonly ready: Promise<void>
+}
+
+function end(socket: Socket, role: WireOptions['role'], rekey: NonNullable<WireOptions['rekey']> = {}): End {
+  const [heard, ends]: [number[], (Error | undefined)[]] = [[], []]
+  const ready = Promise.withResolvers<void>()
+  const wire = new Wire(socket, {
+    role,
+    rekey,
+    onReady: () => ready.resolve(),
+    onMessage: type => void heard.push(type),
+    onTurn: () => undefined,
+    onDrain: () => undefined,
+    onEnd: error => void ends.push(error),
+  })
+  return { wire, heard, ends, ready: ready.promise }
+}
+
+async function pair(t: TestContext, rekey: WireOptions['rekey']): Promise<{ client: End; server: End }> {
+  const listening = createServer()
+  listening.listen(0, '127.0.0.1')
+  await once(listening, 'listening')
+  const socket = connect((listening.address() as { port: number }).port, '127.0.0.1')
+  const [accepted] = (await once(listening, 'connection')) as [Socket]
+  const server = end(accepted, { kind: 'server', proof: proofOf(key) })
+  t.after(() => {
+    socket.destroy()
+    listening.close()
+  })
+  const client = end(socket, { kind: 'client', trust: pinned(key.blob) }, rekey)
+  await Promise.all([client.ready, server.ready])
+  return { client, server }
+}
+
+test('keys are changed after so many bytes, counted both ways, and after so much time', async t => {
+  const byBytes = await pair(t, { bytes: 1_000_000 })
+  const data = Buffer.alloc(30_000)
+  for (let i = 0; i < 150; i++) byBytes.server.wire.send([message(msg.channelData, 0, data.length), data])
+  await until(() => byBytes.client.heard.length === 150, 'everything arrives')
+  await until(() => byBytes.server.wire.exchanges >= 2, 'new keys')
+  assert.deepEqual([...byBytes.client.ends, ...byBytes.server.ends], [])
+  const byTime = await pair(t, { millis: 60 })
+  await until(() => byTime.server.wire.exchanges >= 4, 'new keys, again and again')
+  assert.deepEqual([...byTime.client.ends, ...byTime.server.ends], [])
+})
+
+test("OpenSSH's server takes the new keys that we wish for", async t => {
+  const trust = pinned((await pinnedKey(w.target)) ?? assert.fail())
+  const socket = connect(w.target.port, '127.0.0.1')
+  t.after(() => socket.destroy())
+  const { wire, ends, heard, ready } = end(socket, { kind: 'client', trust }, { millis: 400 })
+  await ready
+  wire.send(message(msg.serviceRequest, 'ssh-userauth'))
+  const lease = signerOf(readFileSync(join(w.folder, 'lease'), 'utf8')) ?? assert.fail()
+  const user = process.env.USER ?? 'root'
+  const request = message(
+    msg.userauthRequest,
+    ...[user, 'ssh-connection', 'publickey', true, lease.type, lease.blob],
+  )
+  const covered = message(0, wire.sessionId, { raw: request }).subarray(1)
+  wire.send(Buffer.concat([request, message(0, lease.sign(lease.type, covered)).subarray(1)]))
+  await until(() => heard.includes(msg.userauthSuccess), 'logged in')
+  const before = wire.exchanges
+  await until(() => wire.exchanges >= before + 3, 'new keys, again and again')
+  wire.send(message(msg.globalRequest, 'keepalive@openssh.com', true))
+  await until(() => heard.includes(msg.requestFailure), 'an answer under the newest keys')
+  assert.deepEqual(ends, [])
+})
+
+test('a peer that does nothing but change keys is shown out (attack 126)', async t => {
+  const { client, server } = await pair(t, { millis: 1 })
+  await until(() => server.ends.length === 1, 'the end')
+  assert.match(String(server.ends[0]), /too many key exchanges/)
+  assert.ok(client.wire.exchanges < 20)
+})
