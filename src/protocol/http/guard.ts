@@ -3,13 +3,15 @@
  *
  * Verdicts of requests that say the same are the same object, so that the recorder serialises them once.
  */
+
 import { type Denial, refuse } from '../../denial.ts'
 import type { Statement, Verdict } from '../../recording/record.ts'
 import { inNames } from '../../statement/http/names.ts'
 import { matchesPath } from '../../statement/http/pattern.ts'
 import type { ReadTarget } from '../../statement/http/target.ts'
+import { listsOf } from '../../statement/patterns.ts'
 import type { Narrowed } from '../../words.ts'
-import { type HttpScope, httpScope, listsOf } from './scope.ts'
+import { type HttpScope, httpScope } from './scope.ts'
 
 /** What is known of a request before its body. */
 export interface Head {

@@ -3,12 +3,14 @@
  * what says nothing by itself: without `query` and `content_types` any are taken, without `headers` the usual ones go on.
  * Pure.
  */
+
 import { z } from 'zod'
 import { meetNames } from '../../statement/http/names.ts'
 import { pathPatternProblem } from '../../statement/http/pattern.ts'
+import { listsOf, matchNothing, meetPatterns, type Patterns } from '../../statement/patterns.ts'
 
 /** Path patterns: one list, or several of which each must match (what two lists meet in). */
-export type PathPatterns = readonly string[] | { readonly all_of: readonly (readonly string[])[] }
+export type PathPatterns = Patterns<string>
 
 export interface HttpScope {
   readonly methods: readonly string[]
@@ -132,7 +134,7 @@ function meet(scope: HttpScope, other: HttpLimit): HttpScope {
   return {
     methods:
       other.methods === undefined ? scope.methods : scope.methods.filter(one => other.methods?.includes(one)),
-    paths: other.paths === undefined ? scope.paths : meetPaths(scope.paths, other.paths),
+    paths: other.paths === undefined ? scope.paths : meetPatterns(scope.paths, other.paths, everyPath),
     headers: names('headers'),
     query: names('query'),
     content_types: names('content_types'),
@@ -142,29 +144,10 @@ function meet(scope: HttpScope, other: HttpLimit): HttpScope {
   }
 }
 
-/** Each list of patterns that a path has to satisfy. */
-export function listsOf(patterns: PathPatterns): readonly (readonly string[])[] {
-  return 'all_of' in patterns ? patterns.all_of : [patterns]
-}
-
-/** Patterns cannot be intersected as text, so lists are kept and each must match; one that holds another adds nothing. */
-function meetPaths(a: PathPatterns, b: PathPatterns): PathPatterns {
-  const all = [...listsOf(a), ...listsOf(b)]
-  if (all.some(list => list.length === 0)) return []
-  const lists = all.filter(
-    (list, i) => !all.some((other, j) => i !== j && implies(other, list) && (j < i || !implies(list, other))),
-  )
-  const [only] = lists
-  return only !== undefined && lists.length === 1 ? only : { all_of: lists }
-}
-
-/** Whatever matches a pattern of `smaller` matches one of `larger`, to be seen without reading the patterns. */
-function implies(smaller: readonly string[], larger: readonly string[]): boolean {
-  return larger.includes('**') || larger.includes('/**') || smaller.every(text => larger.includes(text))
-}
+const everyPath = ['**', '/**']
 
 function isEmpty(scope: HttpScope): boolean {
-  return scope.methods.length === 0 || listsOf(scope.paths).some(list => list.length === 0)
+  return scope.methods.length === 0 || matchNothing(scope.paths)
 }
 
 function words(scope: HttpScope): string {

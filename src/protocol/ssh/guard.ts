@@ -1,15 +1,17 @@
 /**
  * Message -> statement -> verdict under the session's scope (DESIGN.md section 8). Pure; what it does not know it refuses.
  */
+
 import { refuse } from '../../denial.ts'
 import type { Statement, Touch, Verdict } from '../../recording/record.ts'
+import { listsOf } from '../../statement/patterns.ts'
 import { type Act, needs, type Operation } from '../../statement/sftp/operation.ts'
 import { type Matched, matchLine } from '../../statement/shell/pattern.ts'
 import { looksLikeScp, readScp } from '../../statement/shell/scp.ts'
 import { type Destination, destinationText, findDestination } from './forwards.ts'
 import { everywhere, pathsOf, under } from './paths.ts'
 import { oneLine } from './refuse.ts'
-import { execWords, listsOf, type SshScope, sshScope } from './scope.ts'
+import { execWords, type SshScope, sshScope } from './scope.ts'
 
 const maxTerm = 64
 

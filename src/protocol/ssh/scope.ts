@@ -1,15 +1,16 @@
 /**
  * What may be done on a host, and how two such limits meet (DESIGN.md section 8). Everything unsaid is refused. Pure.
  */
-import { isDeepStrictEqual } from 'node:util'
+
 import { z } from 'zod'
+import { listsOf, matchNothing, meetPatterns, type Patterns } from '../../statement/patterns.ts'
 import { equalsShell } from '../../statement/shell/equal.ts'
 import { type Pattern, patternProblem, patternText } from '../../statement/shell/pattern.ts'
 import { forwardSchema } from './forwards.ts'
 import { meetSftp, type SftpScope, sftpSchema, sftpWords } from './paths.ts'
 
 /** Command patterns: one list, or several of which each must match (what two lists meet in). */
-export type ExecPatterns = readonly Pattern[] | { readonly all_of: readonly (readonly Pattern[])[] }
+export type ExecPatterns = Patterns<Pattern>
 
 export interface SshScope {
   readonly shell: boolean
@@ -79,7 +80,7 @@ function meet(scope: SshScope, other: SshLimit): SshScope {
   return {
     shell: scope.shell && other.shell !== false,
     pty: scope.pty && other.pty !== false,
-    exec: other.exec === undefined ? scope.exec : meetExec(scope.exec, other.exec),
+    exec: other.exec === undefined ? scope.exec : meetPatterns(scope.exec, other.exec, ['*']),
     sftp: other.sftp === undefined ? scope.sftp : meetSftp(scope.sftp, other.sftp),
     scp: scope.scp && other.scp !== false,
     forward:
@@ -88,33 +89,9 @@ function meet(scope: SshScope, other: SshLimit): SshScope {
   }
 }
 
-/** Each list of patterns that a command line has to satisfy. */
-export function listsOf(patterns: ExecPatterns): readonly (readonly Pattern[])[] {
-  return 'all_of' in patterns ? patterns.all_of : [patterns]
-}
-
-/**
- * Patterns cannot be intersected as text, so lists are kept and each must match. One that holds another adds nothing:
- * what matches the smaller matches it too. So asking for some of a rule's patterns gives just those.
- */
-function meetExec(a: ExecPatterns, b: ExecPatterns): ExecPatterns {
-  const all = [...listsOf(a), ...listsOf(b)]
-  if (all.some(list => list.length === 0)) return []
-  const lists = all.filter(
-    (list, i) => !all.some((other, j) => i !== j && implies(other, list) && (j < i || !implies(list, other))),
-  )
-  const [only] = lists
-  return only !== undefined && lists.length === 1 ? only : { all_of: lists }
-}
-
-/** Whatever matches a pattern of `smaller` matches one of `larger`, to be seen without reading the patterns. */
-function implies(smaller: readonly Pattern[], larger: readonly Pattern[]): boolean {
-  return larger.includes('*') || smaller.every(one => larger.some(other => isDeepStrictEqual(one, other)))
-}
-
 function isEmpty(scope: SshScope): boolean {
   if (scope.shell || scope.sftp !== 'none' || scope.forward.length > 0) return false
-  return listsOf(scope.exec).some(list => list.length === 0)
+  return matchNothing(scope.exec)
 }
 
 function words(scope: SshScope): string {
@@ -131,9 +108,10 @@ function words(scope: SshScope): string {
 
 /** `exec of: uptime, ls *`, or nothing where no command is allowed. */
 export function execWords(patterns: ExecPatterns): string | undefined {
-  const lists = listsOf(patterns)
-  if (lists.some(list => list.length === 0)) return undefined
-  return `exec of: ${lists.map(list => list.map(patternText).join(', ')).join(' and also of: ')}`
+  if (matchNothing(patterns)) return undefined
+  return `exec of: ${listsOf(patterns)
+    .map(list => list.map(patternText).join(', '))
+    .join(' and also of: ')}`
 }
 
 /** Patterns that let more through than they seem to (attack 114); said only where nobody asked for a shell anyway. */
