@@ -36,6 +36,15 @@ export interface Running {
   readonly maxBytes: number
 }
 
+/** OpenSSH's sshd allows ten: one is the guardian's, and as many as begin anew may still be on their way out. */
+const maxAtOnce = 4
+const maxWaiting = 32
+const tooMany: Denial = {
+  code: 'limit_exceeded',
+  detail: `${maxWaiting} commands of one grant wait already`,
+  say: `${maxAtOnce} commands of this grant run and ${maxWaiting} wait already`,
+}
+
 /** HUP first; what ignores it is killed this much later. */
 const patienceMillis = 200
 
@@ -45,6 +54,7 @@ export class LocalClient implements NearSide {
   readonly #relay: Relay
   readonly #session: Session<SshScope, SshUpstream>
   readonly #commands = new Map<number, Command>()
+  readonly #waiting: { readonly running: Running; readonly resolve: (ran: Ran) => void }[] = []
   #next = 0
   #turning = false
 
@@ -57,18 +67,30 @@ export class LocalClient implements NearSide {
   run(running: Running): Promise<Ran> {
     if (this.ended || this.#session.signal.aborted)
       return Promise.resolve({ ran: false, why: 'the session is over' })
-    const id = this.#next++
+    if (this.#waiting.length >= maxWaiting) return Promise.resolve({ ran: false, denial: tooMany })
     return new Promise(resolve => {
-      this.#commands.set(
-        id,
-        new Command(running, {
-          say: payload => this.#say(payload),
-          answered: resolve,
-          closed: () => this.#commands.delete(id),
-        }),
-      )
-      this.#say(message(msg.channelOpen, 'session', id, window, maxPacket))
+      if (this.#commands.size < maxAtOnce) this.#start(running, resolve)
+      else this.#waiting.push({ running, resolve })
     })
+  }
+
+  #start(running: Running, resolve: (ran: Ran) => void): void {
+    const id = this.#next++
+    this.#commands.set(
+      id,
+      new Command(running, {
+        say: payload => this.#say(payload),
+        answered: resolve,
+        closed: () => this.#closed(id),
+      }),
+    )
+    this.#say(message(msg.channelOpen, 'session', id, window, maxPacket))
+  }
+
+  #closed(id: number): void {
+    this.#commands.delete(id)
+    const next = this.ended ? undefined : this.#waiting.shift()
+    if (next !== undefined) this.#start(next.running, next.resolve)
   }
 
   #say(payload: Payload): void {
@@ -116,6 +138,7 @@ export class LocalClient implements NearSide {
   #over(why: string): void {
     this.ended = true
     for (const command of [...this.#commands.values()]) command.end({ ran: false, why })
+    for (const { resolve } of this.#waiting.splice(0)) resolve({ ran: false, why })
   }
 }
 
