@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import ssh2 from 'ssh2'
+import { newPair } from '../protocol/ssh/hostkey.ts'
 import { openHome } from './home.ts'
 import { type Host, startHost } from './host.ts'
 
@@ -33,7 +34,7 @@ for (const kind of ['sshd', 'ssh2'] as const)
         out: '42\n',
         code: 3,
       })
-      const stranger = ssh2.utils.generateKeyPairSync('ed25519').private
+      const stranger = newPair().private
       await assert.rejects(exec(host, stranger, 'id'), /authentication/i)
     } finally {
       await home.close()

@@ -1,7 +1,7 @@
 /** The host's two key pairs: its own, which the gateway pins, and the one that the gateway leases. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import ssh2 from 'ssh2'
+import { newPair } from '../../protocol/ssh/hostkey.ts'
 
 export interface HostKeys {
   readonly hostKeyFile: string
@@ -14,7 +14,7 @@ export interface HostKeys {
 }
 
 export async function makeHostKeys(folder: string): Promise<HostKeys> {
-  const [host, lease] = [ssh2.utils.generateKeyPairSync('ed25519'), ssh2.utils.generateKeyPairSync('ed25519')]
+  const [host, lease] = [newPair(), newPair()]
   const hostKeyFile = join(folder, 'host_key')
   const leaseFile = join(folder, 'lease_key')
   await writeFile(hostKeyFile, host.private, { mode: 0o600 })
@@ -23,7 +23,7 @@ export async function makeHostKeys(folder: string): Promise<HostKeys> {
   return {
     hostKeyFile,
     hostPrivate: host.private,
-    hostKey: host.public.split(' ').slice(0, 2).join(' '),
+    hostKey: host.public,
     leaseFile,
     leasePrivate: lease.private,
     leasePublic: lease.public,

@@ -48,6 +48,11 @@ function shown(file: string, pem: string): HostKey {
   return { private: pem, public: `${key.type} ${key.getPublicSSH().toString('base64')}` }
 }
 
+/** A new key with its public half. */
+export function newPair(): HostKey {
+  return shown('a new key', newKey())
+}
+
 /**
  * A new Ed25519 key as OpenSSH writes one (PROTOCOL.key). Not ssh2's generateKeyPairSync: about one of a hundred that
  * 1.17.0 makes cannot be read again.
