@@ -8,9 +8,14 @@ import { processes, run, until, type World, world } from './world.fixture.ts'
 
 const expired: Ending = { how: 'cut', why: 'grant_expired', text: 'grant g_1 expired' }
 let unique = 8_000_000 + Math.floor(Math.random() * 100_000)
-const isGuardian = (line: string) => line === command.replace(/^exec /, '').replaceAll("'", '')
-const guardians = () =>
-  execFileSync('ps', ['-eo', 'args='], { encoding: 'utf8' }).split('\n').filter(isGuardian).length
+/** Every process with its environment: only so can this host's guardians be told from those of tests that run beside. */
+const everyProcess = ['axeww', '-o', 'args=']
+const guardiansIn = (listing: string, w: World) => {
+  const line = command.replace(/^exec /, '').replaceAll("'", '')
+  const here = new RegExp(` SSH_CONNECTION=127\\.0\\.0\\.1 \\d+ 127\\.0\\.0\\.1 ${w.target.port}( |$)`)
+  return listing.split('\n').filter(each => each.startsWith(line) && here.test(each)).length
+}
+const guardians = (w: World) => guardiansIn(execFileSync('ps', everyProcess, { encoding: 'utf8' }), w)
 
 async function withHost(extra: string, work: (w: World) => Promise<void>): Promise<void> {
   await using w = await world({ extra })
@@ -26,19 +31,18 @@ test('the text is one line that csh and fish read as sh does', () => {
 
 test('one guards a command while it runs, none guards sftp, none is left after the goodbye', () =>
   withHost('', async w => {
-    const before = guardians()
     const files = w.args(w.grant({ exec: ['*'], sftp: 'read' }), '-P')
     const seen = `${w.folder}/seen`
-    await run('sftp', ['-b', '-', ...files, '127.0.0.1'], `pwd\n!ps -eo args= >${seen}\n`)
-    const during = readFileSync(seen, 'utf8').split('\n')
-    assert.ok(during.some(line => line.startsWith('sftp')))
-    assert.equal(during.filter(isGuardian).length, before)
+    await run('sftp', ['-b', '-', ...files, '127.0.0.1'], `pwd\n!ps ${everyProcess.join(' ')} >${seen}\n`)
+    const during = readFileSync(seen, 'utf8')
+    assert.match(during, /^sftp /m)
+    assert.equal(guardiansIn(during, w), 0)
     const seconds = String(unique++)
     const client = spawn('ssh', [...w.args(w.grant({ exec: ['*'] })), '127.0.0.1', `sleep ${seconds}`])
     await until(() => processes(`sleep ${seconds}`) === 1, 'the command runs')
-    assert.equal(guardians(), before + 1)
+    assert.equal(guardians(w), 1)
     client.kill()
-    await until(() => processes(`sleep ${seconds}`) === 0 && guardians() === before, 'both are gone')
+    await until(() => processes(`sleep ${seconds}`) === 0 && guardians(w) === 0, 'both are gone')
   }))
 
 test('what a client left on purpose stays at its goodbye, and goes at a cut', () =>
