@@ -40,6 +40,7 @@ run-checks:
 	@echo "check: lint and format"; npm run --silent lint
 	@echo "check: unused code"; npm run --silent unused
 	@echo "check: layers"; npm run --silent layers
+	@echo "check: schema"; npm run --silent schema -- --check
 
 run-tests: run-checks
 	@echo "test: unit, property and black-box tests on Node $$(node --version), two files at a time"
