@@ -73,7 +73,7 @@ class Analyser implements SqlAnalyser {
     const question = { id: this.#next++, sql, limits }
     this.#queue.push({ question, settle: resolve })
     this.#start()
-    if (this.#ready) this.#worker?.postMessage(question)
+    if (this.#queue.length === 1) this.#ask()
     this.#watch()
     return promise
   }
@@ -111,7 +111,7 @@ class Analyser implements SqlAnalyser {
   #hear(message: Answer | 'ready'): void {
     if (message === 'ready') {
       this.#ready = true
-      for (const { question } of this.#queue) this.#worker?.postMessage(question)
+      this.#ask()
       this.#rearm()
       return
     }
@@ -127,8 +127,17 @@ class Analyser implements SqlAnalyser {
     if (this.#characters > this.#limits.characters) {
       void this.#discard()
       if (this.#queue.length > 0) this.#start()
-    }
+    } else this.#ask()
     this.#rearm()
+  }
+
+  /**
+   * One at a time: a thread that breaks takes the answers with it that are still on their way, and then the statement
+   * that broke it could not be told from an innocent one before it.
+   */
+  #ask(): void {
+    const [first] = this.#queue
+    if (this.#ready && first !== undefined) this.#worker?.postMessage(first.question)
   }
 
   /** The statement that the thread is at has broken it: it alone is refused, the others go to a new thread. */
