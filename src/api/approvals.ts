@@ -1,6 +1,5 @@
 /** People decide on pending grants: members of the rule's approval group, never the requester. */
 import { createRoute } from '@hono/zod-openapi'
-import { parseDuration } from '../config/duration.ts'
 import { Refused, refuse } from '../denial.ts'
 import type { House } from '../house.ts'
 import { ways } from '../pipeline.ts'
@@ -11,6 +10,7 @@ import { grantParam, json, refusals, security } from './routes.ts'
 import { grantRow } from './rows.ts'
 import { ApprovalBody, GrantRow } from './schemas.ts'
 import { shown } from './shown.ts'
+import { readTtl } from './ttl.ts'
 
 export function approvals(house: House): Router {
   const app = router(house)
@@ -33,13 +33,8 @@ export function approvals(house: House): Router {
       const grant = await house.grants.get(id)
       if (grant === undefined) return shown(c, house, refuse('grant_unknown', `no grant ${id}`))
       const { ttl, ...word } = c.req.valid('json')
-      const ms = ttl === undefined ? undefined : parseDuration(ttl)
-      if (ttl !== undefined && !ms)
-        return shown(
-          c,
-          house,
-          refuse('request_invalid', `ttl ${ttl}`, { say: 'ttl must be a duration such as 10m' }),
-        )
+      const ms = readTtl(ttl)
+      if (ms instanceof Refused) return shown(c, house, ms)
       const decided = await decide(house, person, grant, {
         ...word,
         ...(ms === undefined ? {} : { ttl: ms }),

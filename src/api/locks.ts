@@ -1,7 +1,6 @@
 /** The kill switch (operators): what a lock matches is revoked for good, its sessions cut, before it is answered. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { parseDuration } from '../config/duration.ts'
-import { Refused, refuse } from '../denial.ts'
+import { Refused } from '../denial.ts'
 import type { Lock as SetLock } from '../grant/lock.ts'
 import type { House } from '../house.ts'
 import { personOf } from './caller.ts'
@@ -9,6 +8,7 @@ import { type Router, router } from './router.ts'
 import { json, refusals, security } from './routes.ts'
 import { Lock, LockBody } from './schemas.ts'
 import { shown } from './shown.ts'
+import { readTtl } from './ttl.ts'
 
 const lockParam = z.object({
   id: z
@@ -48,13 +48,8 @@ export function locks(house: House): Router {
       const person = await personOf(c, house, 'operators')
       if (person instanceof Refused) return shown(c, house, person)
       const { ttl, ...fields } = c.req.valid('json')
-      const ms = ttl === undefined ? undefined : parseDuration(ttl)
-      if (ttl !== undefined && !ms)
-        return shown(
-          c,
-          house,
-          refuse('request_invalid', `ttl ${ttl}`, { say: 'ttl must be a duration such as 10m' }),
-        )
+      const ms = readTtl(ttl)
+      if (ms instanceof Refused) return shown(c, house, ms)
       const given = Object.entries({ ...fields, ttl: ms }).filter(([, value]) => value !== undefined)
       const asked = { ...Object.fromEntries(given), reason: fields.reason }
       const lock = await house.grants.locks.set(asked, person)
