@@ -7,15 +7,16 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Leased, Secret } from '../../config/secret.ts'
 import { Refused, refuse } from '../../denial.ts'
+import type { Narrowed } from '../../words.ts'
 import type { Dialling } from '../protocol.ts'
+import { findFamilies, needsFamilies, scopeThere, type There } from './family.ts'
 import { Gone, Inbox } from './inbox.ts'
 import { type Link, openLink } from './link.ts'
-import { type MaskedColumns, resolveMasks } from './mask.ts'
 import { findOwnFunctions, ownFunctions } from './own-functions.ts'
 import { readParameter, visibleParameter } from './parameters.ts'
 import type { PostgresScope } from './scope.ts'
 import { bindingTo, clientBare, clientFinal } from './scram.ts'
-import { CHECK_CONNECTION, findColumns, run, startupSettings } from './session-setup.ts'
+import { CHECK_CONNECTION, run, startupSettings } from './session-setup.ts'
 import type { PostgresTarget, RoleLease } from './target.ts'
 import { PostgresUpstream, readInto } from './upstream.ts'
 import {
@@ -66,10 +67,10 @@ export async function dial(
   const { link, inbox, key, parameters } = loggedIn
   try {
     await run(link, inbox, CHECK_CONNECTION)
-    const masks = await masked(link, inbox, at.scope)
-    if (masks instanceof Refused) {
+    const there = await asThere(link, inbox, at.scope)
+    if (there instanceof Refused) {
       link.destroy()
-      return masks
+      return there
     }
     const own = await run(link, inbox, findOwnFunctions)
     if (own.error !== null) throw new ServerSaidNo(`its functions could not be looked up: ${own.error}`)
@@ -80,7 +81,8 @@ export async function dial(
       link,
       key,
       parameters,
-      masks,
+      scope: there.scope,
+      masks: there.masks,
       own: ownFunctions(own.rows),
     })
   } catch (error) {
@@ -201,16 +203,16 @@ async function untilReady(inbox: Inbox): Promise<Pick<LoggedIn, 'key' | 'paramet
   }
 }
 
-async function masked(link: Link, inbox: Inbox, scope: PostgresScope): Promise<MaskedColumns | Refused> {
-  if (scope.mask.length === 0) return new Map()
-  const answer = await run(link, inbox, findColumns(scope.mask.map(mask => mask.column)))
+async function asThere(link: Link, inbox: Inbox, scope: Narrowed<PostgresScope>): Promise<There | Refused> {
+  if (!needsFamilies(scope)) return { scope, masks: new Map(), missing: [] }
+  const answer = await run(link, inbox, findFamilies(scope))
   if (answer.error !== null)
-    return refuse('upstream_refused', `the masked columns cannot be looked up: ${answer.error}`)
-  const { columns, missing } = resolveMasks(scope.mask, answer.rows)
+    return refuse('upstream_refused', `the limited columns cannot be looked up: ${answer.error}`)
+  const there = scopeThere(scope, answer.rows)
   // A mask on nothing masks nothing: better no session than one that shows what should be hidden.
-  if (missing.length > 0)
-    return refuse('upstream_refused', `masked columns do not exist: ${missing.join(', ')}`)
-  return columns
+  if (there.missing.length > 0)
+    return refuse('upstream_refused', `masked columns do not exist: ${there.missing.join(', ')}`)
+  return there
 }
 
 function complaint(payload: Buffer): ServerSaidNo {

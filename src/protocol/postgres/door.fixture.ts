@@ -13,7 +13,7 @@ import type { Client, Door, DoorKeys, Session } from '../protocol.ts'
 import { dial } from './dial.ts'
 import type { PostgresGuard } from './guard.ts'
 import type { PostgresScope } from './scope.ts'
-import { serve } from './serve.ts'
+import { type GuardFor, serve } from './serve.ts'
 import type { PostgresTarget } from './target.ts'
 import type { PostgresUpstream } from './upstream.ts'
 
@@ -120,6 +120,8 @@ export interface Doorway {
   readonly lease: { readonly user: string; readonly password: string }
   readonly scope?: Partial<PostgresScope>
   readonly guard?: PostgresGuard
+  /** A guard made for each session, as the protocol makes it. */
+  readonly guardFor?: GuardFor
   readonly keys?: Partial<DoorKeys>
   readonly tokenLogin?: boolean
   readonly tokenIssuer?: string
@@ -249,7 +251,7 @@ export async function openDoor(way: Doorway): Promise<OpenDoor> {
       keys: { tls: noTls, hostKey: '', plaintext: true, loopback: true, ...way.keys },
     }
     const done = Promise.withResolvers<void>()
-    serve(client, doorFor(socket, done.promise), () => way.guard ?? simpleGuard).then(
+    serve(client, doorFor(socket, done.promise), way.guardFor ?? (() => way.guard ?? simpleGuard)).then(
       done.resolve,
       done.reject,
     )

@@ -3,7 +3,7 @@
  * agent can choose (attack 85). A value whose type cannot hold the asked form becomes NULL. Pure.
  */
 import { createHmac, randomBytes } from 'node:crypto'
-import type { ColumnMask, MaskWith } from './scope.ts'
+import type { MaskWith } from './scope.ts'
 import { dataRow, type ERROR, encodeRow, errorFields, type Field, type NOTICE, report } from './wire.ts'
 
 /** `oid.attnum` to the mask. */
@@ -48,23 +48,6 @@ const WITHHELD =
 export function maskReport(type: typeof ERROR | typeof NOTICE, payload: Buffer): Buffer {
   const { D: _detail, W: context, q: _query, p: _at, M, H, ...plain } = errorFields(payload)
   return report(type, context === undefined ? { ...plain, M, H } : { ...plain, M: WITHHELD })
-}
-
-/** Resolves what a scope says to what the catalogue answered; the columns it did not find are named. */
-export function resolveMasks(
-  masks: readonly ColumnMask[],
-  rows: readonly (readonly (string | null)[])[],
-): { readonly columns: MaskedColumns; readonly missing: readonly string[] } {
-  const columns = new Map<string, MaskWith>()
-  const found = new Set<string>()
-  const withOf = new Map(masks.map(mask => [mask.column, mask.with]))
-  for (const [said, table, column] of rows) {
-    const mask = withOf.get(said ?? '')
-    if (mask === undefined || table === null || column === null) continue
-    columns.set(`${table}.${column}`, mask)
-    found.add(said ?? '')
-  }
-  return { columns, missing: masks.filter(mask => !found.has(mask.column)).map(mask => mask.column) }
 }
 
 const STARS = Buffer.from('***')

@@ -40,7 +40,7 @@ export interface Wanted {
 }
 
 /** One privilege of the role: how it is given, and how it is asked whether it was. */
-interface Privilege {
+export interface Privilege {
   /** For people. */
   readonly what: string
   readonly give: string

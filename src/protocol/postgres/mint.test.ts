@@ -35,6 +35,13 @@ const world = `
   grant usage on all sequences in schema public to minter with grant option;
   grant execute on all functions in schema hr to minter with grant option;
   create role nobody;
+  create schema split;
+  create table split.orders (id int, day int, email text) partition by range (day);
+  create table split.orders_1 partition of split.orders for values from (0) to (9);
+  create view split.view_of as select id from split.orders_1;
+  create table split.other (x int);
+  grant usage on schema split to minter with grant option;
+  grant select, insert, update, delete on all tables in schema split to minter with grant option;
   create table unseen (id int);
   create table ungivable (id int);
   grant select on ungivable to minter;
@@ -237,6 +244,36 @@ for (const version of versions) {
       assert.equal(await codeOf(client.query(sql)), '42501', sql)
     await client.end()
     await made.release()
+  })
+
+  test(`on PostgreSQL ${version} limits of columns hold for partitions and for views of schema.*`, async () => {
+    const made = await minted(version, {
+      statements: ['select', 'update'],
+      tables: ['split.*'],
+      write_tables: ['split.*'],
+      columns: { 'split.orders': ['id', 'day'] },
+    })
+    const client = await logIn(version, made)
+    for (const sql of [
+      'select id, day from split.orders_1',
+      'select id from split.orders',
+      'select x from split.other',
+    ])
+      assert.equal(await codeOf(client.query(sql)), 'done', sql)
+    for (const sql of [
+      'select email from split.orders_1',
+      "update split.orders_1 set email = ''",
+      'select id from split.view_of',
+    ])
+      assert.equal(await codeOf(client.query(sql)), '42501', sql)
+    await client.end()
+    await made.release()
+    const gone = await mint(version, {
+      statements: ['select'],
+      tables: ['split.*', 'split.nothing'],
+      columns: { 'split.orders': ['id'] },
+    })
+    assert.match(gone instanceof Refused ? gone.denial.detail : '', /no such table: split\.nothing/)
   })
 
   test(`on PostgreSQL ${version} a release ends the role's session and leaves nothing of it`, async () => {

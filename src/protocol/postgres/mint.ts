@@ -11,7 +11,8 @@ import { type Leased, Secret } from '../../config/secret.ts'
 import { Refused, refuse } from '../../denial.ts'
 import type { Dialling, Minted, Minting, Sweeping } from '../protocol.ts'
 import { logIn, refusedBy } from './dial.ts'
-import { Absent, lookUp } from './mint-catalogue.ts'
+import { findFamilies, needsFamilies, scopeThere } from './family.ts'
+import { Absent, type Catalogue, lookUp, type Relation } from './mint-catalogue.ts'
 import * as sql from './mint-sql.ts'
 import type { PostgresScope } from './scope.ts'
 import { type Answer, run } from './session-setup.ts'
@@ -53,7 +54,11 @@ async function mint(at: At): Promise<Minted<PostgresLease> | Refused> {
     scope,
   }
   const made = await asAdmin({ target, lease: admin, signal: at.signal }, async ask => {
-    const privileges = sql.privilegesOf(wanted, await lookUp(scope, async text => (await ask(text)).rows))
+    const rows = async (text: string) => (await ask(text)).rows
+    const found = await lookUp(scope, rows)
+    const privileges = needsFamilies(scope)
+      ? asThere(wanted, found, scopeThere(scope, await rows(findFamilies(scope))).scope)
+      : sql.privilegesOf(wanted, found)
     await ask(sql.createRole(wanted, privileges))
     const lacks = (await ask(sql.lacking(privileges))).rows.map(([what]) => what)
     // The connection ends, and with it the transaction: nothing of the role stays.
@@ -84,6 +89,17 @@ async function sweep(at: Sweeping<PostgresTarget, PostgresLease>): Promise<reado
     }
   })
   return done instanceof Refused ? done : swept
+}
+
+/** Partitions and views are no way around limits here either. */
+function asThere(wanted: sql.Wanted, found: Catalogue, scope: PostgresScope): readonly sql.Privilege[] {
+  const of = (list: readonly string[]) => {
+    const names = new Set(list)
+    return ({ schema, name }: Relation) => names.has(`${schema}.${name}`)
+  }
+  const readable = found.readable.filter(of(scope.tables))
+  const writable = found.writable.filter(of(scope.write_tables))
+  return sql.privilegesOf({ ...wanted, scope }, { ...found, readable, writable })
 }
 
 type Asking = (text: string) => Promise<Answer>

@@ -25,7 +25,7 @@ export interface SchemaOutput {
 }
 
 export async function runSchema(shots: OneShots): Promise<SchemaOutput | Refused> {
-  const { scope } = shots.session
+  const { scope } = shots.session.upstream
   const { rows, error } = await shots.ask('schema', columnsOf(scope))
   if (error !== null) return refuse('upstream_refused', error, { facts: { sqlstate: error.slice(0, 5) } })
   const tables = new Map<string, { name: string; kind: string; statements: string[]; columns: Column[] }>()

@@ -52,11 +52,6 @@ export function warningsOf(scope: PostgresScope): readonly string[] {
   for (const table of new Set(limited)) {
     if (!lists.some(entry => covers(entry, table)))
       warnings.push(`${table} has columns limited or masked, but is in neither tables nor write_tables`)
-    const wide = lists.find(entry => entry.endsWith('.*') && covers(entry, table))
-    if (wide !== undefined)
-      warnings.push(
-        `${wide} also gives the views, partitions and child tables of ${table}, which are relations of their own: list tables by name, or limit those too`,
-      )
   }
   return warnings
 }

@@ -142,7 +142,7 @@ function smaller(ours: number | null, theirs: number | null): number | null {
 const strength: Record<MaskWith, number> = { partial: 1, hash: 2, blank: 3, full: 4 }
 
 /** Both sides' columns; one that both mask gets the stronger mask, and may decide only where both let it. */
-function meetMasks(ours: readonly ColumnMask[], theirs: readonly ColumnMask[]): readonly ColumnMask[] {
+export function meetMasks(ours: readonly ColumnMask[], theirs: readonly ColumnMask[]): readonly ColumnMask[] {
   const met = new Map<string, ColumnMask>()
   for (const mask of [...ours, ...theirs]) {
     const other = met.get(mask.column) ?? mask

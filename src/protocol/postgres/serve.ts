@@ -36,5 +36,5 @@ export async function serve(
     setTimeout(broken, 1000).unref()
     return
   }
-  await relay(session, greeted, guardFor(session.scope, session.upstream.own))
+  await relay(session, greeted, guardFor(session.upstream.scope, session.upstream.own))
 }

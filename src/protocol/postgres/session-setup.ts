@@ -1,11 +1,10 @@
 /**
  * How an upstream session is made ours before a client may use it: settings that hold the scope a second time, in the
- * database itself, and the columns to mask as the catalogue numbers them.
+ * database itself, and questions of our own.
  */
 import type { Inbox } from './inbox.ts'
 import type { Link } from './link.ts'
 import { readParameter } from './parameters.ts'
-import { literal } from './quote.ts'
 import type { PostgresScope } from './scope.ts'
 import {
   COMMAND_COMPLETE,
@@ -45,26 +44,6 @@ export function startupSettings(scope: PostgresScope): readonly (readonly [strin
 
 /** A closed socket does not stop a running query upstream; with this it does. Servers before 14 do not know it. */
 export const CHECK_CONNECTION = 'SET client_connection_check_interval = 500'
-
-/**
- * The masked columns by number, with those of every partition and child table: a mask on the parent must hold there too.
- * A name that is not found is missing from the answer.
- */
-export function findColumns(columns: readonly string[]): string {
-  const rows = columns.map(column => {
-    const parts = column.split('.')
-    return `(${parts.map(literal).join(', ')}, ${literal(column)})`
-  })
-  return `WITH RECURSIVE wanted(schema, name, attribute, said) AS (VALUES ${rows.join(', ')}),
-    family(relation, attribute, said) AS (
-      SELECT c.oid, w.attribute, w.said FROM wanted w
-        JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
-        JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
-      UNION
-      SELECT i.inhrelid, f.attribute, f.said FROM family f JOIN pg_catalog.pg_inherits i ON i.inhparent = f.relation)
-    SELECT f.said, a.attrelid::pg_catalog.int8, a.attnum FROM family f
-      JOIN pg_catalog.pg_attribute a ON a.attrelid = f.relation AND a.attname = f.attribute AND NOT a.attisdropped`
-}
 
 export interface Answer {
   readonly rows: readonly (readonly (string | null)[])[]

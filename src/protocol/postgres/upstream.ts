@@ -4,11 +4,13 @@
  */
 import type { Seq } from '../../recording/record.ts'
 import type { OwnFunctions } from '../../statement/sql/analysis.ts'
+import type { Narrowed } from '../../words.ts'
 import type { Upstream } from '../protocol.ts'
 import { Inbox } from './inbox.ts'
 import { type Link, openLink, type Reader } from './link.ts'
 import type { MaskedColumns } from './mask.ts'
 import { visibleParameter } from './parameters.ts'
+import type { PostgresScope } from './scope.ts'
 import { type Answer, run } from './session-setup.ts'
 import type { PostgresTarget } from './target.ts'
 import { frame, int32, TERMINATE } from './wire.ts'
@@ -22,12 +24,15 @@ export interface Opened {
   readonly link: Link
   readonly key: Buffer
   readonly parameters: ReadonlyMap<string, string>
+  readonly scope: Narrowed<PostgresScope>
   readonly masks: MaskedColumns
   readonly own: OwnFunctions
 }
 
 export class PostgresUpstream implements Upstream {
   readonly database: string
+  /** The session's scope as this database has it, for the guard. */
+  readonly scope: Narrowed<PostgresScope>
   readonly masks: MaskedColumns
   /** For the guard: what names may call here. */
   readonly own: OwnFunctions
@@ -40,6 +45,7 @@ export class PostgresUpstream implements Upstream {
   constructor(opened: Opened) {
     this.database = opened.target.database
     this.#parameters = new Map(opened.parameters)
+    this.scope = opened.scope
     this.masks = opened.masks
     this.own = opened.own
     this.#target = opened.target

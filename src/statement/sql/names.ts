@@ -28,7 +28,12 @@ export function parts(nodes: unknown, at: Place): string[] {
 /** A relation's `schema.name`. Every relation of pg_catalog, and none that should be listed, is bare `pg_...`. */
 export function relationName(range: Tree, at: Place): string {
   const name = identifier(String(range.relname ?? ''), at)
-  if (range.schemaname !== undefined) return `${identifier(String(range.schemaname), at)}.${name}`
+  if (range.schemaname !== undefined) {
+    const schema = identifier(String(range.schemaname), at)
+    // `"public.x".y` would read like a table of `public`.
+    if (schema.includes('.')) at.refuse(`schema ${schema} cannot be named: there is a dot in its name`)
+    return `${schema}.${name}`
+  }
   return name.startsWith('pg_') ? `pg_catalog.${name}` : `public.${name}`
 }
 

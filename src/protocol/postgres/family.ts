@@ -1,0 +1,151 @@
+/**
+ * A scope as a database has it. What a scope says of single columns goes by a relation's name, and the same rows have other
+ * names: those of a table's partitions and children, of the tables that it is a part of, and of views. Without looking,
+ * `public.*` with a mask on `orders` would show in `orders_2024` what it hides in `orders`. So a session's scope is spelled
+ * out when the session opens: limits hold for the whole family, and a list is of what is there. Pure.
+ */
+import type { Narrowed } from '../../words.ts'
+import type { MaskedColumns } from './mask.ts'
+import { literal } from './quote.ts'
+import { covers } from './relations.ts'
+import { type ColumnMask, meetMasks, type PostgresScope } from './scope.ts'
+
+export interface There<Scope extends PostgresScope = Narrowed<PostgresScope>> {
+  /** Narrower than what was said, and nowhere wider. */
+  readonly scope: Scope
+  /** The masked columns as RowDescription numbers them. */
+  readonly masks: MaskedColumns
+  /** Masked columns that there are not. */
+  readonly missing: readonly string[]
+}
+
+type Rows = readonly (readonly (string | null)[])[]
+
+/** Where no column is limited no other name can show more of one. */
+export const needsFamilies = (scope: PostgresScope): boolean =>
+  scope.mask.length > 0 || Object.keys(scope.columns).length > 0
+
+/**
+ * Rows are of two kinds. `column, said, relation, oid, column, number`: a relation that shows rows of the limited table `said`,
+ * once for each masked column it has, once without where it has none; of `said` itself, all columns.
+ * `listed, null, relation` and `view, null, relation`: what the lists name or may mean, and which of it reads limited tables.
+ *
+ * The rows of a table are its own and its descendants'; whatever stands above one of those shows them, too.
+ */
+export function findFamilies(scope: PostgresScope): string {
+  const limited = new Map<string, string[]>(Object.keys(scope.columns).map(table => [table, []]))
+  for (const { column } of scope.mask)
+    limited.set(tableOf(column), [...(limited.get(tableOf(column)) ?? []), nameOf(column)])
+  const wanted = [...limited].map(
+    ([table, masked]) =>
+      `(${literal(tableOf(table))}, ${literal(nameOf(table))}, ARRAY[${masked.map(literal).join(', ')}]::pg_catalog.text[])`,
+  )
+  const listed = [...new Set([...scope.tables, ...scope.write_tables])].map(entry =>
+    entry.endsWith('.*')
+      ? `n.nspname = ${literal(tableOf(entry))}`
+      : `n.nspname = ${literal(tableOf(entry))} AND c.relname = ${literal(nameOf(entry))}`,
+  )
+  return `WITH RECURSIVE wanted(schema, name, masked) AS (VALUES ${wanted.join(', ')}),
+    named(said, relation, masked) AS (
+      SELECT w.schema || '.' || w.name, c.oid, w.masked FROM wanted w
+        JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
+        JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name),
+    below(said, relation) AS (
+      SELECT said, relation FROM named
+      UNION SELECT b.said, i.inhrelid FROM below b JOIN pg_catalog.pg_inherits i ON i.inhparent = b.relation),
+    family(said, relation) AS (
+      SELECT said, relation FROM below
+      UNION SELECT f.said, i.inhparent FROM family f JOIN pg_catalog.pg_inherits i ON i.inhrelid = f.relation),
+    showing(relation) AS (
+      SELECT relation FROM family
+      UNION SELECT v.oid FROM showing s
+        JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = s.relation
+          AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+        JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
+        JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relkind IN ('v', 'm'))
+    SELECT 'column', f.said, n.nspname || '.' || c.relname, c.oid::pg_catalog.int8, a.attname, a.attnum FROM family f
+      JOIN named o ON o.said = f.said
+      JOIN pg_catalog.pg_class c ON c.oid = f.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped
+        AND (c.oid = o.relation OR a.attname = ANY (o.masked))
+    UNION ALL SELECT CASE WHEN c.oid IN (SELECT relation FROM showing EXCEPT SELECT relation FROM family)
+        THEN 'view' ELSE 'listed' END, NULL, n.nspname || '.' || c.relname, NULL, NULL, NULL
+      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND (${listed.map(one => `(${one})`).join(' OR ') || 'false'})`
+}
+
+/** What {@link findFamilies} answered, held to the scope that it was asked for. */
+export function scopeThere<Scope extends PostgresScope>(scope: Scope, rows: Rows): There<Scope> {
+  const members = rows.flatMap(([is, said, relation, oid, column, number]) =>
+    is === 'column' ? [{ said: said ?? '', relation: relation ?? '', oid, column, number }] : [],
+  )
+  const found: ColumnMask[] = []
+  const numbers = new Map<string, string>()
+  for (const { said, relation, oid, column, number } of members) {
+    const mask = scope.mask.find(one => one.column === `${said}.${column}`)
+    if (mask === undefined) continue
+    found.push({ ...mask, column: `${relation}.${column}` })
+    numbers.set(`${oid}.${number}`, `${relation}.${column}`)
+  }
+  const mask = meetMasks(found, [])
+  const withOf = new Map(mask.map(one => [one.column, one.with]))
+  const masks = new Map(
+    [...numbers].flatMap(([at, column]) => {
+      const form = withOf.get(column)
+      return form === undefined ? [] : [[at, form] as const]
+    }),
+  )
+  const there = {
+    ...scope,
+    tables: listedThere(scope.tables, rows),
+    write_tables: listedThere(scope.write_tables, rows),
+    columns: columnsThere(scope.columns, members),
+    mask,
+  }
+  const missing = scope.mask.filter(one => !withOf.has(one.column)).map(one => one.column)
+  return { scope: there, masks, missing }
+}
+
+/**
+ * What of a list is there, by name: a partition that somebody makes while the session is open would be none that was looked
+ * at. A view that reads a limited table shows its columns as they are, so `schema.*` does not mean it; who lists it does.
+ */
+function listedThere(list: readonly string[], rows: Rows): readonly string[] {
+  const exact = new Set(list)
+  const wild = list.filter(entry => entry.endsWith('.*'))
+  return rows.flatMap(([is, , relation]) => {
+    if (is === 'column' || typeof relation !== 'string') return []
+    const means = exact.has(relation) || (is === 'listed' && wild.some(entry => covers(entry, relation)))
+    return means ? [relation] : []
+  })
+}
+
+interface Member {
+  readonly said: string
+  readonly relation: string
+  readonly column: string | null | undefined
+}
+
+/** A relation of a family has the columns of its own list, or else of the table's, and none that the table's leaves out. */
+function columnsThere(lists: PostgresScope['columns'], members: readonly Member[]): PostgresScope['columns'] {
+  const there = new Map<string, readonly string[]>(Object.entries(lists))
+  const left = new Map<string, Set<string>>()
+  for (const { said, relation, column } of members) {
+    if (relation !== said || typeof column !== 'string' || lists[said]?.includes(column) !== false) continue
+    left.set(said, (left.get(said) ?? new Set()).add(column))
+  }
+  for (const { said, relation } of members) {
+    const list = Object.hasOwn(lists, said) ? lists[said] : undefined
+    if (list === undefined || relation === said) continue
+    const own = Object.hasOwn(lists, relation)
+    const before = there.get(relation) ?? list
+    there.set(
+      relation,
+      before.filter(column => (own ? !left.get(said)?.has(column) : list.includes(column))),
+    )
+  }
+  return Object.fromEntries(there)
+}
+
+const tableOf = (column: string): string => column.slice(0, column.lastIndexOf('.'))
+const nameOf = (column: string): string => column.slice(column.lastIndexOf('.') + 1)
