@@ -1,10 +1,13 @@
 /** `token_login`: a token itself at the PostgreSQL door, as a password or by OAUTHBEARER, against the whole gateway. */
 import assert from 'node:assert/strict'
+import { globSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Home, openHome } from '../../src/demo/home.ts'
 import { RawClient, saslInitial, startup } from '../../src/protocol/postgres/raw.fixture.ts'
 import { frame, PASSWORD } from '../../src/protocol/postgres/wire.ts'
+import { python3 } from '../fixtures/clients.ts'
 import { type Gateway, startGateway } from '../fixtures/gateway.ts'
 import { type FakeOkta, fakeOkta } from '../fixtures/issuer.ts'
 import { startPostgres, type TestOrders } from '../fixtures/postgres.ts'
@@ -104,11 +107,50 @@ test('OAUTHBEARER tells where tokens come from, and takes one', { skip }, async 
   )
   asks.send(frame(PASSWORD, '\u0001'))
   assert.equal((await asks.rest())[0]?.fields.C, '28000')
+  const wrong = raw().send(saslInitial('n,,\u0001auth=Bearer not.a.token\u0001\u0001', 'OAUTHBEARER'))
+  await wrong.next()
+  assert.equal(JSON.parse((await wrong.next()).payload.toString('utf8', 4)).status, 'invalid_token')
+  wrong.send(frame(PASSWORD, '\u0001'))
+  assert.match((await wrong.rest())[0]?.fields.M ?? '', /not a well-formed JWT/)
   const token = okta.token({ groups: ['analyst-agents'] })
   const client = raw().send(saslInitial(`n,,\u0001auth=Bearer ${token}\u0001\u0001`, 'OAUTHBEARER'))
   assert.equal((await client.upTo('Z')).at(-1)?.type, 'Z')
   const rows = (await client.query('select id from orders')).filter(({ type }) => type === 'D')
   assert.equal(rows.length, 3)
+})
+
+const [libpq] = globSync(
+  join(import.meta.dirname, '../../node_modules/.cache/postern/python/psycopg_binary.libs/libpq-*.so.5.18'),
+)
+
+test('libpq 18 finds the issuer, shows a token, and is told why one is refused', {
+  skip: skip || missing(python3) || (libpq === undefined && 'libpq 18 is not set up: make setup'),
+}, async () => {
+  const where = `host=127.0.0.1 port=${gateway.ports.postgres} user=orders-db dbname=orders options='-c postern.login=oauth'`
+  const connect = (token: string, issuer = okta.issuer): Promise<Ran> =>
+    run(python3, [join(import.meta.dirname, 'postgres-matrix/libpq_oauth.py')], {
+      env: {
+        LIBPQ: libpq ?? '',
+        TOKEN: token,
+        CONNINFO: `${where} sslmode=require oauth_issuer=${issuer} oauth_client_id=0oaAgent1`,
+        // The tests' issuer is plain HTTP on loopback.
+        PGOAUTHDEBUG: 'UNSAFE',
+      },
+    })
+  const asked = `asked ${okta.issuer.replace(/\/$/, '')}/.well-known/openid-configuration openid`
+  const good = await connect(okta.token({ groups: ['analyst-agents'] }))
+  assert.equal(good.stdout, `${asked}\nrows 3\n`, good.stderr)
+  const expired = okta.token({ groups: ['analyst-agents'], exp: Math.floor(Date.now() / 1000) - 3600 })
+  const bad = await connect(expired)
+  assert.match(bad.stdout, /^asked .*FATAL: {2}postern: the access token expired/s)
+  assert.ok(!`${bad.stdout}${bad.stderr}`.includes(expired))
+  // Its token is good, so that there is nothing to get anew: the refusal is in the gateway's own words.
+  const barred = await connect(okta.token({ groups: ['nobody'] }))
+  assert.match(barred.stdout, /FATAL: .*not permitted|no rule/)
+  assert.doesNotMatch(barred.stdout, /invalid_token/)
+  // What the server calls the issuer must be the one that the client means.
+  const other = await connect(okta.token({ groups: ['analyst-agents'] }), 'http://127.0.0.1:1/other')
+  assert.match(other.stdout, /is incompatible with oauth_issuer/)
 })
 
 const read = (file: string): Promise<string> => readFile(file, 'utf8')

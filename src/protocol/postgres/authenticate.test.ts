@@ -154,7 +154,7 @@ test('OAUTHBEARER is offered to who asks for it at a connection with token_login
   assert.equal(await last(other), 'FATAL 42501')
 })
 
-test('a token comes in by OAUTHBEARER, at once or after an empty challenge, and a bad one does not', async () => {
+test('a token comes in by OAUTHBEARER, at once or after an empty challenge', async () => {
   const door = await doorWith({ tokenLogin: true })
   const good = raw(door).framed().send(startup(oauth))
   await good.next()
@@ -167,11 +167,38 @@ test('a token comes in by OAUTHBEARER, at once or after an empty challenge, and 
   assert.deepEqual([challenge.type, challenge.payload], ['R', int32(11)])
   late.send(frame(PASSWORD, bearer('a.good.token').replace('n,,', 'y,,')))
   assert.equal((await late.upTo('Z')).at(-1)?.type, 'Z')
-  const bad = raw(door)
-    .framed()
-    .send(startup(oauth), saslInitial(bearer('a.bad.token'), 'OAUTHBEARER'))
-  assert.equal(await last(bad), 'FATAL 28P01')
-  assert.equal(door.refused.length, 1)
+})
+
+test('a bad token is refused as RFC 7628 has it: the failure in JSON, one byte of the client, the error', async () => {
+  const door = await doorWith({ tokenLogin: true, tokenIssuer: 'https://issuer.example.com' })
+  const shows = (token: string): RawClient =>
+    raw(door)
+      .framed()
+      .send(startup(oauth), saslInitial(bearer(token), 'OAUTHBEARER'))
+  const bad = shows('a.bad.token')
+  assert.equal((await bad.next()).payload.readUInt32BE(0), 10)
+  const { type, payload } = await bad.next()
+  assert.deepEqual([type, payload.readUInt32BE(0)], ['R', 11])
+  assert.deepEqual(JSON.parse(payload.toString('utf8', 4)), {
+    status: 'invalid_token',
+    'openid-configuration': 'https://issuer.example.com/.well-known/openid-configuration',
+    scope: 'openid',
+  })
+  assert.equal(bad.messages.length, 0)
+  bad.send(frame(PASSWORD, '\u0001'))
+  assert.equal(await last(bad), 'FATAL 28000')
+  assert.deepEqual([door.refused.length, door.noted.length], [1, 0])
+  // Nothing else than that byte, and no second try on this connection.
+  for (const word of ['', '\u0001\u0001', bearer('a.good.token')]) {
+    const insists = shows('a.bad.token')
+    await insists.next()
+    await insists.next()
+    insists.send(frame(PASSWORD, word))
+    assert.equal(await last(insists), 'FATAL 08P01', word)
+  }
+  assert.equal(door.sessions.length, 0)
+  const silent = shows('a.bad.token')
+  assert.equal(await last(silent), 'FATAL 57P01')
 })
 
 test('a client without a token is told where to get one, and nobody counts it', async () => {

@@ -25,12 +25,18 @@ export interface Authenticating {
 
 type Doorway = Pick<Door<unknown, unknown>, 'proof' | 'note'>
 
+export interface Authenticated {
+  readonly shown: Shown
+  /** By OAUTHBEARER: what it tells a client whose token is refused, before the error. */
+  readonly challenge: string | null
+}
+
 /** Null where it is over. */
 export async function authenticate(
   at: Authenticating,
   startup: Startup,
   door: Doorway,
-): Promise<Shown | null> {
+): Promise<Authenticated | null> {
   const { user } = startup
   const proof = await door.proof(user)
   if (startup.negotiate !== null) at.send(startup.negotiate)
@@ -45,12 +51,12 @@ export async function authenticate(
   return scram(at, user, proof, door, { mechanism, first: message, endPoint: null })
 }
 
-async function password(at: Authenticating, user: string): Promise<Shown> {
+async function password(at: Authenticating, user: string): Promise<Authenticated> {
   at.send(frame(AUTHENTICATION, int32(3)))
   const { payload } = await at.inbox.frame(loginBounds)
   const end = endOfString(payload, 0, payload.length)
   if (end !== payload.length - 1) throw new Violation('a password message has bytes left over')
-  return { how: 'secret', user, secret: payload.toString('utf8', 0, end) }
+  return { shown: { how: 'secret', user, secret: payload.toString('utf8', 0, end) }, challenge: null }
 }
 
 /** Offers mechanisms; answers the one chosen and its first message. */
@@ -73,7 +79,7 @@ async function choose(
   return { mechanism, message: payload.toString('latin1', end + 5) }
 }
 
-async function respond(at: Authenticating, challenge: string): Promise<string> {
+async function respond(at: Pick<Authenticating, 'inbox' | 'send'>, challenge: string): Promise<string> {
   at.send(frame(AUTHENTICATION, int32(11), challenge))
   return (await at.inbox.frame(loginBounds)).payload.toString('latin1')
 }
@@ -87,7 +93,7 @@ async function scram(
     first,
     ...channel
   }: { readonly first: string; readonly mechanism: string; readonly endPoint: Buffer | null },
-): Promise<Shown | null> {
+): Promise<Authenticated | null> {
   const step = serverFirst(first, proof.scram, randomBytes(18).toString('base64'), channel)
   if (step === null) {
     at.finish(badPassword(user))
@@ -96,7 +102,8 @@ async function scram(
   }
   const signature = serverFinal(step, await respond(at, step.message), proof.scram)
   if (signature !== null) at.send(frame(AUTHENTICATION, int32(12), signature))
-  return { how: 'scram', user, proven: signature !== null, against: proof.scram }
+  const shown = { how: 'scram', user, proven: signature !== null, against: proof.scram } as const
+  return { shown, challenge: null }
 }
 
 async function bearer(
@@ -104,13 +111,22 @@ async function bearer(
   user: string,
   proof: Proof,
   message: string,
-): Promise<Shown | null> {
+): Promise<Authenticated | null> {
   const read = readBearer(message)
   if (read === null) throw new Violation('an OAUTHBEARER message that is not permitted')
-  if (read.asks === 'login') return { how: 'secret', user, secret: read.token }
+  const challenge = discoveryOf(proof.tokenIssuer ?? '')
+  if (read.asks === 'login') return { shown: { how: 'secret', user, secret: read.token }, challenge }
   // It wants to know where tokens are to be had, and will come again with one: nobody was refused.
-  const last = await respond(at, discoveryOf(proof.tokenIssuer ?? ''))
-  if (last !== DUMMY) throw new Violation('something else than ^A after the failure of OAUTHBEARER')
+  await failBearer(at, challenge)
   at.finish(fatal('28000', 'a token is needed: see the issuer that was told'))
   return null
+}
+
+/** RFC 7628 section 3.2.3: the failure in JSON, to which the client has a last word to say; then comes the error. */
+export async function failBearer(
+  at: Pick<Authenticating, 'inbox' | 'send'>,
+  challenge: string,
+): Promise<void> {
+  const last = await respond(at, challenge)
+  if (last !== DUMMY) throw new Violation('something else than ^A after the failure of OAUTHBEARER')
 }

@@ -214,7 +214,8 @@ export async function openDoor(way: Doorway): Promise<OpenDoor> {
           ? shown.user === grant && shown.proven
           : shown.how === 'secret' && shown.secret === 'a.good.token'
       if (!good) {
-        const no = refuse('grant_unknown', 'wrong password')
+        const bad = shown.how === 'secret' ? 'token_signature' : 'grant_unknown'
+        const no = refuse(bad, 'wrong credential')
         refused.push(no)
         return no
       }

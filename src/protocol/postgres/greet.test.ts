@@ -258,6 +258,6 @@ describe('the greeting', () => {
     const wrong = await run('psql', ['-X', '-At', url, '-c', 'select 1'], {
       env: { PGPASSWORD: 'a.bad.token' },
     })
-    assert.match(wrong.stderr, /password authentication failed/)
+    assert.match(wrong.stderr, /FATAL: .*signature does not verify/)
   })
 })

@@ -6,7 +6,7 @@
 import type { Duplex } from 'node:stream'
 import { type Refused, refuse } from '../../denial.ts'
 import type { Client, Door, Shown } from '../protocol.ts'
-import { authenticate } from './authenticate.ts'
+import { authenticate, failBearer } from './authenticate.ts'
 import { endPointOf } from './binding.ts'
 import { fill, Gone, Inbox } from './inbox.ts'
 import { fatal } from './refuse.ts'
@@ -17,12 +17,16 @@ import { Violation } from './wire.ts'
 /** Attack 190: whoever has not shown a credential by then is gone. */
 const LOGIN_GRACE = 30_000
 const WAITING = 80 * 1024
+/** A client whose token was refused may say one byte more, and not take its time. */
+const LAST_WORD = 5000
 
 export interface Greeted {
   /** Decrypted, paused, nobody listening. */
   readonly wire: Duplex
   readonly startup: Startup
   readonly shown: Shown
+  /** What OAUTHBEARER tells a client whose token is refused. */
+  readonly challenge: string | null
   /** Bytes that came early. */
   readonly rest: Buffer
 }
@@ -39,7 +43,7 @@ export async function greet(client: Streamed, door: Doorway, grace = LOGIN_GRACE
   try {
     const startup = await open(conversation, client, door)
     if (startup === null) return null
-    const shown = await authenticate(
+    const authenticated = await authenticate(
       {
         inbox: conversation.inbox,
         endPoint: conversation.endPoint,
@@ -50,14 +54,37 @@ export async function greet(client: Streamed, door: Doorway, grace = LOGIN_GRACE
       startup,
       door,
     )
-    if (shown === null) return null
-    return { wire: conversation.wire, startup, shown, rest: conversation.leave() }
+    if (authenticated === null) return null
+    return { wire: conversation.wire, startup, ...authenticated, rest: conversation.leave() }
   } catch (error) {
     conversation.finish(lastWords(error, door))
     return null
   } finally {
     clearTimeout(late)
     door.signal.removeEventListener('abort', drained)
+  }
+}
+
+/** Ends OAUTHBEARER for a client whose token the door has refused; gives what it is told last, null where it is gone. */
+export async function refuseBearer(
+  { wire, rest, challenge }: Pick<Greeted, 'wire' | 'rest' | 'challenge'>,
+  told: Buffer,
+  door: Doorway,
+): Promise<Buffer | null> {
+  if (challenge === null) return told
+  const inbox = new Inbox(WAITING)
+  inbox.feed(rest)
+  const stop = fill(inbox, wire)
+  const late = setTimeout(() => inbox.close(new Gone('the login took too long')), LAST_WORD)
+  wire.resume()
+  try {
+    await failBearer({ inbox, send: frame => wire.write(frame) }, challenge)
+    return told
+  } catch (error) {
+    return lastWords(error, door)
+  } finally {
+    clearTimeout(late)
+    stop()
   }
 }
 

@@ -1,9 +1,9 @@
 /** One client at the PostgreSQL door: greeted, let in by the pipeline or told why not, relayed. */
-import { Refused } from '../../denial.ts'
+import { denials, Refused } from '../../denial.ts'
 import type { OwnFunctions } from '../../statement/sql/analysis.ts'
 import type { Narrowed } from '../../words.ts'
 import type { Client, Door } from '../protocol.ts'
-import { greet } from './greet.ts'
+import { greet, refuseBearer } from './greet.ts'
 import type { PostgresGuard } from './guard.ts'
 import { loginRefused } from './refuse.ts'
 import { relay } from './relay.ts'
@@ -32,7 +32,11 @@ export async function serve(
   wire.once('error', broken)
   const session = await door.enter(greeted.shown)
   if (session instanceof Refused) {
-    wire.end(loginRefused(session.denial, startup.user), broken)
+    const told = loginRefused(session.denial, startup.user)
+    // Who is let in nowhere with a good token need not get another one.
+    const words = denials[session.denial.code].http === 401 ? await refuseBearer(greeted, told, door) : told
+    if (words === null) broken()
+    else wire.end(words, broken)
     setTimeout(broken, 1000).unref()
     return
   }
