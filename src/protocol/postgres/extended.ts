@@ -6,11 +6,13 @@
 import { isUtf8 } from 'node:buffer'
 import type { Verdict } from '../../recording/record.ts'
 import type { ClientTurn } from './client-turn.ts'
+import type { Judged } from './guard.ts'
 import type { Line } from './line.ts'
 import { goesByName, isUncertain, type Names, ranInSql, undoing } from './names.ts'
 import { Owed, type Portal, type Prepared } from './owed.ts'
 import { mayBeParameter } from './parameter-types.ts'
 import { serverError } from './refuse.ts'
+import { namesSettings, settingRefused } from './setting-names.ts'
 import { FAILING, notUtf8, type RefusedVerdict, record, typedParameter } from './simple.ts'
 import { Given } from './tally.ts'
 import * as wire from './wire.ts'
@@ -103,6 +105,9 @@ export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number)
   const prepared = line.statements.get(name)
   if (prepared === undefined || isUncertain(prepared, line))
     return unknown(turn, at, total, 'prepared statement', name)
+  const { settings }: Judged = prepared.verdict
+  if (settings !== undefined && !namesSettings(bytes, nameEnd + 1, end, settings))
+    return fail(turn, at, total, record(turn, settingRefused(prepared.verdict)))
   if (line.portals.size >= MAX_PORTALS && !line.portals.has(portalName)) {
     return fail(turn, at, total, serverError('54000', 'postern: too many portals; close some'))
   }

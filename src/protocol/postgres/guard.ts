@@ -15,6 +15,12 @@ import { against } from './against.ts'
 import { noFunctions } from './own-functions.ts'
 import { type ColumnMask, type PostgresScope, postgresScope } from './scope.ts'
 
+/** A verdict may leave something to the Bind. */
+export type Judged = Verdict & {
+  /** Parameters that must be names of settings that SHOW shows. */
+  readonly settings?: readonly number[]
+}
+
 export interface PostgresGuard {
   /** Synchronous when the verdict is cached; a promise only on a miss. Never throws, never rejects. */
   judge(sql: string): Verdict | Promise<Verdict>
@@ -55,7 +61,7 @@ export function createGuard(
 /** Characters from which on a text is not looked at for its form. */
 const LONG = 8 * 1024
 
-function judged(sql: string, analysis: Analysis, scope: PostgresScope): Verdict {
+function judged(sql: string, analysis: Analysis, scope: PostgresScope): Judged {
   if (!analysis.ok) {
     const say = `this statement cannot be read and is therefore refused: ${analysis.why}`
     return refused(sql, refuse('statement_unparsable', analysis.why, { say }))
@@ -64,7 +70,10 @@ function judged(sql: string, analysis: Analysis, scope: PostgresScope): Verdict 
   const statement = { kind: kindOf(statements), text: sql, touches: touchesOf(statements) }
   const problems = statements.flatMap(facts => against(facts, scope))
   const [first] = problems
-  if (first === undefined) return { allow: true, statement }
+  if (first === undefined) {
+    const settings = statements.flatMap(facts => facts.settings ?? [])
+    return { allow: true, statement, ...(settings.length > 0 && { settings }) }
+  }
   const say = `${first}; this grant allows ${postgresScope.words(scope)}`
   const denial = refuse('statement_refused', problems.slice(0, 10).join('; '), { say }).denial
   return { allow: false, statement, denial }

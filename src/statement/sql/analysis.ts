@@ -16,6 +16,8 @@ export interface Facts {
   readonly refusals: readonly string[]
   /** `SET statement_timeout`, milliseconds; 0 is none at all. */
   readonly timeout?: number
+  /** Parameters of `current_setting($1)`, which must be names that SHOW shows: the message that gives them is to be judged. */
+  readonly settings?: readonly number[]
   /** The facts would be others with another literal in its place: nothing may be concluded for other texts. */
   readonly literal: boolean
 }

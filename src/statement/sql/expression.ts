@@ -35,13 +35,23 @@ function typeName(node: Tree, at: Place): void {
   descend('TypeName', node, at, ['names'])
 }
 
-/** `current_setting('server_version_num')` with a literal is a SHOW, and tells no more. */
+/**
+ * `current_setting('server_version_num')` with a literal is a SHOW, and tells no more. With a parameter, as a text or left to
+ * the server, it is one if the parameter's value is.
+ */
 function showsSetting(node: Tree, at: Place): boolean {
   const [setting, ...more] = list(node.args)
   if (functionName(parts(node.funcname, at), at) !== 'pg_catalog.current_setting' || more.length > 1)
     return false
-  const name = only(setting, 'A_Const')?.sval as { sval?: string } | undefined
   at.notes.literal = true
+  const cast = only(setting, 'TypeCast')
+  const type = parts((cast?.typeName as Tree | undefined)?.names, at).at(-1) ?? 'text'
+  const { number } = only(cast === undefined ? setting : cast.arg, 'ParamRef') ?? {}
+  if (typeof number === 'number' && number > 0 && /^(text|varchar)$/.test(type) && !at.notes.prepares) {
+    at.notes.settings.push(number)
+    return true
+  }
+  const name = only(setting, 'A_Const')?.sval as { sval?: string } | undefined
   return mayShow(name?.sval ?? '')
 }
 

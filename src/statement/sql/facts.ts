@@ -40,6 +40,7 @@ function run(type: string, node: Tree, at: Place): string {
       inner(node.query, at)
       return 'explain'
     case 'PrepareStmt':
+      at.notes.prepares = true
       visit(node.argtypes, at)
       inner(node.query, at)
       return 'prepare'

@@ -35,6 +35,9 @@ export class Notes {
   readonly refusals: string[] = []
   timeout: number | undefined
   literal = false
+  readonly settings: number[] = []
+  /** Inside PREPARE, whose parameters EXECUTE gives: no message holds them. */
+  prepares = false
   constructor(limits: Limits, handlers: Handlers) {
     this.limits = limits
     this.handlers = handlers
@@ -51,6 +54,7 @@ export class Notes {
       refusals: [...new Set(this.refusals)],
       literal: this.literal,
       ...(this.timeout !== undefined && { timeout: this.timeout }),
+      ...(this.settings.length > 0 && { settings: this.settings }),
     }
   }
 }

@@ -35,6 +35,7 @@ const readable = new Set([
   ...settable,
   ...Object.keys(pinned),
   'block_size',
+  'default_table_access_method',
   'default_transaction_deferrable',
   'default_transaction_read_only',
   'in_hot_standby',

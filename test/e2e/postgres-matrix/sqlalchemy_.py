@@ -1,17 +1,24 @@
 import os
-from sqlalchemy import Column, Integer, MetaData, Numeric, String, Table, create_engine, delete, func, insert, inspect, select
+from sqlalchemy import MetaData, Table, create_engine, delete, func, insert, inspect, select
 from sqlalchemy.exc import ProgrammingError
 
 engine = create_engine(os.environ["URL"].replace("postgresql://", "postgresql+psycopg://"), pool_size=2)
-# Reflection part by part: `autoload_with` also asks current_setting(), which is refused.
 look = inspect(engine)
 assert {"orders", "order_items"} <= set(look.get_table_names())
 assert [c["name"] for c in look.get_columns("orders")] == ["id", "customer_id", "email", "total", "note"]
+assert str(look.get_columns("orders")[3]["type"]) == "NUMERIC(10, 2)"
 assert look.get_pk_constraint("orders")["constrained_columns"] == ["id"]
 assert look.get_foreign_keys("order_items")[0]["referred_table"] == "orders"
+assert look.get_indexes("orders") == look.get_unique_constraints("orders") == look.get_check_constraints("orders") == []
+assert "order_view" in look.get_view_names() and "total" in look.get_view_definition("order_view")
+assert look.get_table_comment("orders") == {"text": None} and look.get_schema_names()
+assert look.get_table_options("orders") == {} and look.has_table("orders") and not look.has_table("nothing")
 meta = MetaData()
-orders = Table("orders", meta, Column("id", Integer), Column("total", Numeric(10, 2)), Column("email", String), Column("note", String))
-items = Table("order_items", meta, Column("id", Integer), Column("order_id", Integer), Column("sku", String))
+items = Table("order_items", meta, autoload_with=engine)
+orders = meta.tables["orders"]  # by the foreign key
+everything = MetaData()
+everything.reflect(engine, views=True)
+assert everything.tables["order_items"].c.order_id.foreign_keys
 with engine.connect() as c:
     print("row", *c.execute(select(orders.c.id, orders.c.total).where(orders.c.id == 7)).one())
     print("masked", c.scalar(select(orders.c.email).where(orders.c.id == 7)))

@@ -1,0 +1,118 @@
+/** `current_setting($1)`: the Bind names the setting, so the Bind is judged; on a real server, and on lying bytes. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import fc from 'fast-check'
+import { startPostgres, type TestOrders } from '../../../test/fixtures/postgres.ts'
+import { type Home, openHome } from '../../demo/home.ts'
+import { VerdictCache } from '../../statement/sql/cache.ts'
+import { type OpenDoor, openDoor } from './door.fixture.ts'
+import { analyser, guardOf, scopeOf } from './guard.fixture.ts'
+import { createGuard } from './guard.ts'
+import { bind, execute, parse, RawClient, sync } from './raw.fixture.ts'
+import { namesSettings } from './setting-names.ts'
+import { dataRow, frame, int32 } from './wire.ts'
+
+let home: Home
+let orders: TestOrders
+let door: OpenDoor
+let client: RawClient
+before(async () => {
+  home = await openHome()
+  orders = await startPostgres(home)
+  door = await openDoor({
+    target: { host: '127.0.0.1', port: orders.port, database: 'orders', tls: { mode: 'disable' } },
+    lease: { user: 'app_ro', password: orders.passwords.ro },
+    scope: scopeOf({ statements: ['select'], tables: ['public.orders'] }),
+    guardFor: (scope, own) => createGuard(scope, analyser, new VerdictCache(), own),
+  })
+  client = new RawClient(door.port)
+  await client.login(door.grant, door.password, { database: 'orders' })
+})
+after(async () => {
+  client?.destroy()
+  await door?.close()
+  await home?.close()
+})
+
+/** What comes back, or the SQLSTATE. */
+async function ask(sql: string, ...values: string[]): Promise<string | null | undefined> {
+  client.send(parse('', sql), bind('', '', values), execute(''), sync)
+  const answers = await client.upTo('Z')
+  const error = answers.find(({ type }) => type === 'E')
+  if (error !== undefined) return error.fields.C
+  const row = answers.find(({ type }) => type === 'D')
+  return row === undefined ? undefined : (dataRow(row.payload)[0]?.toString() ?? null)
+}
+
+test('a setting that SHOW shows is shown, whoever spells it, and another is not', async () => {
+  assert.equal(await ask('select current_setting($1)', 'default_table_access_method'), 'heap')
+  assert.equal(await ask('select current_setting($1::varchar)', 'Server_Encoding'), 'UTF8')
+  assert.equal(await ask('select current_setting($2, true) where $1 = 1', '1', 'server_encoding'), 'UTF8')
+  for (const setting of [
+    'data_directory',
+    'DATA_DIRECTORY',
+    'hba_file',
+    'app.secret',
+    '',
+    'server_encoding ',
+  ])
+    assert.equal(await ask('select current_setting($1)', setting), '42501', setting)
+  assert.equal(await ask('select current_setting($1), current_setting($2)', 'datestyle', 'hba_file'), '42501')
+  assert.equal(await ask('select current_setting($1)'), '42501')
+  assert.equal(await ask('select 1'), '1')
+  const refused = door.sessions[0]?.recorder.lines.filter(line => line.allow === false)
+  assert.equal(refused?.length, 8)
+  assert.equal(refused?.[0]?.statement?.text, 'select current_setting($1)')
+})
+
+test('each Bind of a statement is judged, and a refused one fails its pipeline and its transaction', async () => {
+  const named = (value: string): Buffer[] => [bind('', 'held', [value]), execute('')]
+  client.send(parse('held', 'select current_setting($1)'), ...named('datestyle'), ...named('hba_file'))
+  client.send(...named('datestyle'), sync)
+  assert.equal(await client.shape(), '1 2 D C E Z')
+  await client.query('begin')
+  client.send(...named('hba_file'), sync)
+  assert.equal((await client.upTo('Z')).at(-1)?.payload.toString(), 'E')
+  await client.query('rollback')
+  client.send(...named('datestyle'), sync)
+  assert.equal(await client.shape(), '2 D C Z')
+})
+
+test('where no Bind gives the value, or another than it is used, no parameter will do', async () => {
+  const guard = guardOf({ statements: ['select'], tables: ['public.orders'], catalog: true })
+  for (const sql of [
+    'prepare p(text) as select current_setting($1)',
+    'prepare p as select 1 from (select current_setting($1)) x',
+    'select current_setting($1::int::text)',
+    'select current_setting($1::regclass::text)',
+    "select current_setting($1 || '')",
+    'select current_setting(lower($1))',
+    'select current_setting($1::evil.text)',
+    'select current_setting($1, $2, $3)',
+  ])
+    assert.equal((await guard.judge(sql)).allow, false, sql)
+})
+
+test('bytes that lie name nothing', () => {
+  const body = (...values: readonly (string | null)[]): Buffer =>
+    frame(
+      0x42,
+      '\0\0',
+      Uint8Array.of(0, 1, 0, 1, 0, values.length),
+      ...values.flatMap(value => (value === null ? [int32(-1)] : [int32(value.length), value])),
+      Uint8Array.of(0, 0),
+    ).subarray(7)
+  const whole = body('7', 'datestyle')
+  assert.ok(namesSettings(whole, 0, whole.length, [2]))
+  assert.ok(!namesSettings(whole, 0, whole.length, [1]))
+  assert.ok(!namesSettings(whole, 0, whole.length, [3]))
+  assert.ok(!namesSettings(body(null), 0, 12, [1]))
+  for (let end = 0; end < whole.length - 2; end++) assert.ok(!namesSettings(whole, 0, end, [2]), `${end}`)
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 40 }), fc.integer({ min: 1, max: 3 }), (bytes, which) => {
+      const text = Buffer.from(bytes)
+      if (namesSettings(text, 0, text.length, [which]))
+        assert.match(text.toString('latin1').toLowerCase(), /[a-z_]{3}/)
+    }),
+  )
+})
