@@ -1,12 +1,12 @@
 /**
- * Derives `src/statement/sql/catalogue.gen.ts` from the catalogues of real servers: what `catalog: true` lets be read,
+ * Derives `src/statement/sql/catalogue.gen.ts` from the catalogues of real servers, PostgreSQL 14 to 18: what `catalog: true` lets be read,
  * by `catalogue-by-hand.ts`, and which columns those relations have where some of them are barred.
  *
- *     node scripts/catalogue.ts postgresql://... [postgresql://...]     one address a major version
+ *     node scripts/catalogue.ts
  */
 import { writeFileSync } from 'node:fs'
-import pg from 'pg'
 import { catalogueByHand } from '../src/statement/sql/catalogue-by-hand.ts'
+import { everyServer } from './servers.ts'
 
 const question = `
   select n.nspname as schema, c.relname as name, array_agg(a.attname::text order by a.attnum) as columns
@@ -16,9 +16,7 @@ const question = `
 
 const found = new Map<string, Set<string>>()
 const unknown = new Set<string>()
-for (const address of process.argv.slice(2)) {
-  const client = new pg.Client(address)
-  await client.connect()
+await everyServer(async client => {
   const { rows } = await client.query<{
     schema: 'pg_catalog' | 'information_schema'
     name: string
@@ -31,8 +29,7 @@ for (const address of process.argv.slice(2)) {
       found.set(`${schema}.${name}`, known)
     } else if (!catalogueByHand.refused[schema].test(name)) unknown.add(`${schema}.${name}`)
   }
-  await client.end()
-}
+})
 if (unknown.size > 0) throw new Error(`neither allowed nor refused by hand: ${[...unknown].join(' ')}`)
 
 const lines = (values: readonly string[]) =>

@@ -1,13 +1,14 @@
 /**
- * Derives `src/statement/sql/functions.gen.ts` from the catalogues of real servers: which built-in functions,
- * operators and types are without side effects, by volatility, by the types they take, and by hand.
+ * Derives `src/statement/sql/functions.gen.ts` from the catalogues of real servers, PostgreSQL 14 to 18: which built-in
+ * functions, operators and types are without side effects, by volatility, by the types they take, and by hand. Beside it
+ * `vectors/functions.txt`: every function's name, and the majors that have it.
  *
- *     node scripts/functions.ts postgresql://... [postgresql://...]     one address a major version
+ *     node scripts/functions.ts
  */
 import { writeFileSync } from 'node:fs'
-import pg from 'pg'
 import { byHand, harmfulTypes, harmlessVolatile } from '../src/statement/sql/by-hand.ts'
 import { catalogueByHand } from '../src/statement/sql/catalogue-by-hand.ts'
+import { everyServer } from './servers.ts'
 
 interface Row {
   readonly name: string
@@ -36,15 +37,15 @@ const types = `
 const rows = new Map<string, Row[]>()
 const signs = new Set<string>()
 const typeNames = new Set<string>()
-for (const address of process.argv.slice(2)) {
-  const client = new pg.Client(address)
-  await client.connect()
-  for (const row of (await client.query<Row>(functions)).rows)
+const majors = new Map<string, Set<string>>()
+await everyServer(async (client, version) => {
+  for (const row of (await client.query<Row>(functions)).rows) {
     rows.set(row.name, [...(rows.get(row.name) ?? []), row])
+    majors.set(row.name, (majors.get(row.name) ?? new Set()).add(version))
+  }
   for (const { name } of (await client.query<{ name: string }>(operators)).rows) signs.add(name)
   for (const { name } of (await client.query<{ name: string }>(types)).rows) typeNames.add(name)
-  await client.end()
-}
+})
 
 /** A name is vetted only if every overload on every server is harmless: a call does not say which it means. */
 function harmless(name: string, overloads: readonly Row[]): boolean {
@@ -97,4 +98,6 @@ export const vettedOperators: ReadonlySet<string> = ${list(signs)}
 export const vettedTypes: ReadonlySet<string> = ${list([...typeNames].filter(name => !byHand.types.has(name)).concat([...byHand.typesToo]))}
 `,
 )
+const known = names.map(name => `${name} ${[...(majors.get(name) ?? [])].join(' ')}\n`)
+writeFileSync(new URL('../src/statement/sql/vectors/functions.txt', import.meta.url), known.join(''))
 process.stdout.write(`${vetted.length} of ${names.length} functions vetted\n`)

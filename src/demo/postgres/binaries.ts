@@ -15,9 +15,12 @@ export interface Binaries {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** `others`: the server will run as another user, so the files must be reachable for everyone, or are copied. */
-export async function embeddedBinaries(folder: string, others: boolean): Promise<Binaries> {
-  let native = nativeFolder()
+/**
+ * `others`: the server will run as another user, so the files must be reachable for everyone, or are copied. `from`: the
+ * package's folder `native`, where it is not the installed one.
+ */
+export async function embeddedBinaries(folder: string, others: boolean, from?: string): Promise<Binaries> {
+  let native = from ?? nativeFolder()
   if (others && !(await reachable(join(native, 'bin', 'postgres'))))
     native = await copied(native, join(folder, 'native'))
   const links = join(folder, 'lib')

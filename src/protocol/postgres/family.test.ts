@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { startPostgres, type TestOrders, versions } from '../../../test/fixtures/postgres.ts'
+import { everyVersion, startPostgres, type TestOrders } from '../../../test/fixtures/postgres.ts'
 import { type Home, openHome } from '../../demo/home.ts'
 import { VerdictCache } from '../../statement/sql/cache.ts'
 import { type OpenDoor, openDoor } from './door.fixture.ts'
@@ -77,7 +77,7 @@ const doors: OpenDoor[] = []
 const clients: RawClient[] = []
 before(async () => {
   home = await openHome()
-  for (const version of versions) {
+  for (const version of everyVersion) {
     const server = await startPostgres(home, { version })
     await server.run('postgres', 'create database family')
     await server.run('family', world)
@@ -135,7 +135,7 @@ async function hides(client: RawClient, relations: readonly string[], column?: s
   assert.deepEqual(shown, [])
 }
 
-for (const version of versions) {
+for (const version of everyVersion) {
   test(`a mask on a table holds in its partitions, of partitions too, and in no view of schema.* (PostgreSQL ${version})`, async () => {
     const mask = [{ column: 'public.orders.email', with: 'full' }]
     const client = await enter(version, { tables: ['public.*', 'old.*'], mask })

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { type Home, openHome } from '../../../src/demo/home.ts'
-import { startPostgres, type TestOrders, versions } from '../../../test/fixtures/postgres.ts'
+import { everyVersion, startPostgres, type TestOrders } from '../../../test/fixtures/postgres.ts'
 import { missing } from '../../../test/fixtures/run.ts'
 import { catalogueColumns, catalogueRelations } from '../../statement/sql/catalogue.gen.ts'
 import { catalogueByHand } from '../../statement/sql/catalogue-by-hand.ts'
@@ -19,7 +19,7 @@ let home: Home
 const servers = new Map<string, TestOrders>()
 before(async () => {
   home = await openHome()
-  for (const version of versions) servers.set(version, await startPostgres(home, { version }))
+  for (const version of everyVersion) servers.set(version, await startPostgres(home, { version }))
 })
 after(() => home.close())
 
@@ -52,7 +52,7 @@ function asked(url: string, command: string): readonly string[] {
   return queries
 }
 
-for (const version of versions) {
+for (const version of everyVersion) {
   test(`psql's \\d family works on PostgreSQL ${version} under catalog: true, and only then`, {
     skip: missing('psql'),
   }, async () => {

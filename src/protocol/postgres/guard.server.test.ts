@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { type Home, openHome } from '../../../src/demo/home.ts'
-import { startPostgres, type TestOrders, versions } from '../../../test/fixtures/postgres.ts'
+import { everyVersion, startPostgres, type TestOrders } from '../../../test/fixtures/postgres.ts'
 import { byHand, harmlessVolatile } from '../../statement/sql/by-hand.ts'
 import { otherFunctions, vettedFunctions, vettedTypes } from '../../statement/sql/functions.gen.ts'
 import { allowedNew, allowedReads, allowedWrites, allowedWritesNew } from './vectors/statements.ts'
@@ -26,7 +26,7 @@ let home: Home
 const servers = new Map<string, TestOrders>()
 before(async () => {
   home = await openHome()
-  for (const version of versions) {
+  for (const version of everyVersion) {
     const server = await startPostgres(home, { version })
     await server.run('postgres', 'create database corpus')
     await server.run('corpus', world)
@@ -73,7 +73,7 @@ async function ask(client: pg.Client, sql: string): Promise<readonly Answer[] | 
   }
 }
 
-for (const version of versions) {
+for (const version of everyVersion) {
   test(`PostgreSQL ${version} runs what a read scope permits, and tells every masked column's origin`, async () => {
     const client = await connect(version, 'reader', '-c default_transaction_read_only=on')
     const { rows } = await at(version).run('corpus', "select 'orders'::regclass::oid::int as oid")
@@ -102,6 +102,8 @@ for (const version of versions) {
     const client = await connect(version, 'writer', '')
     const wrong: string[] = []
     for (const sql of [...allowedWrites, ...(Number(version) >= 18 ? allowedWritesNew : [])]) {
+      // 14 has no MERGE.
+      if (version === '14' && /^merge /.test(sql)) continue
       await client.query('begin')
       const answers = await ask(client, sql)
       if (answers instanceof pg.DatabaseError) wrong.push(`${sql}\n    ${answers.code} ${answers.message}`)

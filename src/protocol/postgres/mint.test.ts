@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { type Home, openHome } from '../../../src/demo/home.ts'
-import { startPostgres, type TestOrders, versions } from '../../../test/fixtures/postgres.ts'
+import { everyVersion, startPostgres, type TestOrders } from '../../../test/fixtures/postgres.ts'
 import { Secret } from '../../config/secret.ts'
 import { Refused } from '../../denial.ts'
 import type { Grant, Narrowed } from '../../words.ts'
@@ -52,7 +52,7 @@ let home: Home
 const servers = new Map<string, TestOrders>()
 before(async () => {
   home = await openHome()
-  for (const version of versions) {
+  for (const version of everyVersion) {
     const server = await startPostgres(home, { version })
     await server.run('postgres', 'create database minting')
     await server.run('minting', world)
@@ -127,7 +127,7 @@ const codeOf = (asking: Promise<unknown>): Promise<string> =>
     (error: pg.DatabaseError) => error.code ?? error.message,
   )
 
-for (const version of versions) {
+for (const version of everyVersion) {
   test(`on PostgreSQL ${version} a minted role may do what the scope says and no more, whatever it tries`, async () => {
     const made = await minted(version, {
       statements: ['select', 'insert'],

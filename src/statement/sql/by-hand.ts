@@ -16,6 +16,8 @@ export const harmlessVolatile: ReadonlySet<string> = new Set([
   'uuidv7',
   'array_sample',
   'array_shuffle',
+  // Volatile in 14 alone, where times of day take the zone of the day.
+  'timezone',
 ])
 
 /**

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import {
   functionColumns,
@@ -14,6 +15,20 @@ test('nothing is both vetted and refused', () => {
     [...vettedFunctions].filter(name => otherFunctions.has(name)),
     [],
   )
+})
+
+test('every function of every major from 14 to 18 is classified', async () => {
+  const lines = (await readFile(new URL('./vectors/functions.txt', import.meta.url), 'utf8'))
+    .trim()
+    .split('\n')
+  const majors = new Map(lines.map(line => [line.split(' ')[0] ?? '', line.split(' ').slice(1)]))
+  for (const major of ['14', '15', '16', '17', '18'])
+    assert.ok([...majors.values()].filter(of => of.includes(major)).length > 2600, major)
+  assert.deepEqual(
+    [...majors.keys()].filter(name => vettedFunctions.has(name) === otherFunctions.has(name)),
+    [],
+  )
+  assert.equal(majors.size, vettedFunctions.size + otherFunctions.size)
 })
 
 test('what reads files, settings, other tables or the network, runs text as SQL, sleeps or signals is refused', () => {
