@@ -33,24 +33,24 @@ test('Location leads through the door, or away without credentials, or nowhere (
 })
 
 test('the answer keeps what is the resource and drops what is the hop, the session or the origin', () => {
-  const headers = {
-    'content-type': 'text/html',
-    etag: '"1"',
-    'content-length': '5',
-    'set-cookie': ['a=1', 'b=2'],
-    'www-authenticate': 'Basic realm="infra"',
-    connection: 'keep-alive',
-    'transfer-encoding': 'chunked',
-    'access-control-allow-origin': '*',
-    'content-security-policy': 'default-src *',
-    'service-worker-allowed': '/',
-    'clear-site-data': '"*"',
-    refresh: '0; url=/',
-    'x-accel-redirect': '/secret',
-    location: '/v1/next',
-    'x-echo': `Bearer ${secret}`,
-    'x-bad': 'a\r\nset-cookie: x=1',
-  }
+  const headers = [
+    ...['content-type', 'text/html'],
+    ...['etag', '"1"'],
+    ...['content-length', '5'],
+    ...['set-cookie', 'a=1', 'set-cookie', 'b=2'],
+    ...['www-authenticate', 'Basic realm="infra"'],
+    ...['connection', 'keep-alive'],
+    ...['transfer-encoding', 'chunked'],
+    ...['access-control-allow-origin', '*'],
+    ...['content-security-policy', 'default-src *'],
+    ...['service-worker-allowed', '/'],
+    ...['clear-site-data', '"*"'],
+    ...['refresh', '0; url=/'],
+    ...['x-accel-redirect', '/secret'],
+    ...['location', '/v1/next'],
+    ...['x-echo', `Bearer ${secret}`],
+    ...['x-bad', 'a\r\nset-cookie: x=1'],
+  ]
   const how = { place, secrets: new Secrets([secret]), keepLength: true }
   const out = answerHeaders(headers, how)
   assert.deepEqual(out, [

@@ -1,11 +1,11 @@
 /**
  * A request's body on its way on. A small one is read first, so that it stands in the statement's record before a byte
- * goes upstream; a larger one streams through a meter that counts, caps and digests it, each piece recorded before it goes.
+ * goes upstream; a larger one goes on as it comes, counted, capped and digested, each piece recorded before it goes.
  */
 import type { IncomingMessage } from 'node:http'
-import { Transform } from 'node:stream'
-import { GatewayError, Refused, refuse } from '../../denial.ts'
-import type { Recorder, StreamRecorder } from '../../recording/record.ts'
+import { type Denial, Refused, refuse } from '../../denial.ts'
+import { type Recorder, RecordingLost, type StreamRecorder } from '../../recording/record.ts'
+import type { Sending } from './connection.ts'
 import { bodyTooLarge } from './guard.ts'
 
 /** As much as a record keeps of a statement's parameters. */
@@ -23,38 +23,62 @@ export async function readSmall(request: IncomingMessage, length: number): Promi
   return body.length === length ? body : refuse('request_invalid', `${body.length} bytes of ${length} came`)
 }
 
-/** Ends with a {@link GatewayError} that says what was wrong: `onWrong` is told before the upstream sees the end. */
-export function meter(
-  request: IncomingMessage,
-  most: number,
-  recorder: Recorder,
-  recorded: StreamRecorder,
-  onWrong: (error: GatewayError) => void,
-): Transform {
-  let bytes = 0
-  const wrong = (refused: Refused, cause: unknown) => {
-    const error = new GatewayError(refused.denial, cause)
-    onWrong(error)
-    return error
+/**
+ * A body that goes on as it comes: each piece counted, recorded and written down before it goes. Nothing is read while
+ * the target takes nothing.
+ */
+export class Body {
+  readonly #request: IncomingMessage
+  readonly #most: number
+  readonly #written: { readonly recorder: Recorder; readonly stream: StreamRecorder }
+  readonly #onWrong: (denial: Denial) => void
+  #to: Sending | undefined
+  #bytes = 0
+
+  /** `onWrong` is told what was wrong before the target could see an end. */
+  constructor(
+    request: IncomingMessage,
+    most: number,
+    written: { readonly recorder: Recorder; readonly stream: StreamRecorder },
+    onWrong: (denial: Denial) => void,
+  ) {
+    this.#request = request
+    this.#most = most
+    this.#written = written
+    this.#onWrong = onWrong
+    request.on('error', () => undefined)
+    request.once('close', () => {
+      if (!request.complete) this.#wrong(refuse('request_invalid', 'the body ended early'))
+    })
   }
-  const through = new Transform({
-    transform(chunk: Buffer, _, done) {
-      bytes += chunk.length
-      if (bytes > most) return done(wrong(new Refused(bodyTooLarge(most)), undefined))
-      recorded.input(chunk)
-      try {
-        recorder.flush()
-      } catch (error) {
-        return done(wrong(refuse('recording_unavailable', 'the recording was lost in a body'), error))
-      }
-      done(null, chunk)
-    },
-  })
-  // Its errors are told through `onWrong`; undici has the stream, and it may be gone already.
-  through.on('error', () => undefined)
-  request.once('close', () => {
-    if (!request.complete)
-      through.destroy(wrong(refuse('request_invalid', 'the body ended early'), undefined))
-  })
-  return request.pipe(through)
+
+  /** There is room for (more of) it. */
+  flow(to: Sending): void {
+    if (this.#to === undefined) {
+      this.#request.on('data', (chunk: Buffer) => this.#pass(chunk))
+      this.#request.once('end', () => this.#to?.end())
+    }
+    this.#to = to
+    this.#request.resume()
+  }
+
+  #pass(chunk: Buffer): void {
+    const { recorder, stream } = this.#written
+    this.#bytes += chunk.length
+    if (this.#bytes > this.#most) return void this.#wrong(new Refused(bodyTooLarge(this.#most)))
+    stream.input(chunk)
+    try {
+      recorder.flush()
+    } catch (error) {
+      if (!(error instanceof RecordingLost)) throw error
+      return void this.#wrong(refuse(error.why, 'the recording was lost in a body'))
+    }
+    if (this.#to?.write(chunk) === false) this.#request.pause()
+  }
+
+  #wrong({ denial }: Refused): void {
+    this.#request.removeAllListeners('data')
+    this.#to = undefined
+    this.#onWrong(denial)
+  }
 }

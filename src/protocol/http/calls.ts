@@ -72,12 +72,7 @@ async function run<Scope>(
   if (passing === undefined) return refuse('internal_error', 'allowed, and no way on')
   const client = { connection: session.grant.connection }
   const sink = new Gathered()
-  const exchange = new Exchange(
-    session,
-    of,
-    { ...onwardOf(client, session, head, passing), body: body ?? null },
-    sink,
-  )
+  const exchange = new Exchange(session, of, { ...onwardOf(client, session, head, passing), body }, sink)
   sink.full = () => exchange.abandon()
   exchange.run()
   await exchange.over

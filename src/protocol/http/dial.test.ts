@@ -64,19 +64,17 @@ async function dialled(target: HttpTarget, lease: object): Promise<HttpUpstream 
 }
 
 function ask(upstream: HttpUpstream): Promise<string> {
-  const headers = upstream.credential.headers.flat()
   return new Promise(resolve => {
     let text = ''
-    upstream.dispatch(
-      { method: 'GET', path: `${upstream.base}/x`, headers },
+    upstream.send(
+      { method: 'GET', path: '/x', headers: [], body: undefined },
       {
-        onResponseStart: () => undefined,
-        onResponseData: (_, chunk) => {
+        onHead: () => undefined,
+        onData: chunk => {
           text += chunk.toString()
         },
-        onResponseEnd: () => resolve(text),
-        onResponseError: (_, error) => resolve(`error ${(error as NodeJS.ErrnoException).code}`),
-        onRequestStart: () => undefined,
+        onEnd: () => resolve(text),
+        onError: error => resolve(`error ${(error as NodeJS.ErrnoException).code}`),
       },
     )
   })

@@ -6,16 +6,16 @@
 import { createHash, type Hash, hash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { performance } from 'node:perf_hooks'
-import type { Readable } from 'node:stream'
-import type { Dispatcher } from 'undici'
-import { type Denial, GatewayError, refuse } from '../../denial.ts'
+import { type Denial, refuse } from '../../denial.ts'
 import type { Result, Seq, StreamRecorder } from '../../recording/record.ts'
 import type { Ending } from '../../words.ts'
 import type { Session } from '../protocol.ts'
 import { answerHeaders } from './answer.ts'
+import type { Body } from './body.ts'
+import type { Answering, Sending } from './connection.ts'
 import { denialOf } from './ending.ts'
 import { answerTooLarge } from './guard.ts'
-import type { FlatHeaders } from './headers.ts'
+import { type FlatHeaders, headersByName, valuesOf } from './headers.ts'
 import { type Filter, inTurn } from './scrub.ts'
 import type { HttpUpstream } from './upstream.ts'
 
@@ -25,7 +25,7 @@ export interface Onward {
   /** Below the target's url, in its one form, with its query. */
   readonly path: string
   readonly headers: FlatHeaders
-  readonly body: Buffer | Readable | null
+  readonly body: Buffer | Body | undefined
   /** Of a streamed body, where it is known. */
   readonly length?: number | undefined
   readonly maxResponse: number
@@ -51,7 +51,10 @@ export interface Sink {
 
 type Live = Pick<Session<unknown, HttpUpstream>, 'upstream' | 'recorder' | 'signal'>
 
-export class Exchange implements Dispatcher.DispatchHandler {
+/** Up to here an answer is hashed in one call, at its end. */
+const mostPieces = 64 * 1024
+
+export class Exchange implements Answering {
   /** Resolves when nothing of it is left, however it ended. */
   readonly over: Promise<void>
   readonly #session: Live
@@ -59,13 +62,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #onward: Onward
   readonly #sink: Sink
   readonly #startedAt = performance.now()
-  readonly #cut = () => this.#stop(denialOf(this.#session.signal.reason as Ending))
   #done: () => void = () => undefined
-  #controller: Dispatcher.DispatchController | undefined
+  #sending: Sending | undefined
   #filter: Filter | undefined
   #status = 0
   #bytes = 0
-  #first: Buffer | undefined
+  #pieces: Buffer[] = []
   #hash: Hash | undefined
   #isOver = false
 
@@ -82,20 +84,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
   run(): void {
     const { upstream, signal } = this.#session
     const { method, path, body, length } = this.#onward
-    signal.addEventListener('abort', this.#cut, { once: true })
-    if (signal.aborted) {
-      this.#cut()
-      return
-    }
+    if (signal.aborted) return void this.cut()
+    runningOf(signal).add(this)
     const headers = [...this.#onward.headers, 'accept-encoding', 'identity']
-    if (length !== undefined) headers.push('content-length', String(length))
-    // Last of all, after everything a client could have put or struck out (attack 137).
-    for (const [name, value] of upstream.credential.headers) headers.push(name, value)
-    upstream.dispatch({ method, path: `${upstream.base}${path}`, headers, body }, this)
+    const streams = body !== undefined && !Buffer.isBuffer(body)
+    this.#sending = upstream.send({ method, path, headers, body: streams ? 'stream' : body, length }, this)
+    // It may have failed at once, or found its connection ready before it was known here.
+    if (this.#isOver) this.#sending.abort()
+    else this.onRoom()
   }
 
   drained(): void {
-    if (!this.#isOver) this.#controller?.resume()
+    if (!this.#isOver) this.#sending?.resume()
   }
 
   /** The client has gone: what nobody waits for does not go on. */
@@ -103,31 +103,31 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#finish({ error: { code: 'client_closed', message: 'the client left before the end' } })
   }
 
+  /** The session has ended: nothing of it goes on. */
+  cut(): void {
+    this.#stop(denialOf(this.#session.signal.reason as Ending))
+  }
+
   /** Ends it for a reason that the client is told, where it can still be told. */
   refuse(denial: Denial): void {
     this.#stop(denial)
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
-    if (this.#isOver) controller.abort(ended)
+  onRoom(): void {
+    const { body } = this.#onward
+    if (this.#sending !== undefined && body !== undefined && !Buffer.isBuffer(body)) body.flow(this.#sending)
   }
 
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    // 100 and 103 are between us and the upstream.
-    if (this.#isOver || status < 200) return
+  onHead(status: number, headers: FlatHeaders): void {
+    if (this.#isOver) return
     const { upstream } = this.#session
     const { method, path, door, maxResponse } = this.#onward
     const hasBody = method !== 'HEAD' && status !== 204 && status !== 304
-    if (hasBody && isEncoded(headers)) {
-      this.#stop(unasked(headers))
-      return
-    }
-    if (hasBody && Number(headers['content-length']) > maxResponse) {
-      this.#stop(answerTooLarge(maxResponse))
-      return
-    }
-    const own = this.#onward.answer?.(status, headers)
+    const coding = valuesOf(headers, 'content-encoding').find(isEncoded)
+    if (hasBody && coding !== undefined) return void this.#stop(unasked(coding))
+    if (hasBody && Number(valuesOf(headers, 'content-length')[0]) > maxResponse)
+      return void this.#stop(answerTooLarge(maxResponse))
+    const own = this.#onward.answer?.(status, headersByName(headers))
     const scrub = upstream.secrets.filter()
     this.#filter = own === undefined ? scrub : inTurn(scrub, own)
     this.#status = status
@@ -143,12 +143,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     )
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onData(chunk: Buffer): void {
     if (this.#isOver || this.#filter === undefined) return
-    this.#pass(this.#filter.push(chunk), controller)
+    this.#pass(this.#filter.push(chunk))
   }
 
-  onResponseEnd(): void {
+  onEnd(): void {
     if (this.#isOver || this.#filter === undefined) return
     this.#pass(this.#filter.end())
     if (this.#isOver) return
@@ -156,24 +156,35 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#finish({})
   }
 
-  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    this.#stop(error instanceof GatewayError ? error.denial : unreachable(error, this.#status === 0))
+  onError(error: Error): void {
+    this.#stop(unreachable(error, this.#status === 0))
   }
 
-  #pass(bytes: Buffer, controller?: Dispatcher.DispatchController): void {
+  #pass(bytes: Buffer): void {
     if (bytes.length === 0) return
     this.#bytes += bytes.length
-    if (this.#bytes > this.#onward.maxResponse) {
-      this.#stop(answerTooLarge(this.#onward.maxResponse))
+    if (this.#bytes > this.#onward.maxResponse)
+      return void this.#stop(answerTooLarge(this.#onward.maxResponse))
+    this.#digest(bytes)
+    if (!this.#sink.write(bytes)) this.#sending?.pause()
+  }
+
+  #digest(bytes: Buffer): void {
+    if (this.#hash === undefined && this.#bytes <= mostPieces) {
+      this.#pieces.push(bytes)
       return
     }
-    // Most answers are one chunk: those are hashed in one call, at the end.
-    if (this.#first === undefined) this.#first = bytes
-    else {
-      this.#hash ??= createHash('sha256').update(this.#first)
-      this.#hash.update(bytes)
-    }
-    if (!this.#sink.write(bytes)) controller?.pause()
+    this.#hash ??= createHash('sha256')
+    for (const piece of this.#pieces) this.#hash.update(piece)
+    this.#pieces = []
+    this.#hash.update(bytes)
+  }
+
+  #digested(): string | undefined {
+    if (this.#hash !== undefined) return this.#hash.digest('hex')
+    const [first, ...more] = this.#pieces
+    if (first === undefined) return undefined
+    return hash('sha256', more.length === 0 ? first : Buffer.concat(this.#pieces), 'hex')
   }
 
   #stop(denial: Denial): void {
@@ -187,8 +198,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#isOver) return
     this.#isOver = true
     const { signal, recorder } = this.#session
-    signal.removeEventListener('abort', this.#cut)
-    const digest = this.#hash?.digest('hex') ?? (this.#first && hash('sha256', this.#first, 'hex'))
+    runningOf(signal).delete(this)
+    const digest = this.#digested()
     const result: Result = {
       ...(this.#status === 0 ? {} : { tag: String(this.#status) }),
       bytes: this.#bytes,
@@ -198,22 +209,32 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
     if (this.#onward.recorded === undefined) recorder.result(this.#of, result)
     else this.#onward.recorded.end(result)
-    if (more.error !== undefined) this.#controller?.abort(ended)
+    if (more.error !== undefined) this.#sending?.abort()
     this.#done()
   }
 }
 
-const ended = new Error('the exchange is over')
+/** What runs in a session: one listener on its signal for all of it. */
+const running = new WeakMap<AbortSignal, Set<Exchange>>()
 
-/** Only `identity` was asked for: what is packed could hold the lease's value unseen (attacks 141, 145). */
-function isEncoded({ 'content-encoding': encoding }: IncomingHttpHeaders): boolean {
-  return encoding !== undefined && encoding !== '' && encoding.toLowerCase() !== 'identity'
+function runningOf(signal: AbortSignal): Set<Exchange> {
+  let exchanges = running.get(signal)
+  if (exchanges === undefined) {
+    const all = new Set<Exchange>()
+    signal.addEventListener('abort', () => all.forEach(exchange => void exchange.cut()), { once: true })
+    running.set(signal, all)
+    exchanges = all
+  }
+  return exchanges
 }
 
-function unasked({ 'content-encoding': encoding }: IncomingHttpHeaders): Denial {
+/** Only `identity` was asked for: what is packed could hold the lease's value unseen (attacks 141, 145). */
+const isEncoded = (coding: string) => coding !== '' && coding.toLowerCase() !== 'identity'
+
+function unasked(coding: string): Denial {
   const say =
     'the target packed its answer though nothing but identity was asked for, so it cannot be looked through'
-  return refuse('upstream_refused', `content-encoding ${encoding?.slice(0, 64)}`, { say }).denial
+  return refuse('upstream_refused', `content-encoding ${coding.slice(0, 64)}`, { say }).denial
 }
 
 function unreachable(error: Error, before: boolean): Denial {

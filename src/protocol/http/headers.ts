@@ -2,6 +2,7 @@
  * Which of a client's headers go on: those of an allow-list, after everything reserved has been taken out in every
  * spelling (ATTACKS 136 to 139; GHSA-862h: strip the whole reserved namespace first, then set). Pure.
  */
+import type { IncomingHttpHeaders } from 'node:http'
 import { inNames } from '../../statement/http/names.ts'
 
 /** Flat, as Node and undici take them: name, value, name, value. */
@@ -102,4 +103,14 @@ export function valuesOf(raw: readonly string[], wanted: string): readonly strin
     if ((raw[at] ?? '').toLowerCase() === wanted) values.push(raw[at + 1] ?? '')
   }
   return values
+}
+
+/** For whoever looks single headers up: of a name that comes twice both values, joined. */
+export function headersByName(flat: FlatHeaders): IncomingHttpHeaders {
+  const named: Record<string, string> = {}
+  for (let at = 0; at + 1 < flat.length; at += 2) {
+    const [name = '', value = ''] = [flat[at], flat[at + 1]]
+    named[name] = named[name] === undefined ? value : `${named[name]}, ${value}`
+  }
+  return named
 }

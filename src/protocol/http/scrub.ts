@@ -24,6 +24,10 @@ export class Secrets {
     this.#forms = this.#texts.map(form => Buffer.from(form, 'latin1'))
   }
 
+  mayBeIn(text: string): boolean {
+    return this.#texts.some(form => text.includes(form))
+  }
+
   /** A header's value, latin1 as Node has it. */
   inText(text: string): string {
     let out = text

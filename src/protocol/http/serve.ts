@@ -7,7 +7,7 @@ import { type Denial, Refused, refuse } from '../../denial.ts'
 import { type Recorder, RecordingLost, type Seq, type Verdict } from '../../recording/record.ts'
 import type { Narrowed } from '../../words.ts'
 import type { Client, Door, RequestClient, Session } from '../protocol.ts'
-import { meter, readSmall, smallBody } from './body.ts'
+import { Body, readSmall, smallBody } from './body.ts'
 import { readCredential } from './credential.ts'
 import { denialOf, lostRecording } from './ending.ts'
 import { Exchange, type Onward } from './exchange.ts'
@@ -97,12 +97,13 @@ async function relay<Scope>(
 
   const recorded = small ? undefined : session.recorder.stream(of, { kind: 'digest', what: 'body' })
   const through =
-    recorded === undefined
-      ? undefined
-      : meter(request, passing.maxBody, session.recorder, recorded, error => exchange.refuse(error.denial))
+    recorded &&
+    new Body(request, passing.maxBody, { recorder: session.recorder, stream: recorded }, denial =>
+      exchange.refuse(denial),
+    )
   const onward: Onward = {
     ...onwardOf(client, session, head, passing),
-    body: body ?? through ?? null,
+    body: body ?? through,
     length: through === undefined ? undefined : head.length,
     recorded,
   }

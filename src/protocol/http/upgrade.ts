@@ -3,15 +3,14 @@
  * lease's values taken out of what the server sends. At the cut the client gets a close frame 1001 that says why, if
  * it can be put between two frames, and both sockets end (attack 142).
  */
-import type { IncomingHttpHeaders } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
-import type { Dispatcher } from 'undici'
 import { type Denial, Refused, refuse } from '../../denial.ts'
 import type { Recorder, Result, Seq, Verdict } from '../../recording/record.ts'
 import type { Ending } from '../../words.ts'
 import type { RequestClient, Session } from '../protocol.ts'
 import { guarding } from './answer.ts'
+import type { Sending } from './connection.ts'
 import { denialOf } from './ending.ts'
 import { closeFrame, FrameError, Frames } from './frames.ts'
 import { type FlatHeaders, valuesOf } from './headers.ts'
@@ -92,60 +91,47 @@ function open(
   path: string,
   headers: FlatHeaders,
   client: Duplex,
-): Promise<{ headers: IncomingHttpHeaders; socket: Duplex } | Refused> {
+): Promise<{ headers: FlatHeaders; socket: Duplex } | Refused> {
   return new Promise(resolve => {
-    let controller: Dispatcher.DispatchController | undefined
-    const give = (refused: Refused) => {
-      // First: the abort is told as an error at once.
-      settle(refused)
-      controller?.abort(new Error(refused.denial.code))
-    }
-    const cut = () => give(new Refused(denialOf(signal.reason as Ending)))
-    const gone = () => give(refuse('request_invalid', 'the client left during the handshake'))
-    const settle = (answer: { headers: IncomingHttpHeaders; socket: Duplex } | Refused) => {
+    const settle = (answer: { headers: FlatHeaders; socket: Duplex } | Refused) => {
       signal.removeEventListener('abort', cut)
       client.removeListener('close', gone)
       resolve(answer)
+      if (answer instanceof Refused) sending?.abort()
     }
+    const cut = () => settle(new Refused(denialOf(signal.reason as Ending)))
+    const gone = () => settle(refuse('request_invalid', 'the client left during the handshake'))
+    let sending: Sending | undefined
     signal.addEventListener('abort', cut, { once: true })
     client.once('close', gone)
     if (signal.aborted) return cut()
-    upstream.dispatch(
+    sending = upstream.send(
+      { method: 'GET', path, headers, body: undefined, upgrade: true },
       {
-        method: 'GET',
-        path: `${upstream.base}${path}`,
-        headers: [...headers, ...upstream.credential.headers.flat()],
-        upgrade: 'websocket',
-      },
-      {
-        onRequestStart(started) {
-          controller = started
-        },
-        onRequestUpgrade(_, status, answered, socket) {
-          if (status === 101 && answered['sec-websocket-extensions'] === undefined)
+        onSwitched(answered, socket) {
+          if (valuesOf(answered, 'sec-websocket-extensions').length === 0)
             return settle({ headers: answered, socket })
           socket.destroy()
-          give(refuse('upstream_refused', `an upgrade nobody asked for (${status})`))
+          settle(refuse('upstream_refused', 'an extension nobody asked for'))
         },
-        onResponseStart(_, status) {
-          if (status < 200) return
+        onHead(status) {
           const say = `the target answered ${status} and opened no WebSocket`
-          give(refuse('upstream_refused', say, { say }))
+          settle(refuse('upstream_refused', say, { say }))
         },
-        onResponseError(_, error) {
-          settle(refuse('upstream_unreachable', error.message.slice(0, 500)))
-        },
+        onData: () => undefined,
+        onEnd: () => undefined,
+        onError: error => settle(refuse('upstream_unreachable', error.message.slice(0, 500))),
       },
     )
   })
 }
 
-function acceptOf(headers: IncomingHttpHeaders): string {
+function acceptOf(headers: FlatHeaders): string {
   const lines = ['upgrade: websocket', 'connection: Upgrade']
   for (let at = 0; at + 1 < guarding.length; at += 2) lines.push(`${guarding[at]}: ${guarding[at + 1]}`)
   for (const name of ['sec-websocket-accept', 'sec-websocket-protocol']) {
-    const value = headers[name]
-    if (typeof value === 'string' && /^[\x20-\x7e]+$/.test(value)) lines.push(`${name}: ${value}`)
+    const [value] = valuesOf(headers, name)
+    if (value !== undefined && /^[\x20-\x7e]+$/.test(value)) lines.push(`${name}: ${value}`)
   }
   return `${lines.join('\r\n')}\r\n`
 }

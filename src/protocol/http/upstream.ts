@@ -1,13 +1,14 @@
 /**
  * An API as one session has it: a pool of connections to the one address that was judged, and the lease's headers, which
- * are set last and by nobody else. Redirects are not followed: a dispatcher hands them on (attack 140).
+ * are set last and by nobody else.
  */
 import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { buildConnector, type Dispatcher, Pool } from 'undici'
 import { hostOf } from '../../config/address.ts'
 import type { Upstream } from '../protocol.ts'
 import type { Address } from './address.ts'
+import type { Answering, Outgoing, Sending } from './connection.ts'
+import { Pool } from './pool.ts'
 import { Secrets } from './scrub.ts'
 
 /** What the lease adds. Made by a protocol's `dial.ts`, the only file that sees the secrets. */
@@ -28,13 +29,6 @@ export interface UpstreamOptions {
   readonly credential: Credential
 }
 
-/** A model may think for minutes before it says a word. */
-const headersTimeout = 300_000
-const connectTimeout = 10_000
-const maxHeaderSize = 64 * 1024
-/** What one agent may have under way at once on one API. */
-const connections = 128
-
 export class HttpUpstream implements Upstream {
   readonly url: URL
   /** The url's path without a slash at its end: what stands before every path. */
@@ -49,33 +43,28 @@ export class HttpUpstream implements Upstream {
     this.base = url.pathname.replace(/\/+$/, '')
     this.credential = { headers: credential.headers }
     this.secrets = new Secrets(credential.secrets)
-    const connect = buildConnector({
-      allowH2: false,
-      timeout: connectTimeout,
-      rejectUnauthorized: true,
-      minVersion: 'TLSv1.2',
-      ...(ca === undefined ? {} : { ca }),
-      ...credential.certificate,
-    })
     // An address has no place in SNI; the certificate is then held against the address that is dialled, which is the same.
     const name = serverName ?? hostOf(url)
-    const server = url.protocol === 'https:' && isIP(name) === 0 ? { servername: name } : {}
-    this.#pool = new Pool(url.origin, {
+    const tls = {
+      ...(isIP(name) === 0 ? { servername: name } : {}),
+      ...(ca === undefined ? {} : { ca }),
+      ...credential.certificate,
+    }
+    const secure = url.protocol === 'https:'
+    this.#pool = new Pool({
       // Attack 147: the name is for the certificate alone; where to connect was decided before.
-      connect: ({ servername: _, ...options }, callback) =>
-        connect({ ...options, hostname: address.address, ...server }, callback),
-      connections,
-      pipelining: 1,
-      allowH2: false,
-      headersTimeout,
-      // Streams of events may be silent for long; the grant's end is their deadline.
-      bodyTimeout: 0,
-      maxHeaderSize,
+      address: address.address,
+      port: Number(url.port || (secure ? 443 : 80)),
+      host: url.host,
+      ...(secure ? { tls } : {}),
     })
   }
 
-  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
-    this.#pool.dispatch(options, handler)
+  /** The credential's headers are added here, after everything a client could have put or struck out (attack 137). */
+  send(outgoing: Outgoing, told: Answering): Sending {
+    const headers = [...outgoing.headers]
+    for (const [name, value] of this.credential.headers) headers.push(name, value)
+    return this.#pool.send({ ...outgoing, path: this.base + outgoing.path, headers }, told)
   }
 
   /** A connection that has become something else leaves the pool, and is ended here. */
@@ -91,11 +80,10 @@ export class HttpUpstream implements Upstream {
 
   destroy(): void {
     for (const socket of this.#sockets) socket.destroy()
-    if (!this.#pool.destroyed) void this.#pool.destroy().catch(() => undefined)
+    this.#pool.destroy()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy()
-    if (!this.#pool.destroyed) await this.#pool.destroy()
+    this.destroy()
   }
 }

@@ -1,0 +1,129 @@
+/**
+ * The connections that one session has to its target: kept alive, at most {@link mostConnections}, each with one request.
+ * All go to the one address that was judged when the session was opened (attack 147).
+ */
+import { connect as connectTcp, type OnReadOpts, type Socket } from 'node:net'
+import { performance } from 'node:perf_hooks'
+import { connect as connectTls } from 'node:tls'
+import { type Answering, Connection, type Outgoing, type Owner, Sending } from './connection.ts'
+
+export interface PoolOptions {
+  readonly address: string
+  readonly port: number
+  /** What the Host header says. */
+  readonly host: string
+  /** TLS, where the target's url says https. */
+  readonly tls?: {
+    readonly servername?: string
+    readonly ca?: string
+    readonly cert?: string
+    readonly key?: string
+  }
+}
+
+/** What one agent may have under way at once on one API. */
+const mostConnections = 128
+const connectTimeout = 10_000
+/** A model may think for minutes before it says a word. */
+const patience = 300_000
+const lookEvery = 1000
+
+/** All read into this one, and what was read is copied out of it before anything else is read. */
+const reading = Buffer.allocUnsafeSlow(64 * 1024)
+
+export class Pool implements Owner {
+  readonly #options: PoolOptions
+  readonly #all = new Set<Connection>()
+  readonly #idle: Connection[] = []
+  readonly #waiting: Sending[] = []
+  readonly #looking: NodeJS.Timeout
+  #isOver = false
+
+  constructor(options: PoolOptions) {
+    this.#options = options
+    this.#looking = setInterval(() => this.#look(), lookEvery).unref()
+  }
+
+  send(outgoing: Outgoing, told: Answering): Sending {
+    const sending = new Sending(outgoing, told)
+    // A connection that turns into something else is read differently from its first byte on.
+    const idle = outgoing.upgrade ? undefined : this.#idle.pop()
+    if (idle !== undefined) idle.carry(sending)
+    else this.#begin(sending)
+    return sending
+  }
+
+  free(connection: Connection): void {
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      if (!next.isOver) return void connection.carry(next)
+    }
+    this.#idle.push(connection)
+  }
+
+  gone(connection: Connection): void {
+    if (!this.#all.delete(connection)) return
+    const at = this.#idle.indexOf(connection)
+    if (at >= 0) this.#idle.splice(at, 1)
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      if (!next.isOver) return void this.#begin(next)
+    }
+  }
+
+  again(sending: Sending): void {
+    if (!sending.isOver) this.#begin(sending)
+  }
+
+  destroy(): void {
+    this.#isOver = true
+    clearInterval(this.#looking)
+    for (const { told, isOver } of this.#waiting.splice(0)) if (!isOver) told.onError(over)
+    for (const connection of this.#all) connection.expire(over)
+  }
+
+  #begin(sending: Sending): void {
+    if (this.#isOver) return void sending.told.onError(over)
+    if (this.#all.size >= mostConnections && !sending.outgoing.upgrade)
+      return void this.#waiting.push(sending)
+    const direct = sending.outgoing.upgrade !== true
+    const onread = {
+      buffer: reading,
+      callback: (size: number) => {
+        connection.push(Buffer.from(reading.subarray(0, size)))
+        return true
+      },
+    }
+    const socket = this.#connect(direct ? { onread } : {})
+    const connection = new Connection(socket, this.#options.host, this)
+    if (!direct) socket.on('data', (chunk: Buffer) => connection.push(chunk))
+    this.#all.add(connection)
+    connection.carry(sending)
+  }
+
+  #connect(how: { onread?: OnReadOpts }): Socket {
+    const { address, port, tls } = this.#options
+    const to = { host: address, port, noDelay: true, keepAlive: true, ...how }
+    const socket =
+      tls === undefined
+        ? connectTcp(to)
+        : connectTls({
+            ...to,
+            ...tls,
+            rejectUnauthorized: true,
+            minVersion: 'TLSv1.2',
+            ALPNProtocols: ['http/1.1'],
+          })
+    const late = setTimeout(() => socket.destroy(new Error('no connection in time')), connectTimeout)
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => clearTimeout(late))
+    socket.once('close', () => clearTimeout(late))
+    return socket
+  }
+
+  #look(): void {
+    const now = performance.now()
+    for (const connection of this.#all) {
+      if (connection.isLate(now, patience)) connection.expire(new Error('the target did not answer in time'))
+    }
+  }
+}
+
+const over = new Error('the session is over')
