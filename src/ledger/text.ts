@@ -6,10 +6,14 @@
 
 const fences = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g
 
+/** What JSON writes as it is, in quotes: most of what is recorded. */
+const plain = /^[ !#-[\]-~]*$/
+
 const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 /** One JSON value on one line. */
 export function json(value: unknown): string {
+  if (typeof value === 'string' && plain.test(value)) return `"${value}"`
   return (JSON.stringify(value) ?? 'null').replace(fences, escaped)
 }
 

@@ -1,5 +1,5 @@
 /** The values one session must not write down: what its lease holds, in every form in which they are likely to appear. */
-import { type Finder, redactSpans, redactTokens } from './redact.ts'
+import { type Finder, redactSpans } from './redact.ts'
 import { nextToken } from './tokens.ts'
 
 /** Shorter ones would put marks all over the text and tell the secret by where they stand. */
@@ -35,7 +35,13 @@ const find = (form: string): Finder => {
   }
 }
 
+/** The beginning of each kind of token, and each form: one look at a text tells that there is nothing to hide, as is usual. */
+const anyOf = (forms: readonly string[]) =>
+  new RegExp(['pst_', 'eyJ', ...forms.map(form => RegExp.escape(form))].join('|'))
+
 export class Hidden {
+  #any = anyOf([])
+  #anyBytes = anyOf([])
   #forms: readonly string[] = []
   #finders: readonly Finder[] = [nextToken]
   #byteForms: readonly string[] = []
@@ -53,27 +59,28 @@ export class Hidden {
 
   hide(secret: string): void {
     this.#forms = longestFirst([...this.#forms, ...formsOf(secret)])
+    this.#any = anyOf(this.#forms)
     this.#finders = [...this.#forms.map(find), nextToken]
     this.#byteForms = longestFirst(this.#forms.map(form => Buffer.from(form, 'utf8').toString('latin1')))
+    this.#anyBytes = anyOf(this.#byteForms)
     this.#byteFinders = this.#byteForms.map(find)
   }
 
-  isIn(text: string): boolean {
-    for (const form of this.#forms) if (text.includes(form)) return true
-    return false
+  /** Whether there may be something to hide. */
+  mayBeIn(text: string): boolean {
+    return this.#any.test(text)
   }
 
   /** Without hidden values and tokens. */
   redact(text: string): string {
-    return this.isIn(text) ? redactSpans(text, this.#finders) : redactTokens(text)
+    return this.#any.test(text) ? redactSpans(text, this.#finders) : text
   }
 
-  /** The same for bytes of any encoding. */
+  /** The same for bytes of any encoding. The bytes themselves where there is nothing to hide. */
   redactBytes(bytes: Uint8Array): Buffer {
     const plain = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    return Buffer.from(
-      redactSpans(plain.toString('latin1'), [...this.#byteFinders, nextToken], 'latin1'),
-      'latin1',
-    )
+    const text = plain.toString('latin1')
+    if (!this.#anyBytes.test(text)) return plain
+    return Buffer.from(redactSpans(text, [...this.#byteFinders, nextToken], 'latin1'), 'latin1')
   }
 }

@@ -27,25 +27,25 @@ export interface Statement {
 
 /**
  * A guard's answer. Verdicts are shared by caches: the recorder keeps the ready-made bytes of one it has seen before
- * (a WeakMap on this object), so the hot path serialises nothing twice.
+ * (a WeakMap on this object), so the hot path serialises nothing twice. `once`: it will not come again, keep nothing.
  */
 export type Verdict<Mask = unknown> =
-  | { readonly allow: true; readonly statement: Statement; readonly mask?: Mask }
-  | { readonly allow: false; readonly statement: Statement; readonly denial: Denial }
+  | { readonly allow: true; readonly statement: Statement; readonly mask?: Mask; readonly once?: true }
+  | { readonly allow: false; readonly statement: Statement; readonly denial: Denial; readonly once?: true }
 
 /** What came back. Shape, counts, time and digest; values only where the rule says `record: values`. */
 export interface Result {
-  readonly rows?: number
-  readonly bytes?: number
+  readonly rows?: number | undefined
+  readonly bytes?: number | undefined
   /** Milliseconds from the statement's record to the result's end. */
-  readonly ms?: number
-  readonly columns?: readonly string[]
+  readonly ms?: number | undefined
+  readonly columns?: readonly string[] | undefined
   /** SHA-256 of the result's bytes as relayed, hex. */
-  readonly digest?: string
-  readonly truncated?: boolean
+  readonly digest?: string | undefined
+  readonly truncated?: boolean | undefined
   /** The protocol's own word for how it ended: a command tag, an exit status. */
-  readonly tag?: string
-  readonly error?: { readonly code: string; readonly message: string }
+  readonly tag?: string | undefined
+  readonly error?: { readonly code: string; readonly message: string } | undefined
 }
 
 /** One file operation, `type: file` (sftp, scp). */

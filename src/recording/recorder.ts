@@ -23,8 +23,9 @@ import {
   type StreamRecorder,
   type Verdict,
 } from './record.ts'
-import { parameterMembers, resultMembers, verdictMembers } from './records.ts'
+import { parameterMembers, statementMembers } from './records.ts'
 import { recoverRecording } from './recover.ts'
+import { Results } from './results.ts'
 import { DigestRecorder, InertStream, type Stream, TerminalRecorder, type Tracks } from './stream.ts'
 
 export interface RecorderOptions {
@@ -78,9 +79,6 @@ export async function openRecorder(options: RecorderOptions): Promise<SessionRec
   }
 }
 
-/** The verdict's members, tokens and passwords gone; shared by all sessions, for caches share verdicts. */
-const ready = new WeakMap<Verdict, string>()
-
 export class SessionRecorder implements Recorder, Followed, Tracks {
   readonly session: string
   readonly hidden = new Hidden()
@@ -94,6 +92,7 @@ export class SessionRecorder implements Recorder, Followed, Tracks {
   readonly #streams = new Set<Stream>()
   readonly #casts: TerminalRecorder[] = []
   #tip: Tip = genesis
+  readonly #results = new Results(this.hidden)
   #known = 0
   #statements = 0
   #lost: RecordingLost | undefined
@@ -119,7 +118,7 @@ export class SessionRecorder implements Recorder, Followed, Tracks {
     if (this.#lost !== undefined) return this.#ending !== undefined && !this.#sealed
     return (
       this.#closing === undefined &&
-      (this.#tip.seq !== this.#known || [...this.#streams].some(stream => stream.grown))
+      (this.#tip.seq !== this.#known || this.#results.any || [...this.#streams].some(stream => stream.grown))
     )
   }
 
@@ -132,12 +131,7 @@ export class SessionRecorder implements Recorder, Followed, Tracks {
   }
 
   statement(verdict: Verdict, parameters?: Uint8Array): Seq {
-    let rest = ready.get(verdict)
-    if (rest === undefined) {
-      rest = verdictMembers(verdict, text => this.hidden.redact(text))
-      // Redacted with this session's values, it is fit for this session alone.
-      if (!this.hidden.isIn(verdict.statement.text)) ready.set(verdict, rest)
-    } else if (this.hidden.isIn(rest)) rest = verdictMembers(verdict, text => this.hidden.redact(text))
+    const rest = statementMembers(verdict, this.hidden)
     this.#statements++
     return this.append(
       'statement',
@@ -146,7 +140,7 @@ export class SessionRecorder implements Recorder, Followed, Tracks {
   }
 
   result(of: Seq, result: Result): void {
-    this.append('result', `"of":${of},${this.hidden.redact(resultMembers(result))}`)
+    this.#results.note(of, result, this.now())
   }
 
   file(of: Seq, file: FileRecord): void {
@@ -168,6 +162,7 @@ export class SessionRecorder implements Recorder, Followed, Tracks {
   }
 
   hide(secret: string): void {
+    this.#results.forget()
     this.hidden.hide(secret)
   }
 
@@ -185,7 +180,16 @@ export class SessionRecorder implements Recorder, Followed, Tracks {
 
   /** For streams: one record, gathered. */
   append(type: string, rest: string): Seq {
-    const { line, tip } = link(this.#tip, iso(this.now()), type, rest)
+    this.#writeResults()
+    return this.#append(type, rest, this.now())
+  }
+
+  #writeResults(): void {
+    if (this.#results.any) this.#results.write((rest, time) => this.#append('result', rest, time))
+  }
+
+  #append(type: string, rest: string, time: number): Seq {
+    const { line, tip } = link(this.#tip, iso(time), type, rest)
     if (this.#lost === undefined && !this.#full) {
       this.#tip = tip
       this.#journal.gather(line)
@@ -233,6 +237,7 @@ export class SessionRecorder implements Recorder, Followed, Tracks {
 
   #write(): void {
     if (this.#lost !== undefined) return
+    this.#writeResults()
     try {
       if (this.#journal.gathered > 0) this.#journal.flush()
       let size = this.#journal.size

@@ -3,25 +3,62 @@ import { createHash } from 'node:crypto'
 import { json, members } from '../ledger/text.ts'
 import { textOrBase64 } from './digest.ts'
 import type { Hidden } from './hidden.ts'
-import type { Result, Verdict } from './record.ts'
+import type { Result, Touch, Verdict } from './record.ts'
 import { redactPasswords } from './redact.ts'
 
 /** More is kept as its first part, its length and its digest. */
 const longestText = 1024 * 1024
 const longestParameters = 16 * 1024
 
-export function verdictMembers(verdict: Verdict, redact: (text: string) => string): string {
+/** The verdict's members, nothing of a session's hidden in them yet; shared by all sessions, for caches share verdicts. */
+const written = new WeakMap<Verdict, string>()
+
+/** What is kept of a statement, tokens and what is hidden gone. */
+export function statementMembers(verdict: Verdict, hidden: Hidden): string {
+  let rest = written.get(verdict)
+  if (rest === undefined) {
+    rest = verdictMembers(verdict)
+    if (verdict.once !== true) written.set(verdict, rest)
+  }
+  // Where JSON has escaped something, what is to be hidden may read otherwise than it does in the text.
+  const escaped = rest.includes('\\') && hidden.mayBeIn(verdict.statement.text)
+  if (verdict.allow && !escaped && !hidden.mayBeIn(rest)) return rest
+  return verdictMembers(verdict, text => hidden.redact(text))
+}
+
+/** `redact` takes out what a session has to hide; without it, only passwords in SQL are gone. */
+function verdictMembers(verdict: Verdict, redact: (text: string) => string = asItIs): string {
   const { kind, text, touches } = verdict.statement
-  const short = text.length > longestText ? text.slice(0, longestText) : text
+  const judged =
+    verdict.allow && redact === asItIs ? allowed(touches) : judgedMembers(touches, verdict, redact)
+  return `"kind":${json(redact(kind))},${textMembers(text, redact)},${judged}`
+}
+
+const asItIs = (text: string): string => text
+
+function textMembers(text: string, redact: (text: string) => string): string {
+  if (text.length <= longestText) return `"text":${json(redact(redactPasswords(text)))}`
   return members({
-    kind: redact(kind),
-    text: redact(redactPasswords(short)),
-    ...(short === text
-      ? {}
-      : {
-          text_bytes: Buffer.byteLength(text),
-          text_digest: createHash('sha256').update(text).digest('hex'),
-        }),
+    text: redact(redactPasswords(text.slice(0, longestText))),
+    text_bytes: Buffer.byteLength(text),
+    text_digest: createHash('sha256').update(text).digest('hex'),
+  })
+}
+
+/** Statements that differ in their literals share what they touch: it is written down once. */
+const ready = new WeakMap<readonly Touch[], string>()
+
+function allowed(touches: readonly Touch[]): string {
+  let judged = ready.get(touches)
+  if (judged === undefined) {
+    judged = `"touches":${json(touches.map(({ act, on }) => ({ act, on })))},"verdict":"allow"`
+    ready.set(touches, judged)
+  }
+  return judged
+}
+
+function judgedMembers(touches: readonly Touch[], verdict: Verdict, redact: (text: string) => string) {
+  return members({
     touches: touches.map(({ act, on }) => ({ act, on: redact(on) })),
     verdict: verdict.allow ? 'allow' : 'refused',
     ...(verdict.allow
@@ -30,18 +67,27 @@ export function verdictMembers(verdict: Verdict, redact: (text: string) => strin
   })
 }
 
-export function resultMembers(result: Result): string {
-  const { rows, bytes, ms, columns, digest, truncated, tag, error } = result
-  return members({
-    rows,
-    bytes,
-    ms: ms === undefined ? undefined : Math.round(ms * 1000) / 1000,
-    columns,
-    digest,
-    truncated,
-    tag,
-    error: error === undefined ? undefined : { code: error.code, message: redactPasswords(error.message) },
-  })
+/** The names of a result's columns, for {@link resultMembers}. */
+export const columnsOf = (columns: readonly string[], redact: (text: string) => string): string =>
+  `[${columns.map(name => json(redact(name))).join(',')}]`
+
+/** Members are joined rather than an object serialised: this runs for every statement. `columns` are ready-made. */
+export function resultMembers(
+  { rows, bytes, ms, digest, truncated, tag, error }: Result,
+  columns: string | undefined,
+  redact: (text: string) => string,
+): string {
+  let joined = ''
+  if (rows !== undefined) joined += `,"rows":${rows}`
+  if (bytes !== undefined) joined += `,"bytes":${bytes}`
+  if (ms !== undefined) joined += `,"ms":${Math.round(ms * 1000) / 1000}`
+  if (columns !== undefined) joined += `,"columns":${columns}`
+  if (digest !== undefined) joined += `,"digest":"${digest}"`
+  if (truncated !== undefined) joined += `,"truncated":${truncated}`
+  if (tag !== undefined) joined += `,"tag":${json(redact(tag))}`
+  if (error !== undefined)
+    joined += `,"error":${json({ code: redact(error.code), message: redact(redactPasswords(error.message)) })}`
+  return joined.slice(1)
 }
 
 export function parameterMembers(parameters: Uint8Array, hidden: Hidden): string {

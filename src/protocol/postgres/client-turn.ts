@@ -27,7 +27,7 @@ export class ClientTurn implements FrameJudge {
   /** What is still to come of the last frame is dropped. */
   #dropping = false
   /** Parses of this turn that no Bind has recorded yet. */
-  readonly #unrecorded: Prepared[] = []
+  #unrecorded: Prepared[] = []
   /** The newest record that was flushed. */
   #flushed: number
   /** A verdict is being waited for; what follows stays unread in `#rest`. */
@@ -44,6 +44,7 @@ export class ClientTurn implements FrameJudge {
   }
 
   take(chunk: Buffer): void {
+    this.line.time = performance.now()
     const passed = this.#frames.pass(chunk)
     if (passed > 0 && !this.#dropping) this.#out.push(chunk.subarray(0, passed))
     const bytes = passed > 0 ? chunk.subarray(passed) : this.#frames.join(chunk)
@@ -100,7 +101,7 @@ export class ClientTurn implements FrameJudge {
         line.skipping = false
         line.unsynced = false
         line.batch++
-        line.owed.push(new Owed('sync', line.seq))
+        line.owed.push(new Owed('sync', line.seq, line.time))
         return true
       case wire.FLUSH:
         return true
@@ -216,6 +217,7 @@ export class ClientTurn implements FrameJudge {
     const rest = this.#rest
     if (!this.#waiting && rest !== null) {
       this.#rest = null
+      this.line.time = performance.now()
       this.#walk(rest)
     }
     this.#send()
@@ -235,12 +237,7 @@ export class ClientTurn implements FrameJudge {
   #send(): void {
     const { line } = this
     if (line.over) return
-    for (const prepared of this.#unrecorded) {
-      if (prepared.seq !== null) continue
-      prepared.seq = line.recorder.statement(prepared.verdict)
-      line.seq = prepared.seq
-    }
-    this.#unrecorded.length = 0
+    if (this.#unrecorded.length > 0) this.#recordParses()
     if (line.seq !== this.#flushed) {
       line.recorder.flush()
       this.#flushed = line.seq
@@ -261,6 +258,16 @@ export class ClientTurn implements FrameJudge {
       this.#indebted = true
       line.client.pause()
     }
+  }
+
+  #recordParses(): void {
+    const { line } = this
+    for (const prepared of this.#unrecorded) {
+      if (prepared.seq !== null) continue
+      prepared.seq = line.recorder.statement(prepared.verdict)
+      line.seq = prepared.seq
+    }
+    this.#unrecorded = []
   }
 
   #read(): void {

@@ -3,7 +3,6 @@
  * server follows them, so that no Execute runs what was not judged (attack 93). After an error everything up to Sync is
  * skipped, as the server skips it (attack 94).
  */
-import { isUtf8 } from 'node:buffer'
 import type { Verdict } from '../../recording/record.ts'
 import type { ClientTurn } from './client-turn.ts'
 import type { Judged } from './guard.ts'
@@ -37,7 +36,8 @@ export function parse(turn: ClientTurn, bytes: Buffer, at: number, total: number
     throw new wire.Violation('a Parse lies about its length')
   }
   const name = nameAt(bytes, at + 5, nameEnd)
-  if (!isUtf8(bytes.subarray(nameEnd + 1, sqlEnd))) return refuseParse(turn, at, total, name, notUtf8)
+  const sql = wire.textAt(bytes, nameEnd + 1, sqlEnd)
+  if (sql === null) return refuseParse(turn, at, total, name, notUtf8)
   for (let type = sqlEnd + 3; type < end; type += 4) {
     if (!mayBeParameter(bytes.readUInt32BE(type), line.scope.catalog))
       return refuseParse(turn, at, total, name, typedParameter)
@@ -45,7 +45,7 @@ export function parse(turn: ClientTurn, bytes: Buffer, at: number, total: number
   if (line.statements.size >= MAX_STATEMENTS && !line.statements.has(name)) {
     return fail(turn, at, total, serverError('54000', 'postern: too many prepared statements; close some'))
   }
-  const verdict = line.guard.judge(bytes.toString('utf8', nameEnd + 1, sqlEnd))
+  const verdict = line.guard.judge(sql)
   if (verdict instanceof Promise) {
     turn.drop(at, total)
     return turn.wait(verdict, judged => {
@@ -69,7 +69,7 @@ function allowParse(turn: ClientTurn, name: string, verdict: Verdict): true {
     ...newly(line, line.statements, name),
   }
   turn.recordLater(prepared)
-  const owed = new Owed('parse', line.seq)
+  const owed = new Owed('parse', line.seq, line.time)
   owed.prepared = prepared
   owed.settles = prepared
   owed.undo = undoing(line.statements, name)
@@ -126,7 +126,7 @@ export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number)
     renamed: line.renamed,
     ...newly(line, line.portals, portalName),
   }
-  const owed = new Owed('bind', seq)
+  const owed = new Owed('bind', seq, line.time)
   owed.settles = portal
   owed.undo = undoing(line.portals, portalName)
   line.portals.set(portalName, portal)
@@ -139,7 +139,7 @@ export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number)
 function describeForMask(turn: ClientTurn, portal: Portal, name: string, end: number): void {
   turn.stretch(end)
   turn.insert(wire.frame(wire.DESCRIBE, Uint8Array.of(PORTAL), Buffer.from(`${name}\0`, 'latin1')))
-  const owed = new Owed('describe', portal.seq)
+  const owed = new Owed('describe', portal.seq, turn.line.time)
   owed.portal = portal
   owed.prepared = portal.prepared
   owed.quiet = true
@@ -149,7 +149,7 @@ function describeForMask(turn: ClientTurn, portal: Portal, name: string, end: nu
 export function describe(turn: ClientTurn, bytes: Buffer, at: number, total: number): boolean {
   const { line } = turn
   const name = targetOf(bytes, at, total)
-  const owed = new Owed('describe', line.seq)
+  const owed = new Owed('describe', line.seq, line.time)
   if (bytes[at + 5] === STATEMENT) {
     const prepared = line.statements.get(name)
     if (prepared === undefined) return unknown(turn, at, total, 'prepared statement', name)
@@ -175,7 +175,7 @@ export function execute(turn: ClientTurn, bytes: Buffer, at: number, total: numb
   if (line.masking && portal.renamed !== line.renamed && goesByName(kind))
     return unknown(turn, at, total, 'portal', name)
   ranInSql(line, kind)
-  const owed = new Owed('execute', portal.seq)
+  const owed = new Owed('execute', portal.seq, line.time)
   owed.portal = portal
   return send(turn, owed)
 }
@@ -183,7 +183,7 @@ export function execute(turn: ClientTurn, bytes: Buffer, at: number, total: numb
 export function close(turn: ClientTurn, bytes: Buffer, at: number, total: number): boolean {
   const { line } = turn
   const name = targetOf(bytes, at, total)
-  const owed = new Owed('close', line.seq)
+  const owed = new Owed('close', line.seq, line.time)
   const names: Names<unknown> = bytes[at + 5] === STATEMENT ? line.statements : line.portals
   owed.undo = undoing(names, name)
   names.drop(name)
@@ -225,7 +225,7 @@ function failNow(turn: ClientTurn, told: Buffer): void {
     line.client.write(told)
     return
   }
-  const owed = new Owed('parse', line.seq)
+  const owed = new Owed('parse', line.seq, line.time)
   owed.refusal = told
   send(turn, owed)
   turn.insert(failingParse)

@@ -9,7 +9,7 @@ import type { SqlAnalyser } from '../../statement/sql/analyser.ts'
 import type { Analysis, Facts, Limits, OwnFunctions } from '../../statement/sql/analysis.ts'
 import type { VerdictCache } from '../../statement/sql/cache.ts'
 import { checkCaps } from '../../statement/sql/caps.ts'
-import { withoutLiterals } from '../../statement/sql/literals.ts'
+import { aroundLiterals, isAround } from '../../statement/sql/literals.ts'
 import type { Narrowed } from '../../words.ts'
 import { against } from './against.ts'
 import { noFunctions } from './own-functions.ts'
@@ -36,13 +36,21 @@ export function createGuard(
   const verdicts = cache.under(digest)
   const forms = cache.under(`${digest} without literals`)
   const limits = limitsOf(scope, own)
+  /** The form that came last: most sessions say the same again and again. */
+  let last: { readonly pieces: readonly string[]; readonly verdict: Verdict } | undefined
   return {
     judge(sql) {
+      if (last !== undefined && sql.length <= LONG && isAround(sql, last.pieces))
+        return likewise(last.verdict, sql)
       const known = verdicts.get(sql)
       if (known !== undefined) return known
-      const form = sql.length > LONG ? undefined : withoutLiterals(sql)
+      const pieces = sql.length > LONG ? undefined : aroundLiterals(sql)
+      const form = pieces?.join('')
       const alike = form === undefined ? undefined : forms.get(form)
-      if (alike !== undefined) return { allow: true, statement: { ...alike.statement, text: sql } }
+      if (pieces !== undefined && alike !== undefined) {
+        last = { pieces, verdict: alike }
+        return likewise(alike, sql)
+      }
       const cap = checkCaps(sql)
       if (cap !== undefined) return refused(sql, refuse(cap.code, cap.why, { say: cap.why }))
       return analyser.analyse(sql, limits).then(analysis => {
@@ -56,6 +64,11 @@ export function createGuard(
       })
     },
   }
+}
+
+/** The verdict on a statement that differs in literals from one that was judged. What is touched is the same object. */
+function likewise({ statement: { kind, touches } }: Verdict, text: string): Verdict {
+  return { allow: true, statement: { kind, text, touches }, once: true }
 }
 
 /** Characters from which on a text is not looked at for its form. */

@@ -31,6 +31,8 @@ export class Line implements Named {
   batch = 0
   /** The newest record: what is sent upstream belongs to it or to an older one. */
   seq: Seq
+  /** When the client's turn began. One look at the clock for all that it sends. */
+  time = 0
   transaction = IDLE
   /** Messages of the extended protocol went upstream since the last Sync. */
   unsynced = false

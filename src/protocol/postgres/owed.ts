@@ -5,7 +5,6 @@
  * Names of statements and portals change when a message is sent; where its answer turns out an error, or it was skipped
  * because of one before it, {@link OwedQueue.fail} takes the change back: a verdict stays tied to what the server holds (attack 93).
  */
-import { performance } from 'node:perf_hooks'
 import type { Seq, Verdict } from '../../recording/record.ts'
 import type { MaskPlan } from './mask.ts'
 import type { Held, Undo } from './names.ts'
@@ -50,39 +49,42 @@ export class Owed {
   /** What is there for sure once this is answered. */
   settles: Pick<Held, 'sure'> | null = null
 
-  constructor(kind: OwedKind, seq: Seq) {
+  constructor(kind: OwedKind, seq: Seq, since: number) {
     this.kind = kind
     this.seq = seq
-    this.since = performance.now()
+    this.since = since
   }
 }
 
+/** Answered entries that an idle session may hold on to. */
+const KEPT = 16
+
 export class OwedQueue {
+  /** From `#head` to before `#tail`; what lies around them is old. Cutting an array short is slow. */
   #entries: Owed[] = []
   #head = 0
+  #tail = 0
 
   get length(): number {
-    return this.#entries.length - this.#head
+    return this.#tail - this.#head
   }
 
   get head(): Owed | undefined {
-    return this.#entries[this.#head]
+    return this.#head < this.#tail ? this.#entries[this.#head] : undefined
   }
 
   push(entry: Owed): void {
-    this.#entries.push(entry)
+    this.#entries[this.#tail++] = entry
   }
 
   /** The head was answered. */
   shift(): true {
     this.#head++
-    if (this.#head === this.#entries.length) {
-      this.#entries.length = 0
+    if (this.#head === this.#tail) {
       this.#head = 0
-    } else if (this.#head > 1024) {
-      this.#entries = this.#entries.slice(this.#head)
-      this.#head = 0
-    }
+      this.#tail = 0
+      if (this.#entries.length > KEPT) this.#entries = []
+    } else if (this.#head > 1024) this.#set(this.#entries.slice(this.#head, this.#tail))
     return true
   }
 
@@ -92,14 +94,11 @@ export class OwedQueue {
    */
   fail(): boolean {
     let end = this.#head
-    while (end < this.#entries.length && this.#entries[end]?.kind !== 'sync') end++
+    while (end < this.#tail && this.#entries[end]?.kind !== 'sync') end++
     for (let i = end - 1; i >= this.#head; i--) this.#entries[i]?.undo?.(i === this.#head)
     this.#head = end
-    const synced = end < this.#entries.length
-    if (!synced) {
-      this.#entries.length = 0
-      this.#head = 0
-    }
+    const synced = end < this.#tail
+    if (!synced) this.#set([])
     return synced
   }
 
@@ -108,10 +107,15 @@ export class OwedQueue {
    * for a broken COPY, never answered, and all that follows would be out of step.
    */
   dropSyncs(): boolean {
-    const [execute, ...behind] = this.#entries.slice(this.#head)
+    const [execute, ...behind] = this.#entries.slice(this.#head, this.#tail)
     if (execute === undefined || behind.some(entry => entry.kind !== 'sync')) return false
-    this.#entries = [execute]
-    this.#head = 0
+    this.#set([execute])
     return true
+  }
+
+  #set(entries: Owed[]): void {
+    this.#entries = entries
+    this.#head = 0
+    this.#tail = entries.length
   }
 }

@@ -5,10 +5,11 @@
 import { performance } from 'node:perf_hooks'
 import { type FrameJudge, Frames } from './frames.ts'
 import type { Line } from './line.ts'
-import { maskReport, maskRow, planMask } from './mask.ts'
+import { maskReport, maskRow } from './mask.ts'
 import type { Owed } from './owed.ts'
 import { breaksJudgement, readParameter, visibleParameter } from './parameters.ts'
 import { truncated } from './refuse.ts'
+import { LastShape } from './shape.ts'
 import { Tally } from './tally.ts'
 import * as wire from './wire.ts'
 
@@ -26,10 +27,12 @@ export class ServerTurn implements FrameJudge {
   /** Start of a run of row frames in `#bytes` that passes as it is; its digest is taken in one go. */
   #run = -1
   #tally: Tally | null = null
+  readonly #last: LastShape
   #atBorder: (() => void) | null = null
 
   constructor(line: Line) {
     this.#line = line
+    this.#last = new LastShape(line.upstream.masks)
   }
 
   /** False asks to stop reading upstream until the client has drained. */
@@ -238,9 +241,7 @@ export class ServerTurn implements FrameJudge {
   #described(bytes: Buffer, at: number, total: number, head: Owed): boolean {
     if (head.kind !== 'query' && head.kind !== 'describe') return false
     const line = this.#line
-    const fields = wire.rowDescription(bytes.subarray(at + 5, at + total))
-    const columns = fields.map(field => field.name)
-    const plan = line.masking ? planMask(fields, line.upstream.masks) : null
+    const { columns, plan } = this.#last.shapeOf(bytes, at + 5, at + total)
     if (head.kind === 'query') {
       this.#tally = new Tally()
       this.#tally.columns = columns
@@ -255,7 +256,7 @@ export class ServerTurn implements FrameJudge {
 
   #complete(bytes: Buffer, at: number, total: number, head: Owed): true {
     const line = this.#line
-    const tag = bytes.toString('latin1', at + 5, at + total - 1)
+    const tag = this.#last.tagOf(bytes, at + 5, at + total - 1)
     const tally = this.#tally
     if (tally?.truncated) {
       // The tag says what was sent; the recording holds the server's own.

@@ -2,7 +2,6 @@
  * The simple protocol: one text, one verdict, one ReadyForQuery. A refusal inside an open transaction makes the server fail
  * it by its own rules: a statement that cannot be parsed goes in place of the refused one, and its error is told as ours.
  */
-import { isUtf8 } from 'node:buffer'
 import { type Denial, type Refused, refuse } from '../../denial.ts'
 import type { Verdict } from '../../recording/record.ts'
 import type { ClientTurn } from './client-turn.ts'
@@ -45,11 +44,9 @@ const fastPath = refusedBefore(
 
 export function query(turn: ClientTurn, bytes: Buffer, at: number, total: number): boolean {
   const end = at + total - 1
-  // A NUL inside would hide the rest of the text from a parser (attack 102).
-  if (wire.endOfString(bytes, at + 5, end + 1) !== end)
-    throw new wire.Violation('a Query holds a NUL or lies about its length')
-  if (!isUtf8(bytes.subarray(at + 5, end))) return refuseQuery(turn, at, total, notUtf8)
-  const verdict = turn.line.guard.judge(bytes.toString('utf8', at + 5, end))
+  const sql = wire.textAt(bytes, at + 5, end)
+  if (sql === null) return refuseQuery(turn, at, total, notUtf8)
+  const verdict = turn.line.guard.judge(sql)
   if (verdict instanceof Promise) {
     turn.drop(at, total)
     return turn.wait(verdict, judged => {
@@ -71,9 +68,9 @@ export const functionCall = (turn: ClientTurn, at: number, total: number): boole
 
 function allow({ line }: ClientTurn, verdict: Verdict): void {
   line.seq = line.recorder.statement(verdict)
-  const owed = new Owed('query', line.seq)
+  const owed = new Owed('query', line.seq, line.time)
   // A simple query drops the unnamed statement and portal, whatever becomes of it; unless it is skipped.
-  owed.undo = undoing(line.statements, '')
+  if (line.statements.size > 0) owed.undo = undoing(line.statements, '')
   forgetUnnamed(line)
   ranInSql(line, verdict.statement.kind)
   line.owed.push(owed)
@@ -97,7 +94,7 @@ function refuseWaiting(turn: ClientTurn, verdict: RefusedVerdict): void {
     line.copy = 'failed'
     return
   }
-  const owed = new Owed('query', line.seq)
+  const owed = new Owed('query', line.seq, line.time)
   owed.refusal = told
   line.owed.push(owed)
   line.unsynced = false

@@ -60,10 +60,11 @@ export class Tally {
       rows: this.rows,
       bytes: this.bytes,
       ms: now - since,
-      ...(this.columns === undefined ? {} : { columns: this.columns }),
-      ...(digest === undefined ? {} : { digest }),
-      ...(this.truncated ? { truncated: true } : {}),
-      ...end,
+      columns: this.columns,
+      digest,
+      truncated: this.truncated || undefined,
+      tag: end.tag,
+      error: end.error,
     }
   }
 }

@@ -4,6 +4,7 @@
  * Trusts nobody: both ends are hostile. A frame's length is judged by its header alone, before a byte of it is
  * buffered (attack 97, CVE-2026-6664); every string must find its NUL inside its own frame.
  */
+import { isUtf8 } from 'node:buffer'
 
 /** What a client may send, and what we send upstream. */
 export const QUERY = 0x51
@@ -154,10 +155,28 @@ export function nameOf(type: number): string {
 
 /** Where the string that starts at `at` ends (its NUL). The NUL must lie before `end`. */
 export function endOfString(bytes: Buffer, at: number, end: number): number {
-  const nul = bytes.indexOf(0, at)
+  // Most are short: a look at each byte costs less than a call out of JavaScript.
+  const near = Math.min(end, at + NEAR)
+  for (let i = at; i < near; i++) if (bytes[i] === 0) return i
+  const nul = bytes.indexOf(0, near)
   if (nul < 0 || nul >= end) throw new Violation('a string has no end')
   return nul
 }
+
+/** SQL text from `at` to the NUL at `end`; null where it is not UTF-8. A NUL within would hide the rest from a parser (attack 102). */
+export function textAt(bytes: Buffer, at: number, end: number): string | null {
+  if (end - at <= NEAR) {
+    let i = at
+    while (i < end && isAscii(bytes[i] as number)) i++
+    if (i === end && bytes[end] === 0) return bytes.toString('latin1', at, end)
+  }
+  if (endOfString(bytes, at, end + 1) !== end)
+    throw new Violation('a text holds a NUL or lies about its length')
+  return isUtf8(bytes.subarray(at, end)) ? bytes.toString('utf8', at, end) : null
+}
+
+const NEAR = 256
+const isAscii = (byte: number): boolean => byte > 0 && byte < 128
 
 /** One frame of these payload pieces. */
 export function frame(type: number, ...pieces: readonly (Uint8Array | string)[]): Buffer {

@@ -5,9 +5,16 @@ import { loadModule, parseSync, scanSync } from 'libpg-query'
 import * as columns from '../../protocol/postgres/vectors/columns.ts'
 import { mutant } from '../../protocol/postgres/vectors/mutation.ts'
 import * as statements from '../../protocol/postgres/vectors/statements.ts'
-import { withoutLiterals } from './literals.ts'
+import { aroundLiterals, isAround } from './literals.ts'
 
 await loadModule()
+
+const withoutLiterals = (sql: string) => aroundLiterals(sql)?.join('')
+/** What literals and their surroundings are made of. */
+const char = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(...[..." '0123456789abeEnNxXuU&$._-/*();,:=<>+\n\t\r[]%^|!"]) },
+  fc.integer({ min: 0, max: 126 }).map(code => String.fromCharCode(code)),
+)
 
 test('literals go, all else stays', () => {
   assert.equal(
@@ -120,10 +127,6 @@ function alike(form: string, random: () => string): string {
 }
 
 test('equal forms have equal tokens to the real lexer, whatever the characters', () => {
-  const char = fc.oneof(
-    { weight: 3, arbitrary: fc.constantFrom(...[..." '0123456789abeEnNxXuU&$._-/*();,:=<>+\n\t\r[]%^|!"]) },
-    fc.integer({ min: 0, max: 126 }).map(code => String.fromCharCode(code)),
-  )
   let compared = 0
   fc.assert(
     fc.property(fc.string({ unit: char, maxLength: 24 }), text => {
@@ -178,4 +181,49 @@ test('every text of a form has the form, and its tree but for constants', () => 
     { numRuns: Number(process.env.POSTERN_FUZZ ?? 3_000) },
   )
   assert.ok(compared > 200, String(compared))
+})
+
+test('a text is around the same literals just where it has the same form (attack 104)', () => {
+  const literal = fc.constantFrom(
+    '0',
+    '7',
+    '12.5',
+    '1.',
+    "''",
+    "'a'",
+    "'it''s'",
+    "'a\\'",
+    '1e5',
+    "'x' ",
+    'y',
+    "'",
+    '',
+    '--',
+    "0'",
+  )
+  const text = fc.string({ unit: char, maxLength: 6 })
+  let same = 0
+  fc.assert(
+    fc.property(
+      text,
+      literal,
+      text,
+      literal,
+      text,
+      literal,
+      literal,
+      text,
+      (a, one, b, two, c, other, another, d) => {
+        const pieces = aroundLiterals(a + one + b + two + c)
+        if (pieces === undefined) return
+        for (const sql of [a + other + b + another + c, a + one + d + two + c, a + one + b + another + d]) {
+          const is = aroundLiterals(sql)?.join('') === pieces.join('')
+          assert.equal(isAround(sql, pieces), is, JSON.stringify([pieces, sql]))
+          if (is) same += 1
+        }
+      },
+    ),
+    { numRuns: Number(process.env.POSTERN_FUZZ ?? 20_000) },
+  )
+  assert.ok(same > 300, String(same))
 })

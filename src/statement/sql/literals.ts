@@ -4,9 +4,10 @@
  *
  * Only text whose tokens are beyond doubt has such a form: ASCII, plain 'strings' without backslash, plain decimal
  * numbers, no comments, no quoted names, no $quotes$, no prefixed strings. Everything else, blanks too, stays as it is.
+ * In pieces: text, literal (`0` or `''`), text, ... never fewer than three; joined they are the form.
  */
-export function withoutLiterals(sql: string): string | undefined {
-  let form = ''
+export function aroundLiterals(sql: string): readonly string[] | undefined {
+  const pieces: string[] = []
   let kept = 0
   for (let at = 0; at < sql.length; ) {
     const c = sql.charCodeAt(at)
@@ -14,16 +15,10 @@ export function withoutLiterals(sql: string): string | undefined {
       at = skip(sql, at, isWord)
       // E'...', B'...', X'...', N'...': not plain. U&'...' is caught at its &.
       if (sql.charCodeAt(at) === QUOTE || sql.charCodeAt(at) === DOLLAR) return undefined
-    } else if (isDigit(c)) {
-      const end = number(sql, at)
+    } else if (isDigit(c) || c === QUOTE) {
+      const end = literal(sql, at, c)
       if (end === undefined) return undefined
-      form += `${sql.slice(kept, at)}0`
-      kept = end
-      at = end
-    } else if (c === QUOTE) {
-      const end = string(sql, at)
-      if (end === undefined) return undefined
-      form += `${sql.slice(kept, at)}''`
+      pieces.push(sql.slice(kept, at), c === QUOTE ? STRING : NUMBER)
       kept = end
       at = end
     } else if (c === DOLLAR) {
@@ -33,9 +28,32 @@ export function withoutLiterals(sql: string): string | undefined {
     } else if (!isSign(sql, at, c)) return undefined
     else at += 1
   }
-  return kept === 0 ? undefined : form + sql.slice(kept)
+  return pieces.length === 0 ? undefined : [...pieces, sql.slice(kept)]
 }
 
+/**
+ * Whether `sql` cut in pieces gives these. Pieces are compared whole, so this costs less than cutting: at the start of each
+ * literal the cutter would stand where it stood in the text that they were cut from.
+ */
+export function isAround(sql: string, pieces: readonly string[]): boolean {
+  let at = 0
+  for (let i = 0; i < pieces.length; i += 2) {
+    const piece = pieces[i] as string
+    if (!sql.startsWith(piece, at)) return false
+    at += piece.length
+    const kind = pieces[i + 1]
+    if (kind === undefined) break
+    const c = sql.charCodeAt(at)
+    if (kind === STRING ? c !== QUOTE : !isDigit(c)) return false
+    const end = literal(sql, at, c)
+    if (end === undefined) return false
+    at = end
+  }
+  return at === sql.length
+}
+
+const NUMBER = '0'
+const STRING = "''"
 const QUOTE = 39
 const DOLLAR = 36
 const BACKSLASH = 92
@@ -50,6 +68,8 @@ function skip(sql: string, from: number, while_: (c: number) => boolean): number
   while (at < sql.length && while_(sql.charCodeAt(at))) at += 1
   return at
 }
+
+const literal = (sql: string, at: number, c: number) => (c === QUOTE ? string(sql, at) : number(sql, at))
 
 /** A number like 12 or 1.5, standing free: not `1e5`, `0x1f`, `1_000`, `1..2`, `.5` or `1abc`. */
 function number(sql: string, from: number): number | undefined {
