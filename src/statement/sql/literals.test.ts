@@ -217,7 +217,7 @@ test('a text is around the same literals just where it has the same form (attack
         const pieces = aroundLiterals(a + one + b + two + c)
         if (pieces === undefined) return
         for (const sql of [a + other + b + another + c, a + one + d + two + c, a + one + b + another + d]) {
-          const is = aroundLiterals(sql)?.join('') === pieces.join('')
+          const is: boolean = aroundLiterals(sql)?.join('') === pieces.join('')
           assert.equal(isAround(sql, pieces), is, JSON.stringify([pieces, sql]))
           if (is) same += 1
         }
