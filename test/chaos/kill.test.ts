@@ -26,8 +26,7 @@ before(async () => {
   if (skip) return
   home = await openHome()
   okta = await fakeOkta(home)
-  // A socket whose peer is dead stops nothing by itself: the server must look (docs say to set this).
-  orders = await startPostgres(home, { settings: { client_connection_check_interval: 500 } })
+  orders = await startPostgres(home)
   gateway = await startGateway(home, {
     okta,
     postgres: orders,
