@@ -223,16 +223,17 @@ export async function reuseGrant(
 }
 
 /** Joins the grant's session at a request door, or opens it: what is refused there has been told there. */
-export async function share(
+export function share(
   { grant }: Confirmed,
   { broker }: House,
   open: () => Promise<{ session: LiveSession } | Refused>,
-): Promise<{ session: LiveSession } | Refused> {
-  const session = await broker.shared.of(grant.id, async () => {
+): { session: LiveSession } | Promise<{ session: LiveSession } | Refused> {
+  const known = broker.shared.of(grant.id, async () => {
     const at = await open()
     return at instanceof Refused ? at : at.session
   })
-  return session instanceof Refused ? new Told(session.denial) : { session }
+  if (!(known instanceof Promise)) return { session: known }
+  return known.then(session => (session instanceof Refused ? new Told(session.denial) : { session }))
 }
 
 /** One of the grant's sessions is taken, so that two who come together cannot have the last one (attacks 48, 223). */

@@ -39,32 +39,57 @@ export function way<In extends object, House>(refused: OnRefused<House>): Way<In
   return make([]) as unknown as Way<In, In, House>
 }
 
-async function walk<House>(
+/** Steps that answer at once are not waited for: at a request door all of them do, for every request. */
+function walk<House>(
   steps: readonly AnyStep<House>[],
   from: object,
   house: House,
   refused: OnRefused<House>,
 ): Promise<object> {
-  let at = from
-  for (const step of steps) {
-    const added = await attempt(step, at, house)
-    if (added instanceof Refused) {
-      if (!(added instanceof Told)) await refused(at, added, house)
-      return added
-    }
-    at = { ...at, ...added }
+  const at = { ...from }
+  for (const [i, step] of steps.entries()) {
+    const added = attempt(step, at, house)
+    if (added instanceof Promise) return walkOn(added, steps.slice(i + 1), at, house, refused)
+    if (added instanceof Refused) return turnedAway(at, added, house, refused)
+    Object.assign(at, added)
   }
-  return at
+  return Promise.resolve(at)
+}
+
+async function walkOn<House>(
+  waited: Promise<object>,
+  steps: readonly AnyStep<House>[],
+  at: object,
+  house: House,
+  refused: OnRefused<House>,
+): Promise<object> {
+  const added = await waited
+  if (added instanceof Refused) return turnedAway(at, added, house, refused)
+  return walk(steps, Object.assign(at, added), house, refused)
+}
+
+async function turnedAway<House>(
+  at: object,
+  why: Refused,
+  house: House,
+  refused: OnRefused<House>,
+): Promise<Refused> {
+  if (!(why instanceof Told)) await refused(at, why, house)
+  return why
 }
 
 /** A step that throws refuses: an error of ours never opens anything, and is audited like any other refusal. */
-async function attempt<House>(step: AnyStep<House>, at: object, house: House): Promise<object> {
-  try {
-    return await step(at, house)
-  } catch (error) {
+function attempt<House>(step: AnyStep<House>, at: object, house: House): object | Promise<object> {
+  const failed = (error: unknown): Refused => {
     if (error instanceof GatewayError) return new Refused(error.denial)
     const detail =
       error instanceof Error ? `${step.name}: ${error.name}: ${error.message}` : `${step.name} threw`
     return refuse('internal_error', detail)
+  }
+  try {
+    const added = step(at, house)
+    return added instanceof Promise ? added.catch(failed) : added
+  } catch (error) {
+    return failed(error)
   }
 }

@@ -158,7 +158,7 @@ describe('sessions that requests share', () => {
 
   test('what failed to open is tried again', async () => {
     const shared = createSharedSessions()
-    await assert.rejects(shared.of('g_1', () => Promise.reject(new Error('no'))))
+    await assert.rejects(async () => shared.of('g_1', () => Promise.reject(new Error('no'))))
     assert.ok((await shared.of('g_1', async () => open().session)) instanceof LiveSession)
   })
 })

@@ -7,17 +7,21 @@ import type { LiveSession } from './session.ts'
 
 export interface SharedSessions {
   /** The grant's session, or the one that `open` makes. A refusal is not kept: the next request tries again. */
-  of(grant: string, open: () => Promise<LiveSession | Refused>): Promise<LiveSession | Refused>
+  of(grant: string, open: () => Promise<LiveSession | Refused>): LiveSession | Promise<LiveSession | Refused>
 }
 
 export function createSharedSessions(): SharedSessions {
-  const sessions = new Map<string, Promise<LiveSession | Refused>>()
+  /** While it is being opened the promise of it, for all who wait; then the session itself. */
+  const sessions = new Map<string, LiveSession | Promise<LiveSession | Refused>>()
 
   async function openOne(grant: string, open: () => Promise<LiveSession | Refused>) {
     const session = await open()
     const forget = () => sessions.delete(grant)
     if (!('signal' in session) || session.signal.aborted) forget()
-    else session.signal.addEventListener('abort', forget, { once: true })
+    else {
+      sessions.set(grant, session)
+      session.signal.addEventListener('abort', forget, { once: true })
+    }
     return session
   }
 

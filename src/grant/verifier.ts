@@ -2,7 +2,7 @@
  * What is kept of a password: its SHA-256, and for protocols whose clients prove it without sending it a SCRAM verifier
  * too. PBKDF2 runs in the thread pool, never on the loop. Both are useless to log in with.
  */
-import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, pbkdf2, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { ScramVerifier } from '../words.ts'
 import type { RandomBytes } from './id.ts'
@@ -18,7 +18,7 @@ export interface Verifier {
 export const ITERATIONS = 4096
 
 const derive = promisify(pbkdf2)
-const sha256 = (data: string | Uint8Array) => createHash('sha256').update(data).digest()
+const sha256 = (data: string | Uint8Array) => hash('sha256', data, 'buffer')
 
 export async function makeVerifier(
   password: string,

@@ -146,8 +146,8 @@ test('after a 101 the rest is not ours', () => {
   const heads: number[] = []
   const answers = new Answers({
     onHead: ({ status }) => void heads.push(status),
-    onData: assert.fail,
-    onEnd: assert.fail,
+    onData: () => assert.fail(),
+    onEnd: () => assert.fail(),
   })
   answers.expect('GET')
   const rest = answers.push(
