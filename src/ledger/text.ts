@@ -22,14 +22,18 @@ export function members(object: Readonly<Record<string, unknown>>): string {
   return json(object).slice(1, -1)
 }
 
-let lastMillis = Number.NaN
-let lastIso = ''
+let lastSecond = Number.NaN
+let upToSecond = ''
 
-/** ISO 8601. Remembered for the millisecond, for many lines fall into one. */
+/** Three digits of a whole number. */
+export const thousandths = (n: number): string => String(1000 + (n % 1000)).slice(1)
+
+/** ISO 8601. Remembered for the second, for many lines fall into one. */
 export function iso(millis: number): string {
-  if (millis !== lastMillis) {
-    lastIso = new Date(millis).toISOString()
-    lastMillis = millis
+  const second = Math.floor(millis / 1000)
+  if (second !== lastSecond) {
+    upToSecond = new Date(second * 1000).toISOString().slice(0, -4)
+    lastSecond = second
   }
-  return lastIso
+  return `${upToSecond}${thousandths(Math.floor(millis) - second * 1000)}Z`
 }

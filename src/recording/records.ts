@@ -1,6 +1,6 @@
 /** Records as the members of their lines: what is kept of a statement and of what came back. */
 import { createHash } from 'node:crypto'
-import { json, members } from '../ledger/text.ts'
+import { json, members, thousandths } from '../ledger/text.ts'
 import { textOrBase64 } from './digest.ts'
 import type { Hidden } from './hidden.ts'
 import type { Result, Touch, Verdict } from './record.ts'
@@ -67,6 +67,12 @@ function judgedMembers(touches: readonly Touch[], verdict: Verdict, redact: (tex
   })
 }
 
+/** To the microsecond. Whole numbers are written down several times faster than others. */
+function millis(ms: number): string {
+  const micros = Math.round(ms * 1000)
+  return `${Math.floor(micros / 1000)}.${thousandths(micros)}`
+}
+
 /** The names of a result's columns, for {@link resultMembers}. */
 export const columnsOf = (columns: readonly string[], redact: (text: string) => string): string =>
   `[${columns.map(name => json(redact(name))).join(',')}]`
@@ -80,7 +86,7 @@ export function resultMembers(
   let joined = ''
   if (rows !== undefined) joined += `,"rows":${rows}`
   if (bytes !== undefined) joined += `,"bytes":${bytes}`
-  if (ms !== undefined) joined += `,"ms":${Math.round(ms * 1000) / 1000}`
+  if (ms !== undefined) joined += `,"ms":${millis(ms)}`
   if (columns !== undefined) joined += `,"columns":${columns}`
   if (digest !== undefined) joined += `,"digest":"${digest}"`
   if (truncated !== undefined) joined += `,"truncated":${truncated}`
