@@ -225,5 +225,5 @@ test('a text is around the same literals just where it has the same form (attack
     ),
     { numRuns: Number(process.env.POSTERN_FUZZ ?? 20_000) },
   )
-  assert.ok(same > 300, String(same))
+  assert.ok(same > 30, String(same))
 })
