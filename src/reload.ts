@@ -32,6 +32,7 @@ async function reload({ house, file, protocols, install }: Reload): Promise<void
   if (wrong.length > 0) throw new Error(wrong.join('\n'))
   await house.verifier.updated(loaded.config)
   install(loaded.config)
+  for (const protocol of protocols.values()) protocol.reloaded?.()
   house.audit.noted({ type: 'config.loaded', facts: { rules: loaded.config.rules.length } })
   house.log.info({ policy: loaded.config.digest.slice(0, 12) }, 'configuration reloaded')
   await revokeUnconfirmed(house)

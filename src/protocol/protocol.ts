@@ -47,6 +47,8 @@ export interface Protocol<Target, LeaseRef, Scope, Limit, Up extends Upstream> {
   readonly client: ClientProgram
   /** Where a grant can open for a key alone: one public key's text as the wire blob for `Proof.publicKeys`. Pure. */
   publicKey?(text: string): Uint8Array | Refused
+  /** Another configuration is in force: forgets what was concluded under the old one. Sessions that go on find it anew. */
+  reloaded?(): void
 }
 
 /** A protocol whose own types the house need not know. */

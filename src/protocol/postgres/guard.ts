@@ -112,8 +112,8 @@ function touchesOf(statements: readonly Facts[]): readonly Touch[] {
 }
 
 /**
- * The key under which verdicts are shared: all that a verdict depends on besides the text. So a reload need not empty the
- * cache: what has another scope has another key, and a session keeps the scope it opened with until it is cut (attack 104).
+ * The key under which verdicts are shared: all that a verdict depends on besides the text (attack 104). What has another scope
+ * has another key; a reload empties the cache besides, for nobody asks for the old ones again.
  */
 function digestOf(on: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(on)).digest('base64')

@@ -35,16 +35,17 @@ export const postgres: Protocol<
   calls: { ...createCalls((scope, own) => guards()(scope, own)) },
   present,
   client: psql,
+  reloaded: () => verdicts.clear(),
 }
 
+const verdicts = new VerdictCache()
 let made: GuardFor | undefined
 
 /** The parser's thread and the verdicts are shared by all sessions, and made when the first client comes. */
 function guards(): GuardFor {
   if (made === undefined) {
     const analyser = createAnalyser({ log: createLog() })
-    const cache = new VerdictCache()
-    made = (scope, own) => createGuard(scope, analyser, cache, own)
+    made = (scope, own) => createGuard(scope, analyser, verdicts, own)
   }
   return made
 }

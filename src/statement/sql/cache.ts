@@ -72,7 +72,7 @@ export class VerdictCache {
     this.#holding.add(by)
   }
 
-  /** Forgets everything: the rules have changed. */
+  /** Forgets everything: other rules are in force. Whoever asks for scopes that he had goes on with them. */
   clear(): void {
     for (const one of this.#holding) {
       one.young = new Map()
