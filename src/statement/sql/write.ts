@@ -51,6 +51,9 @@ function returning(
   visitBare('ReturningClause', clause as Tree, at)
 }
 
+/** What every write has, and its handler sees to. */
+const seenTo = ['withClause', 'relation', 'returningClause']
+
 export const writes: Handlers = {
   SelectStmt: (node, at) => select(node, at, 'nested'),
 
@@ -71,52 +74,11 @@ export const writes: Handlers = {
     const conflict = node.onConflictClause as Tree | undefined
     if (conflict !== undefined) onConflict(conflict, on, at)
     returning(node.returningClause, on, at.inFrame([on]))
-    descend('InsertStmt', node, at, [
-      'withClause',
-      'relation',
-      'cols',
-      'selectStmt',
-      'onConflictClause',
-      'returningClause',
-    ])
+    descend('InsertStmt', node, at, [...seenTo, 'cols', 'selectStmt', 'onConflictClause'])
   },
 
-  UpdateStmt(node, around) {
-    const outer = withClause(node.withClause, around)
-    const on = target(node, outer)
-    const at = outer.inFrame([on])
-    write('update', on, at)
-    from(node.fromClause, at)
-    targets(node.targetList, on, at)
-    visit(node.targetList, at)
-    condition(node.whereClause, at)
-    returning(node.returningClause, on, at)
-    descend('UpdateStmt', node, at, [
-      'withClause',
-      'relation',
-      'fromClause',
-      'targetList',
-      'whereClause',
-      'returningClause',
-    ])
-  },
-
-  DeleteStmt(node, around) {
-    const outer = withClause(node.withClause, around)
-    const on = target(node, outer)
-    const at = outer.inFrame([on])
-    write('delete', on, at)
-    from(node.usingClause, at)
-    condition(node.whereClause, at)
-    returning(node.returningClause, on, at)
-    descend('DeleteStmt', node, at, [
-      'withClause',
-      'relation',
-      'usingClause',
-      'whereClause',
-      'returningClause',
-    ])
-  },
+  UpdateStmt: (node, around) => changing('UpdateStmt', 'update', node, around),
+  DeleteStmt: (node, around) => changing('DeleteStmt', 'delete', node, around),
 
   MergeStmt(node, around) {
     const outer = withClause(node.withClause, around)
@@ -136,15 +98,22 @@ export const writes: Handlers = {
         refuseUnnamed(on, 'insert into', at)
     }
     returning(node.returningClause, on, at)
-    descend('MergeStmt', node, at, [
-      'withClause',
-      'relation',
-      'sourceRelation',
-      'joinCondition',
-      'mergeWhenClauses',
-      'returningClause',
-    ])
+    descend('MergeStmt', node, at, [...seenTo, 'sourceRelation', 'joinCondition', 'mergeWhenClauses'])
   },
+}
+
+/** UPDATE and DELETE: rows of the target, by FROM or USING and WHERE. */
+function changing(type: string, verb: Verb, node: Tree, around: Place): void {
+  const outer = withClause(node.withClause, around)
+  const on = target(node, outer)
+  const at = outer.inFrame([on])
+  write(verb, on, at)
+  from(node.fromClause ?? node.usingClause, at)
+  targets(node.targetList, on, at)
+  visit(node.targetList, at)
+  condition(node.whereClause, at)
+  returning(node.returningClause, on, at)
+  descend(type, node, at, [...seenTo, 'fromClause', 'usingClause', 'targetList', 'whereClause'])
 }
 
 const merged: Readonly<Record<string, Verb | undefined>> = {
