@@ -7,7 +7,7 @@ import type { Call, Session } from '../protocol.ts'
 import { guarding } from './answer.ts'
 import { Exchange, type Sink } from './exchange.ts'
 import type { Head } from './guard.ts'
-import type { FlatHeaders } from './headers.ts'
+import { type FlatHeaders, lowered } from './headers.ts'
 import { type Dialect, onwardOf, record } from './serve.ts'
 import type { HttpUpstream } from './upstream.ts'
 
@@ -80,7 +80,7 @@ async function run<Scope>(
 }
 
 function headOf({ method, path, headers = {}, body }: Input): Head {
-  const rawHeaders = Object.entries(headers).flat()
+  const rawHeaders = lowered(Object.entries(headers).flat())
   const type = Object.entries(headers).find(([name]) => name.toLowerCase() === 'content-type')?.[1]
   const contentType = type?.split(';')[0]?.trim().toLowerCase()
   const length = body === undefined ? 0 : Buffer.byteLength(body)

@@ -18,6 +18,8 @@ export interface Outgoing {
   readonly body: Buffer | 'stream' | undefined
   readonly length?: number | undefined
   readonly upgrade?: true
+  /** More header lines, ready. */
+  readonly last?: string
 }
 
 /** A request on its way, from the moment it waits for a connection. */
@@ -119,16 +121,21 @@ export class Connection {
   }
 
   carry(sending: Sending): void {
-    const { method, path, headers, body, length, upgrade } = sending.outgoing
+    const { method, path, headers, body, length, upgrade, last } = sending.outgoing
     this.#sending = sending
     sending.on(this)
     this.#answered = false
     this.#sent = body !== 'stream'
     this.since = performance.now()
-    const framed = upgrade ? ['connection', 'upgrade', 'upgrade', 'websocket'] : framing(body, length)
     let head: string
     try {
-      head = requestHead(method, path, this.#host, [...headers, ...framed])
+      head = requestHead(
+        method,
+        path,
+        this.#host,
+        headers,
+        (last ?? '') + (upgrade ? upgrading : framing(body, length)),
+      )
     } catch (error) {
       return void this.#fail(error as Error)
     }
@@ -259,8 +266,10 @@ export class Connection {
   }
 }
 
-function framing(body: Outgoing['body'], length: number | undefined): FlatHeaders {
-  if (body === undefined) return []
-  if (body !== 'stream') return ['content-length', String(body.length)]
-  return length === undefined ? ['transfer-encoding', 'chunked'] : ['content-length', String(length)]
+const upgrading = 'connection: upgrade\r\nupgrade: websocket\r\n'
+
+function framing(body: Outgoing['body'], length: number | undefined): string {
+  if (body === undefined) return ''
+  if (body !== 'stream') return `content-length: ${body.length}\r\n`
+  return length === undefined ? 'transfer-encoding: chunked\r\n' : `content-length: ${length}\r\n`
 }

@@ -4,13 +4,13 @@
  */
 import { type Refused, refuse } from '../../denial.ts'
 import type { Shown } from '../protocol.ts'
-import { valuesOf } from './headers.ts'
+import { type Lowered, valuesOf } from './headers.ts'
 
 /** A token with many groups reaches 16 KiB. */
 const longest = 24 * 1024
 
-export function readCredential(rawHeaders: readonly string[], connection: string): Shown | Refused {
-  const [value, ...more] = valuesOf(rawHeaders, 'authorization')
+export function readCredential(headers: Lowered, connection: string): Shown | Refused {
+  const [value, ...more] = valuesOf(headers, 'authorization')
   if (value === undefined)
     return refuse('token_missing', 'no Authorization header', {
       say: 'a credential is needed: Basic <grant>:<password> or Bearer <password>',

@@ -83,10 +83,11 @@ export class Exchange implements Answering {
 
   run(): void {
     const { upstream, signal } = this.#session
-    const { method, path, body, length } = this.#onward
+    const { method, path, headers, body, length } = this.#onward
+    // The client may have left while the record was written.
+    if (this.#isOver) return
     if (signal.aborted) return void this.cut()
     runningOf(signal).add(this)
-    const headers = [...this.#onward.headers, 'accept-encoding', 'identity']
     const streams = body !== undefined && !Buffer.isBuffer(body)
     this.#sending = upstream.send({ method, path, headers, body: streams ? 'stream' : body, length }, this)
     // It may have failed at once, or found its connection ready before it was known here.
@@ -200,13 +201,9 @@ export class Exchange implements Answering {
     const { signal, recorder } = this.#session
     runningOf(signal).delete(this)
     const digest = this.#digested()
-    const result: Result = {
-      ...(this.#status === 0 ? {} : { tag: String(this.#status) }),
-      bytes: this.#bytes,
-      ms: performance.now() - this.#startedAt,
-      ...(digest === undefined ? {} : { digest }),
-      ...more,
-    }
+    const counted = { ...more, bytes: this.#bytes, ms: performance.now() - this.#startedAt }
+    const named = this.#status === 0 ? counted : { ...counted, tag: String(this.#status) }
+    const result: Result = digest === undefined ? named : { ...named, digest }
     if (this.#onward.recorded === undefined) recorder.result(this.#of, result)
     else this.#onward.recorded.end(result)
     if (more.error !== undefined) this.#sending?.abort()

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { readPath } from '../../statement/http/target.ts'
 import type { Narrowed } from '../../words.ts'
 import { type Head, judgeRequest } from './guard.ts'
+import { lowered } from './headers.ts'
 import { type HttpScope, httpScope } from './scope.ts'
 
 const scope = (said: object): Narrowed<HttpScope> => httpScope.schema.parse(said) as Narrowed<HttpScope>
@@ -11,7 +12,7 @@ const head = (method: string, raw: string, more: Partial<Head> = {}): Head => ({
   method,
   raw,
   target: readPath(raw),
-  rawHeaders: [],
+  rawHeaders: lowered([]),
   length: 0,
   contentType: undefined,
   ...more,

@@ -11,6 +11,7 @@ import { matchesPath } from '../../statement/http/pattern.ts'
 import type { ReadTarget } from '../../statement/http/target.ts'
 import { listsOf } from '../../statement/patterns.ts'
 import type { Narrowed } from '../../words.ts'
+import type { Lowered } from './headers.ts'
 import { type HttpScope, httpScope } from './scope.ts'
 
 /** What is known of a request before its body. */
@@ -20,7 +21,8 @@ export interface Head {
   /** The request-target as it came. */
   readonly raw: string
   readonly target: ReadTarget
-  readonly rawHeaders: readonly string[]
+  /** As they came, flat; names in lower case. */
+  readonly rawHeaders: Lowered
   /** Bytes of the body; 0 for none, undefined where it comes in chunks. */
   readonly length: number | undefined
   readonly contentType: string | undefined

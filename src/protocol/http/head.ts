@@ -6,30 +6,42 @@ import type { IncomingMessage } from 'node:http'
 import { type Refused, refuse } from '../../denial.ts'
 import { readTarget } from '../../statement/http/target.ts'
 import type { Head } from './guard.ts'
-import { valuesOf } from './headers.ts'
+import type { Lowered } from './headers.ts'
 
 /** Of these a message has one, or two readers may each take another. */
-const single = ['host', 'content-length', 'transfer-encoding', 'content-type', 'content-encoding', 'expect']
+const single = new Set([
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'content-type',
+  'content-encoding',
+  'expect',
+])
 
-type Incoming = Pick<IncomingMessage, 'method' | 'url' | 'rawHeaders' | 'httpVersion'>
+type Incoming = Pick<IncomingMessage, 'method' | 'url'>
 
-export function readHead(kind: Head['kind'], request: Incoming): Head | Refused {
-  const { rawHeaders, method = '', url: raw = '' } = request
-  const values = new Map(single.map(name => [name, valuesOf(rawHeaders, name)]))
-  for (const [name, found] of values) {
-    if (found.length > 1)
+export function readHead(
+  kind: Head['kind'],
+  { method = '', url: raw = '' }: Incoming,
+  rawHeaders: Lowered,
+): Head | Refused {
+  const found = new Map<string, string>()
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? ''
+    if (!single.has(name)) continue
+    if (found.has(name))
       return refuse('protocol_violation', `several ${name} headers`, { say: `several ${name} headers` })
+    found.set(name, rawHeaders[at + 1] ?? '')
   }
-  const of = (name: string) => values.get(name)?.[0]
-  const coding = of('transfer-encoding')
+  const coding = found.get('transfer-encoding')
   if (coding !== undefined && coding.toLowerCase() !== 'chunked')
     return refuse('protocol_violation', `transfer-encoding ${coding.slice(0, 64)}`)
-  const stated = of('content-length')
+  const stated = found.get('content-length')
   if (stated !== undefined && (coding !== undefined || !/^[0-9]{1,15}$/.test(stated)))
     return refuse('protocol_violation', 'a Content-Length that cannot be relied on')
   const length = coding === undefined ? Number(stated ?? 0) : undefined
   if (kind === 'upgrade' && length !== 0)
     return refuse('protocol_violation', 'a request to upgrade that has a body')
-  const contentType = of('content-type')?.split(';')[0]?.trim().toLowerCase()
+  const contentType = found.get('content-type')?.split(';')[0]?.trim().toLowerCase()
   return { kind, method, raw, target: readTarget(raw), rawHeaders, length, contentType }
 }

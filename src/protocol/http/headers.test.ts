@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import { Refused } from '../../denial.ts'
 import { readCredential } from './credential.ts'
 import { readHead } from './head.ts'
-import { isReserved, sieve } from './headers.ts'
+import { isReserved, lowered, sieve } from './headers.ts'
 
-const none = new Set<string>()
+const none = () => false
 
 test('no spelling of a reserved header goes on, whatever the scope lists (ATTACKS 136 to 139)', () => {
   const names = [
@@ -58,12 +58,12 @@ test('no spelling of a reserved header goes on, whatever the scope lists (ATTACK
     ...['Impersonate-User', 'impersonate_user', 'Impersonate-Extra-x', 'X-Remote-User', 'X-Postern-Grant'],
     ...['Sec-WebSocket-Extensions', 'Sec-Fetch-Site', 'Accept-Encoding', 'X-Envoy-Original-Path'],
   ]
-  for (const name of names) assert.deepEqual(sieve([name, 'x'], ['*'], none), [], name)
+  for (const name of names) assert.deepEqual(sieve(lowered([name, 'x']), ['*'], none), [], name)
 })
 
 test('the usual headers go on, others where they are listed', () => {
   const raw = ['Accept', 'a/b', 'X-Trace', '1', 'X-Other', '2', 'User-Agent', 'curl', 'If-Match', '"e"']
-  assert.deepEqual(sieve(raw, ['x-trace'], none), [
+  assert.deepEqual(sieve(lowered(raw), ['x-trace'], none), [
     'accept',
     'a/b',
     'x-trace',
@@ -73,12 +73,15 @@ test('the usual headers go on, others where they are listed', () => {
     'if-match',
     '"e"',
   ])
-  assert.deepEqual(sieve(['X-A', '1', 'X-A', '2'], ['x-*'], none), ['x-a', '1', 'x-a', '2'])
+  assert.deepEqual(sieve(lowered(['X-A', '1', 'X-A', '2']), ['x-*'], none), ['x-a', '1', 'x-a', '2'])
 })
 
 test("a client's header of the lease's name is dropped, also with _ for - (attack 138)", () => {
   const raw = ['X-Api-Key', 'mine', 'x_api_key', 'mine', 'X-API-KEY', 'mine']
-  assert.deepEqual(sieve(raw, ['*'], new Set(['x-api-key'])), [])
+  assert.deepEqual(
+    sieve(lowered(raw), ['*'], name => name === 'x-api-key'),
+    [],
+  )
 })
 
 test('what a Connection header names is a hop of the client alone (attack 137)', () => {
@@ -94,7 +97,7 @@ test('what a Connection header names is a hop of the client alone (attack 137)',
     'X-Two',
     '2',
   ]
-  assert.deepEqual(sieve(raw, ['x-*'], none), ['x-two', '2'])
+  assert.deepEqual(sieve(lowered(raw), ['x-*'], none), ['x-two', '2'])
 })
 
 test('no lease can be in a header that frames or routes a request', () => {
@@ -104,7 +107,7 @@ test('no lease can be in a header that frames or routes a request', () => {
 })
 
 const head = (rawHeaders: string[], kind: 'request' | 'upgrade' = 'request') =>
-  readHead(kind, { method: 'GET', url: '/c/api/x', rawHeaders, httpVersion: '1.1' })
+  readHead(kind, { method: 'GET', url: '/c/api/x' }, lowered(rawHeaders))
 
 test('two of a header that there is one of are refused (ATTACKS 134, 136)', () => {
   for (const name of ['Host', 'Content-Length', 'Content-Type', 'Transfer-Encoding', 'Content-Encoding'])
@@ -133,10 +136,7 @@ test('a head says whether there is a body, and of what type', () => {
 
 test('a credential has one form, and stands there once', () => {
   const read = (...values: string[]) =>
-    readCredential(
-      values.flatMap(value => ['Authorization', value]),
-      'api',
-    )
+    readCredential(lowered(values.flatMap(value => ['Authorization', value])), 'api')
   const code = (shown: unknown) => (shown instanceof Refused ? shown.denial.code : shown)
   const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
   assert.deepEqual(read(basic('g_1:pst_x:y')), { how: 'secret', user: 'g_1', secret: 'pst_x:y' })

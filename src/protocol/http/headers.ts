@@ -66,44 +66,56 @@ export function isReserved(name: string): boolean {
   return reserved.has(plain) || reservedPrefixes.some(prefix => plain.startsWith(prefix))
 }
 
+declare const low: unique symbol
+/** Flat, and every name in lower case: a name in another spelling would slip past the lists above. */
+export type Lowered = readonly string[] & { readonly [low]: true }
+
+/** Node's rawHeaders: looked through many times, lowered once. */
+export function lowered(raw: readonly string[]): Lowered {
+  const out: FlatHeaders = []
+  for (let at = 0; at + 1 < raw.length; at += 2) out.push((raw[at] ?? '').toLowerCase(), raw[at + 1] ?? '')
+  return out as readonly string[] as Lowered
+}
+
 /**
- * What of `raw` (Node's rawHeaders) goes on. `listed` is the scope's list; `taken` are names that the lease or the
- * protocol will set.
+ * What of a client's headers goes on; their names are in lower case. `listed` is the scope's list; `taken` are names that
+ * the lease or the protocol will set.
  */
 export function sieve(
-  raw: readonly string[],
+  headers: Lowered,
   listed: readonly string[],
-  taken: ReadonlySet<string>,
+  taken: (name: string) => boolean,
 ): FlatHeaders {
-  const hop = connectionNames(raw)
+  const hop = connectionNames(headers)
   const out: FlatHeaders = []
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const name = (raw[at] ?? '').toLowerCase()
-    if (!usual.has(name) && !inNames(listed, name)) continue
-    if (isReserved(name) || hop.has(name) || taken.has(name.replaceAll('_', '-'))) continue
-    out.push(name, raw[at + 1] ?? '')
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    const name = headers[at] ?? ''
+    if (!usual.has(name) && !(listed.length > 0 && inNames(listed, name))) continue
+    if (isReserved(name) || hop.includes(name) || taken(name.replaceAll('_', '-'))) continue
+    out.push(name, headers[at + 1] ?? '')
   }
   return out
 }
 
 /** The names that a Connection header makes hop by hop: ours to drop, before anything of ours is added. */
-function connectionNames(raw: readonly string[]): ReadonlySet<string> {
-  const names = new Set<string>()
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    if ((raw[at] ?? '').toLowerCase() !== 'connection') continue
-    for (const name of (raw[at + 1] ?? '').split(',')) names.add(name.trim().toLowerCase())
-  }
-  return names
+function connectionNames(headers: readonly string[]): readonly string[] {
+  return valuesOf(headers, 'connection').flatMap(value =>
+    value.split(',').map(name => name.trim().toLowerCase()),
+  )
 }
 
 /** All values of one header, in order: Node joins or drops doubles, an upstream may read the other one. */
-export function valuesOf(raw: readonly string[], wanted: string): readonly string[] {
-  const values: string[] = []
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    if ((raw[at] ?? '').toLowerCase() === wanted) values.push(raw[at + 1] ?? '')
+export function valuesOf(headers: readonly string[], wanted: string): readonly string[] {
+  let values: string[] | undefined
+  for (let at = 0; at + 1 < headers.length; at += 2) {
+    if (headers[at] !== wanted) continue
+    values ??= []
+    values.push(headers[at + 1] ?? '')
   }
-  return values
+  return values ?? none
 }
+
+const none: readonly string[] = []
 
 /** For whoever looks single headers up: of a name that comes twice both values, joined. */
 export function headersByName(flat: FlatHeaders): IncomingHttpHeaders {

@@ -22,6 +22,8 @@ export { pinAddress } from './address.ts'
 /** @public */
 export type { Head } from './guard.ts'
 /** @public */
+export { lowered } from './headers.ts'
+/** @public */
 export { type Refusal, refusalOf, statusOf } from './refuse.ts'
 /** @public */
 export type { Filter } from './scrub.ts'

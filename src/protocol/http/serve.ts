@@ -13,10 +13,11 @@ import { denialOf, lostRecording } from './ending.ts'
 import { Exchange, type Onward } from './exchange.ts'
 import type { Head } from './guard.ts'
 import { readHead } from './head.ts'
-import { type FlatHeaders, sieve } from './headers.ts'
+import { type FlatHeaders, lowered, sieve } from './headers.ts'
 import { type Refusal, refusalText } from './refuse.ts'
 import { responseSink, sendRefusal } from './respond.ts'
 import type { Filter } from './scrub.ts'
+import { onceWritten } from './turn.ts'
 import { type Messages, upgrade } from './upgrade.ts'
 import type { HttpUpstream } from './upstream.ts'
 
@@ -55,14 +56,15 @@ export async function serveRequests<Scope>(
 ): Promise<void> {
   if (client.kind === 'stream') return void client.socket.destroy()
   const say = (denial: Denial) => tell(client, dialect.refuse(denial))
-  const shown = readCredential(client.request.rawHeaders, client.connection)
+  const headers = lowered(client.request.rawHeaders)
+  const shown = readCredential(headers, client.connection)
   if (shown instanceof Refused) {
     door.note(shown)
     return say(shown.denial)
   }
   const session = await door.enter(shown)
   if (session instanceof Refused) return say(session.denial)
-  const head = readHead(client.kind, client.request)
+  const head = readHead(client.kind, client.request, headers)
   if (head instanceof Refused) {
     door.note(head, shown.user)
     return say(head.denial)
@@ -72,7 +74,7 @@ export async function serveRequests<Scope>(
     const recorded = record(session, verdict)
     return say(recorded instanceof Refused || verdict.allow ? lost(session) : verdict.denial)
   }
-  if (client.kind === 'upgrade') return upgrade(client, session, verdict, passing, dialect)
+  if (client.kind === 'upgrade') return upgrade(client, session, head, verdict, passing, dialect)
   await relay(client, session, head, verdict, passing, dialect)
 }
 
@@ -92,9 +94,7 @@ async function relay<Scope>(
   if (body instanceof Refused) return say(body.denial)
   // Reading took a while, and the grant may be over.
   if (session.signal.aborted) return say(denialOf(session.signal.reason))
-  const of = record(session, verdict, body)
-  if (of instanceof Refused) return say(lost(session))
-
+  const of = session.recorder.statement(verdict, body)
   const recorded = small ? undefined : session.recorder.stream(of, { kind: 'digest', what: 'body' })
   const through =
     recorded &&
@@ -115,7 +115,10 @@ async function relay<Scope>(
   )
   response.on('drain', () => exchange.drained())
   response.once('close', () => response.writableFinished || exchange.abandon())
-  exchange.run()
+  onceWritten(session.recorder, gone => {
+    if (gone !== undefined) void session.end(lostRecording(gone.why))
+    exchange.run()
+  })
   await exchange.over
 }
 
@@ -126,12 +129,12 @@ export function onwardOf<Scope>(
   { method, rawHeaders }: Pick<Head, 'method' | 'rawHeaders'>,
   { path, headers, set = [], maxResponse, answer }: Passing,
 ): Omit<Onward, 'body'> {
-  const taken = new Set(upstream.credential.headers.map(([name]) => name.toLowerCase()))
-  for (let at = 0; at < set.length; at += 2) taken.add((set[at] ?? '').toLowerCase())
+  const own = set.filter((_, at) => at % 2 === 0).map(name => name.toLowerCase())
+  const taken = (name: string) => upstream.sets(name) || own.includes(name)
   return {
     method,
     path,
-    headers: [...sieve(rawHeaders, headers, taken), ...set],
+    headers: sieve(rawHeaders, headers, taken).concat(set),
     maxResponse,
     door: `/c/${connection}`,
     ...(answer === undefined ? {} : { answer }),

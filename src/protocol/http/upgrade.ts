@@ -13,6 +13,7 @@ import { guarding } from './answer.ts'
 import type { Sending } from './connection.ts'
 import { denialOf } from './ending.ts'
 import { closeFrame, FrameError, Frames } from './frames.ts'
+import type { Head } from './guard.ts'
 import { type FlatHeaders, valuesOf } from './headers.ts'
 import { type Refusal, refusalText } from './refuse.ts'
 import { onwardOf, type Passing, record } from './serve.ts'
@@ -34,20 +35,21 @@ const goodbye = 200
 export async function upgrade(
   client: Upgrading,
   session: Live,
+  { rawHeaders }: Pick<Head, 'rawHeaders'>,
   verdict: Verdict,
   passing: Passing,
   dialect: { refuse(denial: Denial): Refusal },
 ): Promise<void> {
-  const { request, socket } = client
+  const { socket } = client
   socket.on('error', () => undefined)
   const say = (denial: Denial) => void socket.end(refusalText(dialect.refuse(denial)))
-  const handshake = handshakeOf(request.rawHeaders)
+  const handshake = handshakeOf(rawHeaders)
   if (handshake instanceof Refused) return say(handshake.denial)
   const of = record(session, verdict)
   if (of instanceof Refused) return say(of.denial)
   const messages = (passing.messages ?? digested)(session.recorder, of)
   const startedAt = performance.now()
-  const head = { method: 'GET', rawHeaders: request.rawHeaders }
+  const head = { method: 'GET', rawHeaders }
   const { path, headers } = onwardOf(client, session, head, {
     ...passing,
     set: [...(passing.set ?? []), ...handshake],

@@ -10,6 +10,7 @@ import type { Address } from './address.ts'
 import type { Answering, Outgoing, Sending } from './connection.ts'
 import { Pool } from './pool.ts'
 import { Secrets } from './scrub.ts'
+import { headerLines } from './wire.ts'
 
 /** What the lease adds. Made by a protocol's `dial.ts`, the only file that sees the secrets. */
 export interface Credential {
@@ -36,6 +37,8 @@ export class HttpUpstream implements Upstream {
   readonly credential: Pick<Credential, 'headers'>
   readonly secrets: Secrets
   readonly #pool: Pool
+  readonly #names: ReadonlySet<string>
+  readonly #last: string
   readonly #sockets = new Set<Duplex>()
 
   constructor({ url, address, ca, serverName, credential }: UpstreamOptions) {
@@ -43,6 +46,9 @@ export class HttpUpstream implements Upstream {
     this.base = url.pathname.replace(/\/+$/, '')
     this.credential = { headers: credential.headers }
     this.secrets = new Secrets(credential.secrets)
+    this.#names = new Set(credential.headers.map(([name]) => name.toLowerCase()))
+    // Only identity is asked for: what is packed cannot be looked through (attacks 141, 145).
+    this.#last = headerLines([...credential.headers, ['accept-encoding', 'identity']].flat())
     // An address has no place in SNI; the certificate is then held against the address that is dialled, which is the same.
     const name = serverName ?? hostOf(url)
     const tls = {
@@ -60,11 +66,14 @@ export class HttpUpstream implements Upstream {
     })
   }
 
-  /** The credential's headers are added here, after everything a client could have put or struck out (attack 137). */
+  /** Whether the lease sets this header: a client's own is not passed on. */
+  sets(name: string): boolean {
+    return this.#names.has(name)
+  }
+
+  /** The credential's headers come after everything a client could have put or struck out (attack 137). */
   send(outgoing: Outgoing, told: Answering): Sending {
-    const headers = [...outgoing.headers]
-    for (const [name, value] of this.credential.headers) headers.push(name, value)
-    return this.#pool.send({ ...outgoing, path: this.base + outgoing.path, headers }, told)
+    return this.#pool.send({ ...outgoing, path: this.base + outgoing.path, last: this.#last }, told)
   }
 
   /** A connection that has become something else leaves the pool, and is ended here. */

@@ -158,8 +158,8 @@ test('after a 101 the rest is not ours', () => {
 
 test('a head is one head (attack 135)', () => {
   assert.equal(
-    requestHead('GET', '/a?b', 'api:1', ['x', 'y']),
-    'GET /a?b HTTP/1.1\r\nhost: api:1\r\nx: y\r\n\r\n',
+    requestHead('GET', '/a?b', 'api:1', ['x', 'y'], 'z: 1\r\n'),
+    'GET /a?b HTTP/1.1\r\nhost: api:1\r\nx: y\r\nz: 1\r\n\r\n',
   )
   for (const [path, value] of [
     ['/a b', 'y'],
@@ -169,5 +169,5 @@ test('a head is one head (attack 135)', () => {
     ['/', 'y\n'],
     ['/', 'y\0'],
   ] as const)
-    assert.throws(() => requestHead('GET', path, 'api', ['x', value]), WireError)
+    assert.throws(() => requestHead('GET', path, 'api', ['x', value], ''), WireError)
 })

@@ -251,17 +251,27 @@ function framing(headers: FlatHeaders): { length: number | undefined; chunked: b
   return { length, chunked, close }
 }
 
-/** A request's head, ready for the socket. */
-export function requestHead(method: string, path: string, host: string, headers: FlatHeaders): string {
-  let text = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n`
+/** A request's head, ready for the socket. `last` are header lines that are ready. */
+export function requestHead(
+  method: string,
+  path: string,
+  host: string,
+  headers: FlatHeaders,
+  last: string,
+): string {
   if (/[\0-\x20\x7f]/.test(path)) throw new WireError('a path that would end its line')
+  return `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n${headerLines(headers)}${last}\r\n`
+}
+
+export function headerLines(headers: FlatHeaders): string {
+  let text = ''
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const value = headers[at + 1] ?? ''
     // Attack 135: whatever a caller forgot to look at, a head is one head.
     if (/[\0\r\n]/.test(value)) throw new WireError('a header that would end its line')
     text += `${headers[at]}: ${value}\r\n`
   }
-  return `${text}\r\n`
+  return text
 }
 
 /** How long an idle connection is kept, as the target says it, in milliseconds. */
