@@ -4,7 +4,7 @@ import { Refused, refuse } from '../denial.ts'
 import type { House } from '../house.ts'
 import { ways } from '../pipeline.ts'
 import type { Grant, Identity } from '../words.ts'
-import { approverOf } from './caller.ts'
+import { onlyApprovers } from './people-only.ts'
 import { type Router, router } from './router.ts'
 import { grantParam, json, refusals, security } from './routes.ts'
 import { grantRow } from './rows.ts'
@@ -20,6 +20,7 @@ export function approvals(house: House): Router {
       path: '/v1/approvals/{id}',
       summary: "Approve or deny a pending grant (members of the rule's approval group)",
       security,
+      middleware: onlyApprovers(house),
       request: {
         params: grantParam,
         body: { required: true, content: { 'application/json': { schema: ApprovalBody } } },
@@ -27,15 +28,13 @@ export function approvals(house: House): Router {
       responses: { 200: json(GrantRow, 'The grant as it stands now'), ...refusals },
     }),
     async c => {
-      const person = await approverOf(c, house)
-      if (person instanceof Refused) return shown(c, house, person)
       const { id } = c.req.valid('param')
       const grant = await house.grants.get(id)
       if (grant === undefined) return shown(c, house, refuse('grant_unknown', `no grant ${id}`))
       const { ttl, ...word } = c.req.valid('json')
       const ms = readTtl(ttl)
       if (ms instanceof Refused) return shown(c, house, ms)
-      const decided = await decide(house, person, grant, {
+      const decided = await decide(house, c.var.person, grant, {
         ...word,
         ...(ms === undefined ? {} : { ttl: ms }),
       })

@@ -3,7 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { Refused } from '../denial.ts'
 import type { Lock as SetLock } from '../grant/lock.ts'
 import type { House } from '../house.ts'
-import { personOf } from './caller.ts'
+import { onlyPeople } from './people-only.ts'
 import { type Router, router } from './router.ts'
 import { json, refusals, security } from './routes.ts'
 import { Lock, LockBody } from './schemas.ts'
@@ -26,11 +26,10 @@ export function locks(house: House): Router {
       path: '/v1/locks',
       summary: 'Locks in force (operators, auditors)',
       security,
+      middleware: onlyPeople(house, 'auditors'),
       responses: { 200: json(z.array(Lock), 'Locks'), ...refusals },
     }),
     async c => {
-      const person = await personOf(c, house, 'auditors')
-      if (person instanceof Refused) return shown(c, house, person)
       return c.json(house.grants.locks.list().map(answer), 200)
     },
   )
@@ -41,20 +40,19 @@ export function locks(house: House): Router {
       path: '/v1/locks',
       summary: 'Lock (operators): revokes and cuts what it matches, and bars it',
       security,
+      middleware: onlyPeople(house, 'operators'),
       request: { body: { required: true, content: { 'application/json': { schema: LockBody } } } },
       responses: { 201: json(Lock, 'In force'), ...refusals },
     }),
     async c => {
-      const person = await personOf(c, house, 'operators')
-      if (person instanceof Refused) return shown(c, house, person)
       const { ttl, ...fields } = c.req.valid('json')
       const ms = readTtl(ttl)
       if (ms instanceof Refused) return shown(c, house, ms)
       const given = Object.entries({ ...fields, ttl: ms }).filter(([, value]) => value !== undefined)
       const asked = { ...Object.fromEntries(given), reason: fields.reason }
-      const lock = await house.grants.locks.set(asked, person)
+      const lock = await house.grants.locks.set(asked, c.var.person)
       if (lock instanceof Refused)
-        return shown(c, house, house.told(lock, { identity: person, call: 'POST /v1/locks' }))
+        return shown(c, house, house.told(lock, { identity: c.var.person, call: 'POST /v1/locks' }))
       return c.json(answer(lock), 201)
     },
   )
@@ -65,15 +63,14 @@ export function locks(house: House): Router {
       path: '/v1/locks/{id}',
       summary: 'Lift a lock (operators); revives nothing',
       security,
+      middleware: onlyPeople(house, 'operators'),
       request: { params: lockParam },
       responses: { 204: { description: 'Lifted' }, ...refusals },
     }),
     async c => {
-      const person = await personOf(c, house, 'operators')
-      if (person instanceof Refused) return shown(c, house, person)
-      const lifted = await house.grants.locks.lift(c.req.valid('param').id, person)
+      const lifted = await house.grants.locks.lift(c.req.valid('param').id, c.var.person)
       if (lifted instanceof Refused)
-        return shown(c, house, house.told(lifted, { identity: person, call: 'DELETE /v1/locks' }))
+        return shown(c, house, house.told(lifted, { identity: c.var.person, call: 'DELETE /v1/locks' }))
       return c.body(null, 204)
     },
   )

@@ -2,10 +2,10 @@
 import { Readable } from 'node:stream'
 import { createRoute, z } from '@hono/zod-openapi'
 import { endings } from '../broker/ending.ts'
-import { Refused, refuse } from '../denial.ts'
+import { refuse } from '../denial.ts'
 import type { House } from '../house.ts'
 import { openRecordingFile } from '../recording/read.ts'
-import { personOf } from './caller.ts'
+import { onlyPeople } from './people-only.ts'
 import { type Router, router } from './router.ts'
 import { json, refusals, security, sessionParam } from './routes.ts'
 import { grantRow, sessionRow } from './rows.ts'
@@ -21,14 +21,13 @@ export function people(house: House): Router {
       path: '/v1/grants',
       summary: 'Grants, newest first (auditors, operators)',
       security,
+      middleware: onlyPeople(house, 'auditors'),
       request: {
         query: z.object({ state: state.optional(), connection: z.string().max(64).optional(), limit }),
       },
       responses: { 200: json(z.array(GrantRow), 'Grants'), ...refusals },
     }),
     async c => {
-      const person = await personOf(c, house, 'auditors')
-      if (person instanceof Refused) return shown(c, house, person)
       const { state, connection, limit } = c.req.valid('query')
       const grants = await house.grants.list({
         limit,
@@ -45,11 +44,10 @@ export function people(house: House): Router {
       path: '/v1/sessions',
       summary: 'Sessions that are open on this gateway (auditors, operators)',
       security,
+      middleware: onlyPeople(house, 'auditors'),
       responses: { 200: json(z.array(SessionRow), 'Open sessions'), ...refusals },
     }),
     async c => {
-      const person = await personOf(c, house, 'auditors')
-      if (person instanceof Refused) return shown(c, house, person)
       return c.json(house.broker.live.all().map(sessionRow), 200)
     },
   )
@@ -60,12 +58,11 @@ export function people(house: House): Router {
       path: '/v1/sessions/{id}',
       summary: 'One open session (auditors, operators); of closed ones the recording tells',
       security,
+      middleware: onlyPeople(house, 'auditors'),
       request: { params: sessionParam },
       responses: { 200: json(SessionRow, 'The session'), ...refusals },
     }),
     async c => {
-      const person = await personOf(c, house, 'auditors')
-      if (person instanceof Refused) return shown(c, house, person)
       const session = house.broker.live.get(c.req.valid('param').id)
       if (session === undefined) return shown(c, house, unknownSession())
       return c.json(sessionRow(session), 200)
@@ -84,9 +81,7 @@ export function people(house: House): Router {
       ...refusals,
     },
   })
-  app.get('/v1/sessions/:id/recording', async c => {
-    const person = await personOf(c, house, 'auditors')
-    if (person instanceof Refused) return shown(c, house, person)
+  app.get('/v1/sessions/:id/recording', onlyPeople(house, 'auditors'), async c => {
     const name = c.req.query('file') ?? 'session.jsonl'
     const file = await openRecordingFile(house.config().data, c.req.param('id'), name)
     if (file === undefined) return shown(c, house, unknownSession())
@@ -103,12 +98,11 @@ export function people(house: House): Router {
       path: '/v1/sessions/{id}',
       summary: 'Cut a session (operators); its grant stays, so end or lock that too where it must not return',
       security,
+      middleware: onlyPeople(house, 'operators'),
       request: { params: sessionParam },
       responses: { 204: { description: 'Cut: its sockets are gone' }, ...refusals },
     }),
     async c => {
-      const person = await personOf(c, house, 'operators')
-      if (person instanceof Refused) return shown(c, house, person)
       const session = house.broker.live.get(c.req.valid('param').id)
       if (session === undefined) return shown(c, house, unknownSession())
       await session.end(endings.operator)
@@ -123,6 +117,7 @@ export function people(house: House): Router {
       summary: 'Audit events, newest first; with ?after oldest first (auditors, operators)',
       description: 'The next page begins at the `x-next` header: pass it as `before`, or as `after`.',
       security,
+      middleware: onlyPeople(house, 'auditors'),
       request: {
         query: z.object({
           before: cursor,
@@ -139,8 +134,6 @@ export function people(house: House): Router {
       responses: { 200: json(z.array(AuditLine), 'Events as they stand in the audit'), ...refusals },
     }),
     async c => {
-      const person = await personOf(c, house, 'auditors')
-      if (person instanceof Refused) return shown(c, house, person)
       const query = Object.entries(c.req.valid('query')).filter(([, value]) => value !== undefined)
       const { events, next } = await house.audit.read(Object.fromEntries(query))
       if (next !== undefined) c.header('x-next', `${next.file}:${next.seq}`)
