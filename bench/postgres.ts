@@ -4,11 +4,12 @@
  * whatever stands in the middle. Figures are printed, never asserted.
  */
 import { spawn } from 'node:child_process'
-import { chown, readFile, writeFile } from 'node:fs/promises'
+import { chown, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Home, openHome } from '../src/demo/home.ts'
 import { freePort } from '../src/demo/ports.ts'
 import { unprivileged } from '../src/demo/postgres/cluster.ts'
+import { issueAuthority, issueServer } from '../src/listener/certificate.ts'
 import { pgbench, pgUrl } from '../test/fixtures/clients.ts'
 import { startGateway } from '../test/fixtures/gateway.ts'
 import { fakeOkta } from '../test/fixtures/issuer.ts'
@@ -18,8 +19,9 @@ import { missing, run, until } from '../test/fixtures/run.ts'
 const seconds = Number(process.env.BENCH_SECONDS ?? 5)
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3)
 const clients = Number(process.env.BENCH_CLIENTS ?? 8)
+const A_DAY = 86_400_000
 
-interface Way {
+export interface Way {
   readonly name: string
   readonly url: string
   readonly pid?: number
@@ -58,7 +60,7 @@ export async function benchPostgres(home: Home, say: (line: string) => void): Pr
   }
 }
 
-async function measure({ url, pid }: Way, mode: string): Promise<Figure> {
+export async function measure({ url, pid }: Way, mode: string): Promise<Figure> {
   const before = await cpuOf(pid)
   const args = ['-S', '-M', mode, '-c', String(clients), '-j', '2', '-T', String(seconds)]
   const ran = await pgbench(url, args, { timeout: (seconds + 30) * 1000 })
@@ -76,15 +78,18 @@ async function cpuOf(pid: number | undefined): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
-function direct(orders: TestOrders): Way {
+/** On both sides of whatever stands in the middle. */
+type Tls = 'disable' | 'require'
+
+export function direct(orders: TestOrders, tls: Tls = 'disable'): Way {
   return {
     name: 'direct',
-    url: `postgresql://app_ro:${orders.passwords.ro}@127.0.0.1:${orders.port}/orders?sslmode=disable`,
+    url: `postgresql://app_ro:${orders.passwords.ro}@127.0.0.1:${orders.port}/orders?sslmode=${tls}`,
   }
 }
 
-async function bouncer(home: Home, orders: TestOrders): Promise<Way> {
-  const dir = await home.folder('pgbouncer', 0o755)
+export async function bouncer(home: Home, orders: TestOrders, tls: Tls = 'disable'): Promise<Way> {
+  const dir = await home.folder(`pgbouncer-${tls}`, 0o755)
   const port = await freePort()
   const users = join(dir, 'users')
   const config = join(dir, 'pgbouncer.ini')
@@ -102,19 +107,28 @@ auth_file = ${users}
 pool_mode = session
 default_pool_size = 100
 ignore_startup_parameters = extra_float_digits
+server_tls_sslmode = ${tls}
+${tls === 'require' ? `client_tls_sslmode = require\nclient_tls_cert_file = ${dir}/cert\nclient_tls_key_file = ${dir}/key` : ''}
 logfile = ${join(dir, 'log')}
 `,
   )
+  if (tls === 'require') {
+    const own = await issueServer(await issueAuthority(Date.now(), A_DAY), ['127.0.0.1'], Date.now(), A_DAY)
+    await writeFile(join(dir, 'cert'), own.cert)
+    await writeFile(join(dir, 'key'), own.key, { mode: 0o600 })
+  }
   // PgBouncer does not run as root.
   const account = await unprivileged()
-  if (account !== undefined) await chown(dir, account.uid, account.gid)
+  if (account !== undefined)
+    for (const path of [dir, ...(await readdir(dir)).map(file => join(dir, file))])
+      await chown(path, account.uid, account.gid)
   const child = spawn('/usr/sbin/pgbouncer', ['-q', config], {
     stdio: 'ignore',
     detached: true,
     ...(account === undefined ? {} : { uid: account.uid, gid: account.gid }),
   })
   home.keep(child)
-  const url = `postgresql://app_ro:${orders.passwords.ro}@127.0.0.1:${port}/orders?sslmode=disable`
+  const url = `postgresql://app_ro:${orders.passwords.ro}@127.0.0.1:${port}/orders?sslmode=${tls}`
   await until(
     'PgBouncer answers',
     async () => (await run('psql', ['-X', url, '-c', 'select 1'])).status === 0,
@@ -122,18 +136,25 @@ logfile = ${join(dir, 'log')}
   return { name: 'PgBouncer', url, ...(child.pid === undefined ? {} : { pid: child.pid }) }
 }
 
-async function gateway(home: Home, orders: TestOrders): Promise<Way> {
+export async function gateway(home: Home, orders: TestOrders, tls: Tls = 'disable'): Promise<Way> {
   const okta = await fakeOkta(home)
+  const rule = (connection: string) =>
+    `  - { group: sre-agents, connection: ${connection}, ttl: 1h, scope: { statements: [select], tables: [public.*], functions: [pg_catalog.repeat, pg_catalog.generate_series] }, sessions: { at_once: 100 } }`
   const served = await startGateway(home, {
     okta,
     postgres: orders,
-    rules:
-      '  - { group: sre-agents, connection: orders-db, ttl: 1h, scope: { statements: [select], tables: [public.*] }, sessions: { at_once: 100 } }',
+    connections: `
+  orders-tls:
+    protocol: postgres
+    target: { host: 127.0.0.1, port: ${orders.port}, database: orders, tls: { mode: require } }
+    lease: { user: app_ro, password: "env:ORDERS_PASSWORD" }
+`,
+    rules: `${rule('orders-db')}\n${rule('orders-tls')}`,
     env: process.env.BENCH_NODE_OPTIONS === undefined ? {} : { NODE_OPTIONS: process.env.BENCH_NODE_OPTIONS },
   })
-  const granted = await served.grant(okta.token(), 'orders-db')
+  const granted = await served.grant(okta.token(), tls === 'require' ? 'orders-tls' : 'orders-db')
   if (granted.status !== 201) throw new Error(`no grant: ${granted.text}`)
-  return { name: 'Postern', url: pgUrl(served, granted.json, 'sslmode=disable'), pid: served.pid }
+  return { name: 'Postern', url: pgUrl(served, granted.json, `sslmode=${tls}`), pid: served.pid }
 }
 
 if (import.meta.main) {

@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { createSecureContext, TLSSocket } from 'node:tls'
-import { startPostgres, type TestOrders } from '../../../test/fixtures/postgres.ts'
+import { startPostgres, type TestOrders, turnOnTls } from '../../../test/fixtures/postgres.ts'
 import { SecretRef } from '../../config/secret.ts'
 import { type Home, openHome } from '../../demo/home.ts'
 import { Refused } from '../../denial.ts'
@@ -241,20 +241,9 @@ describe('dialling a PostgreSQL with TLS', () => {
   let ca: string
   before(async () => {
     home = await openHome()
-    const authority = await issueAuthority(Date.now(), 86_400_000)
-    const server = await issueServer(authority, ['127.0.0.1', 'localhost'], Date.now(), 86_400_000)
-    ca = join(home.dir, 'ca.pem')
-    await writeFile(ca, authority.cert)
     orders = await startPostgres(home)
-    const folder = String((await orders.run('postgres', 'show data_directory')).rows[0]?.data_directory)
-    await writeFile(join(folder, 'server.crt'), server.cert)
-    await orders.run(
-      'postgres',
-      `copy (select unnest(string_to_array('${server.key.trim().replaceAll('\n', '~')}', '~'))) to '${join(folder, 'server.key')}'`,
-    )
-    await orders.run('postgres', `copy (select 1) to program 'chmod 600 ${join(folder, 'server.key')}'`)
-    await orders.run('postgres', 'alter system set ssl = on')
-    await orders.run('postgres', 'select pg_reload_conf()')
+    ca = join(home.dir, 'ca.pem')
+    await writeFile(ca, await turnOnTls(orders))
   })
   after(() => home?.close())
 
