@@ -29,9 +29,6 @@ const dropped = new Set([
 
 const places = new Set(['location', 'content-location'])
 
-/** What a header may hold on its way to a client; the parser lets no more through, and this does not rely on it. */
-const clean = /^[\t\x20-\x7e\x80-\xff]*$/
-
 /** On every answer at `/c/`: whatever a page from there is, it is nobody on this origin. */
 export const guarding: readonly string[] = [
   'content-security-policy',
@@ -40,7 +37,7 @@ export const guarding: readonly string[] = [
   'nosniff',
 ]
 
-/** `headers` flat, their names in lower case. */
+/** `headers` flat, their names in lower case, and no character in them that ends a line: the reader refuses those. */
 export function answerHeaders(
   headers: FlatHeaders,
   {
@@ -55,8 +52,7 @@ export function answerHeaders(
     if (dropped.has(name) || name.startsWith('access-control-')) continue
     if (name === 'content-length' && !keepLength) continue
     const text = places.has(name) ? locationFor(value, place) : value
-    if (text === undefined || !clean.test(text)) continue
-    out.push(name, text)
+    if (text !== undefined) out.push(name, text)
   }
   // One look at all of them: that a target sends the lease's value back is rare.
   return secrets.mayBeIn(out.join('\n')) ? out.map(text => secrets.inText(text)) : out

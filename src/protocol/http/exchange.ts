@@ -12,6 +12,7 @@ import type { Ending } from '../../words.ts'
 import type { Session } from '../protocol.ts'
 import { answerHeaders } from './answer.ts'
 import type { Body } from './body.ts'
+import { release } from './buffers.ts'
 import type { Answering, Sending } from './connection.ts'
 import { denialOf } from './ending.ts'
 import { answerTooLarge } from './guard.ts'
@@ -40,8 +41,8 @@ export interface Onward {
 /** Where an answer goes: a client's response, or a one-shot's. */
 export interface Sink {
   start(status: number, headers: FlatHeaders): void
-  /** False: no more until {@link Exchange.drained}. */
-  write(chunk: Buffer): boolean
+  /** False: no more until {@link Exchange.drained}. `written` is called when nobody needs the bytes any more, if ever. */
+  write(chunk: Buffer, written?: () => void): boolean
   end(): void
   /** There is no answer. */
   refuse(denial: Denial): void
@@ -52,7 +53,7 @@ export interface Sink {
 type Live = Pick<Session<unknown, HttpUpstream>, 'upstream' | 'recorder' | 'signal'>
 
 /** Up to here an answer is hashed in one call, at its end. */
-const mostPieces = 64 * 1024
+const mostPieces = 32 * 1024
 
 export class Exchange implements Answering {
   /** Resolves when nothing of it is left, however it ended. */
@@ -65,6 +66,7 @@ export class Exchange implements Answering {
   #done: () => void = () => undefined
   #sending: Sending | undefined
   #filter: Filter | undefined
+  #ownFilter = false
   #status = 0
   #bytes = 0
   #pieces: Buffer[] = []
@@ -129,6 +131,7 @@ export class Exchange implements Answering {
     if (hasBody && Number(valuesOf(headers, 'content-length')[0]) > maxResponse)
       return void this.#stop(answerTooLarge(maxResponse))
     const own = this.#onward.answer?.(status, headersByName(headers))
+    this.#ownFilter = own !== undefined
     const scrub = upstream.secrets.filter()
     this.#filter = own === undefined ? scrub : inTurn(scrub, own)
     this.#status = status
@@ -146,7 +149,7 @@ export class Exchange implements Answering {
 
   onData(chunk: Buffer): void {
     if (this.#isOver || this.#filter === undefined) return
-    this.#pass(this.#filter.push(chunk))
+    this.#pass(this.#filter.push(chunk), chunk)
   }
 
   onEnd(): void {
@@ -161,24 +164,29 @@ export class Exchange implements Answering {
     this.#stop(unreachable(error, this.#status === 0))
   }
 
-  #pass(bytes: Buffer): void {
+  /** `from` is the memory they may be a view of. */
+  #pass(bytes: Buffer, from?: Buffer): void {
     if (bytes.length === 0) return
     this.#bytes += bytes.length
     if (this.#bytes > this.#onward.maxResponse)
       return void this.#stop(answerTooLarge(this.#onward.maxResponse))
-    this.#digest(bytes)
-    if (!this.#sink.write(bytes)) this.#sending?.pause()
+    const isKept = this.#digest(bytes)
+    // A filter of the protocol's own may hold on to what it was shown.
+    const written = from === undefined || isKept || this.#ownFilter ? undefined : () => release(from)
+    if (!this.#sink.write(bytes, written)) this.#sending?.pause()
   }
 
-  #digest(bytes: Buffer): void {
+  /** True where the bytes are looked at once more, at the end. */
+  #digest(bytes: Buffer): boolean {
     if (this.#hash === undefined && this.#bytes <= mostPieces) {
       this.#pieces.push(bytes)
-      return
+      return true
     }
     this.#hash ??= createHash('sha256')
     for (const piece of this.#pieces) this.#hash.update(piece)
     this.#pieces = []
     this.#hash.update(bytes)
+    return false
   }
 
   #digested(): string | undefined {

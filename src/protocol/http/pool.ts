@@ -5,6 +5,7 @@
 import { connect as connectTcp, type OnReadOpts, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { connect as connectTls } from 'node:tls'
+import { copyOf, reading } from './buffers.ts'
 import { type Answering, Connection, type Outgoing, type Owner, Sending } from './connection.ts'
 
 export interface PoolOptions {
@@ -27,9 +28,6 @@ const connectTimeout = 10_000
 /** A model may think for minutes before it says a word. */
 const patience = 300_000
 const lookEvery = 1000
-
-/** All read into this one, and what was read is copied out of it before anything else is read. */
-const reading = Buffer.allocUnsafeSlow(64 * 1024)
 
 export class Pool implements Owner {
   readonly #options: PoolOptions
@@ -88,7 +86,7 @@ export class Pool implements Owner {
     const onread = {
       buffer: reading,
       callback: (size: number) => {
-        connection.push(Buffer.from(reading.subarray(0, size)))
+        connection.push(copyOf(size))
         return true
       },
     }

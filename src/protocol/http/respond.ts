@@ -22,7 +22,8 @@ export function responseSink(response: ServerResponse, refusalFor: (denial: Deni
       // Attack 144: an answer before the body has come leaves bytes behind that are no request.
       response.writeHead(status, response.req.complete ? headers : [...headers, 'connection', 'close'])
     },
-    write: chunk => response.write(chunk),
+    // After an error the bytes may still be somebody's.
+    write: (chunk, written) => response.write(chunk, written && (error => (error ? undefined : written()))),
     end: () => void response.end(),
     refuse: denial => sendRefusal(response, refusalFor(denial)),
     cut: () => void response.destroy(),

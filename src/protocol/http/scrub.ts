@@ -43,7 +43,8 @@ export class Secrets {
       push(chunk) {
         const bytes = starred(held.length === 0 ? chunk : Buffer.concat([held, chunk]), forms)
         const from = undecided(bytes, forms)
-        held = from === bytes.length ? nothing : bytes.subarray(from)
+        // A copy: the memory is another answer's as soon as this one has been written.
+        held = from === bytes.length ? nothing : Buffer.from(bytes.subarray(from))
         return held === nothing ? bytes : bytes.subarray(0, from)
       },
       end() {
