@@ -4,10 +4,11 @@ import { benchGrants } from './grants.ts'
 import { benchHttp } from './http.ts'
 import { benchMemory } from './memory.ts'
 import { benchPostgres } from './postgres.ts'
+import { benchPostgresRest } from './postgres-rest.ts'
 import { benchSsh } from './ssh.ts'
 
 const say = (line: string) => console.log(line)
-for (const bench of [benchPostgres, benchSsh, benchHttp, benchGrants, benchMemory]) {
+for (const bench of [benchPostgres, benchPostgresRest, benchSsh, benchHttp, benchGrants, benchMemory]) {
   // A world each: what one leaves in caches and tables is not the next one's.
   const home = await openHome()
   try {
