@@ -81,20 +81,25 @@ let runs = 0
 /** Milliseconds of the slowest hundredth, without what a statement waited for its turn. */
 async function p99(home: Home, { url }: Way, rate: number): Promise<number> {
   const folder = await home.folder(`latencies-${++runs}`)
-  const args = ['-S', '-c', '8', '-j', '2', '-T', String(seconds), '-R', String(rate), '-l']
+  const args = ['-S', '-c', '8', '-j', '2', '-T', String(seconds + 2), '-R', String(rate), '-l']
   const ran = await pgbench(url, [...args, `--log-prefix=${join(folder, 'log')}`], {
     timeout: (seconds + 30) * 1000,
   })
   if (ran.status !== 0) throw new Error(`pgbench -R: ${ran.stderr}`)
   const logs = await Promise.all((await readdir(folder)).map(file => readFile(join(folder, file), 'utf8')))
   // client, transaction, microseconds, script, second, microsecond, lag: the time counts from when it was due.
-  const micros = logs.flatMap(log =>
+  const lines = logs.flatMap(log =>
     log
       .trim()
       .split('\n')
       .map(line => line.split(' ').map(Number)),
   )
-  const served = micros.map(([, , all = 0, , , , lag = 0]) => all - lag).sort((a, b) => a - b)
+  const first = Math.min(...new Set(lines.map(([, , , , second = 0]) => second)))
+  const served = lines
+    // What comes first is compiled while it runs, everywhere: it would be the whole of the slowest hundredth.
+    .filter(([, , , , second = 0]) => second > first + 1)
+    .map(([, , all = 0, , , , lag = 0]) => all - lag)
+    .sort((a, b) => a - b)
   return (served[Math.floor(served.length * 0.99)] ?? Number.NaN) / 1000
 }
 
