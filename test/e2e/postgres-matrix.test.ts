@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Home, openHome } from '../../src/demo/home.ts'
-import { pgUrl, psql, python3 } from '../fixtures/clients.ts'
+import { pgUrl, python3 } from '../fixtures/clients.ts'
 import { type Gateway, startGateway } from '../fixtures/gateway.ts'
 import { type FakeOkta, fakeOkta } from '../fixtures/issuer.ts'
 import { startPostgres, type TestOrders, versions } from '../fixtures/postgres.ts'
@@ -43,19 +43,51 @@ const byPython = (name: string, module: string, script: string): Client => ({
   skip: absent(`python/${module}`, python3),
   run: url => run(python3, [join(here, script)], { env: { URL: url, PYTHONPATH: join(cache, 'python') } }),
 })
-const byNode = (name: string, script: string): Client => ({
+const byNode = (name: string, script: string, env: Record<string, string> = {}): Client => ({
   name,
   skip: false,
-  run: url => run(process.execPath, [join(here, script)], { env: { URL: url, NODE_NO_WARNINGS: '1' } }),
+  run: url =>
+    run(process.execPath, [join(here, script)], { env: { URL: url, NODE_NO_WARNINGS: '1', ...env } }),
 })
+
+/** Built without TLS, and so only for plaintext on loopback. */
+const bin18 = join(cache, 'python/embedded_postgres/pginstall/bin')
+const plain = (url: string): string => url.replace('prefer', 'disable')
 
 const clients: readonly Client[] = [
   byPython('psycopg 3 (libpq 18), sync and pipeline', 'psycopg_binary', 'psycopg_sync.py'),
   byPython('psycopg 3 (libpq 18), async and pipeline', 'psycopg_binary', 'psycopg_async.py'),
   byPython('asyncpg', 'asyncpg', 'asyncpg_.py'),
   byPython('SQLAlchemy 2', 'sqlalchemy', 'sqlalchemy_.py'),
+  {
+    name: 'psql 18',
+    skip: absent('python/embedded_postgres', 'sh'),
+    async run(url) {
+      const how = [
+        '-X',
+        '-q',
+        '-A',
+        '-t',
+        '-v',
+        'ON_ERROR_STOP=0',
+        '-f',
+        join(here, 'psql18.sql'),
+        plain(url),
+      ]
+      const ran = await run(join(bin18, 'psql'), how)
+      // Every answer of a pipeline has a line of its own.
+      return { ...ran, stdout: ran.stdout.replace('batch 1\n2\n', 'batch 1 2\n') }
+    },
+  },
   byNode('node pg', 'node-pg.mjs'),
   byNode('node postgres', 'node-postgres.mjs'),
+  byNode('Drizzle over pg', 'drizzle.mjs', { DRIVER: 'pg' }),
+  byNode('Drizzle over postgres', 'drizzle.mjs', { DRIVER: 'postgres' }),
+  {
+    name: 'Prisma 7',
+    skip: absent('prisma/generated', 'node'),
+    run: url => run(process.execPath, [join(cache, 'prisma/prisma.mjs')], { env: { URL: plain(url) } }),
+  },
   {
     name: 'pgx 5 (Go), pool, batch and COPY',
     skip: absent('pgx', 'go'),
@@ -76,8 +108,7 @@ const clients: readonly Client[] = [
   {
     name: 'tokio-postgres (Rust)',
     skip: absent('rust/debug/postgres-matrix', 'cargo'),
-    run: url =>
-      run(join(cache, 'rust/debug/postgres-matrix'), [], { env: { URL: url.replace('prefer', 'disable') } }),
+    run: url => run(join(cache, 'rust/debug/postgres-matrix'), [], { env: { URL: plain(url) } }),
   },
 ]
 
@@ -130,31 +161,40 @@ for (const version of versions)
       assert.equal(ran.status, 0, ran.stderr)
     })
 
-test('psql 15: \\d, \\dt and \\copy within the scope', { skip: missing('psql') }, async () => {
-  const url = await granted(versions[0] ?? '')
-  const shown = await run('psql', [
-    '-X',
-    url,
-    '-c',
-    '\\d orders',
-    '-c',
-    '\\dt',
-    '-c',
-    '\\copy (select id from orders where id < 3) to stdout',
-  ])
-  assert.equal(shown.status, 0, shown.stderr)
-  assert.match(shown.stdout, /customer_id \| integer/)
-  assert.match(shown.stdout, /public \| order_items/)
-  assert.match(shown.stdout, /\n1\n2\n/)
-  assert.equal((await psql(url, 'select 1')).stdout, '1\n')
-})
+/** What psql asks the catalogue for, but for what shows files, settings, sources, statements or sizes of databases. */
+const shown = String.raw`\d|\d orders|\d+ orders|\d order_view|\d+ order_view|\d orders_pkey|\dt|\dt+|\di|\di+|\dv|\dv+|\dm|\ds|\dE|\df|\da|\dn|\dn+|\du|\du+|\dg|\dT|\dT+|\dD|\dC|\dx|\dx+|\dy|\dp|\ddp|\dF|\dFd|\dFp|\dFt|\dL|\dA|\dA+|\dAc|\dAf|\dAo|\dAp|\do|\dP|\dP+|\dX|\z|\dRp|\dew|\des|\det|\sv order_view|\dd|\copy (select id from orders where id < 3) to stdout`
+const barred = String.raw`\df+|\l+|\dRs|\deu|\db|\dconfig|\drds|\dl|\sf peek`
 
-test('pg_dump: refused, says why, and dumps nothing', { skip: missing('pg_dump') }, async () => {
-  const ran = await run('pg_dump', ['--no-password', await granted(versions[0] ?? '')])
-  assert.notEqual(ran.status, 0)
-  assert.match(ran.stderr, /not permitted|not vetted|refused/)
-  assert.doesNotMatch(ran.stdout, /person1@/)
-})
+for (const version of versions)
+  for (const [name, psql, missed] of [
+    ['15', 'psql', missing('psql')],
+    ['18', join(bin18, 'psql'), absent('python/embedded_postgres', 'sh')],
+  ] as const)
+    test(`psql ${name} describes all that it may of PostgreSQL ${version}, and copies`, {
+      skip: missed,
+    }, async () => {
+      const url = plain(await granted(version))
+      const asking = (list: string) =>
+        run(psql, ['-X', '-v', 'VERBOSITY=verbose', url, ...list.split('|').flatMap(one => ['-c', one])])
+      const ran = await asking(shown)
+      assert.equal(ran.stderr.replace(/^Did not find any .*\n/gm, ''), '')
+      assert.match(ran.stdout, /customer_id \| integer/)
+      assert.match(ran.stdout, /public \| order_items/)
+      assert.match(ran.stdout, /\n1\n2\n/)
+      const { stderr } = await asking(barred)
+      assert.equal(stderr.match(/^ERROR: {2}(42501: )?postern: /gm)?.length, barred.split('|').length, stderr)
+    })
+
+for (const [name, pgDump, missed] of [
+  ['15', 'pg_dump', missing('pg_dump')],
+  ['18', join(bin18, 'pg_dump'), absent('python/embedded_postgres', 'sh')],
+] as const)
+  test(`pg_dump ${name}: refused, says why, and dumps nothing`, { skip: missed }, async () => {
+    const ran = await run(pgDump, ['--no-password', plain(await granted(versions[0] ?? ''))])
+    assert.notEqual(ran.status, 0)
+    assert.match(ran.stderr, /not permitted|not vetted|refused/)
+    assert.doesNotMatch(ran.stdout, /person1@/)
+  })
 
 test('the table of clients in docs/protocols/postgres.md is this list', async () => {
   const page = await readFile(join(root, 'docs/protocols/postgres.md'), 'utf8')

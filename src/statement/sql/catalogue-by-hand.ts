@@ -10,7 +10,7 @@ export const catalogueByHand = {
   /** Relations that may be read, but for the columns below. */
   relations: {
     pg_catalog: words(`
-      pg_aggregate pg_am pg_amop pg_amproc pg_attrdef pg_attribute pg_auth_members pg_cast pg_class pg_collation
+      pg_aggregate pg_am pg_amop pg_amproc pg_attrdef pg_attribute pg_auth_members pg_available_extensions pg_cast pg_class pg_collation
       pg_constraint pg_conversion pg_database pg_default_acl pg_depend pg_description pg_enum pg_event_trigger
       pg_extension pg_foreign_data_wrapper pg_foreign_server pg_foreign_table pg_group pg_index pg_indexes pg_inherits
       pg_init_privs pg_language pg_matviews pg_namespace pg_opclass pg_operator pg_opfamily pg_partitioned_table
@@ -52,7 +52,7 @@ export const catalogueByHand = {
   /** Refused, with what they would tell. Every relation of the catalogue is named here or above; a test asks servers. */
   refused: {
     pg_catalog:
-      /^pg_(authid|shadow|user|user_mappings?|subscription(_rel)?|db_role_setting|parameter_acl|settings|file_settings|hba_file_rules|ident_file_mappings|config|available_extension(s|_versions)|stat_.*|statio_.*|statistic|statistic_ext_data|stats.*|locks|cursors|prepared_(statements|xacts)|largeobject(_metadata)?|replication_.*|seclabels?|shseclabel|shmem_allocations(_numa)?|backend_memory_contexts|aios|wait_events)$/,
+      /^pg_(authid|shadow|user|user_mappings?|subscription(_rel)?|db_role_setting|parameter_acl|settings|file_settings|hba_file_rules|ident_file_mappings|config|available_extension_versions|stat_.*|statio_.*|statistic|statistic_ext_data|stats.*|locks|cursors|prepared_(statements|xacts)|largeobject(_metadata)?|replication_.*|seclabels?|shseclabel|shmem_allocations(_numa)?|backend_memory_contexts|aios|wait_events)$/,
     information_schema:
       /^(_pg_.*|column_options|(foreign_data_wrapper|foreign_server|foreign_table|user_mapping)_options|user_mappings)$/,
   },
@@ -78,7 +78,7 @@ export const catalogueByHand = {
     pg_catalog.pg_char_to_encoding
     pg_catalog.pg_options_to_table pg_catalog.pg_index_column_has_property pg_catalog.pg_index_has_property
     pg_catalog.pg_indexam_has_property pg_catalog.pg_describe_object pg_catalog.pg_identify_object
-    pg_catalog.pg_my_temp_schema pg_catalog.pg_is_other_temp_schema pg_catalog.aclexplode pg_catalog.acldefault
+    pg_catalog.pg_available_extensions pg_catalog.pg_my_temp_schema pg_catalog.pg_is_other_temp_schema pg_catalog.aclexplode pg_catalog.acldefault
     pg_catalog.has_any_column_privilege pg_catalog.has_column_privilege pg_catalog.has_database_privilege
     pg_catalog.has_function_privilege pg_catalog.has_language_privilege pg_catalog.has_schema_privilege
     pg_catalog.has_sequence_privilege pg_catalog.has_table_privilege pg_catalog.has_type_privilege

@@ -30,22 +30,22 @@ export const catalogueRelations: ReadonlySet<string> = new Set(
     "information_schema.user_defined_types information_schema.view_column_usage " +
     "information_schema.view_routine_usage information_schema.view_table_usage information_schema.views " +
     "pg_catalog.pg_aggregate pg_catalog.pg_am pg_catalog.pg_amop pg_catalog.pg_amproc " +
-    "pg_catalog.pg_attrdef pg_catalog.pg_attribute pg_catalog.pg_auth_members pg_catalog.pg_cast " +
-    "pg_catalog.pg_class pg_catalog.pg_collation pg_catalog.pg_constraint pg_catalog.pg_conversion " +
-    "pg_catalog.pg_database pg_catalog.pg_default_acl pg_catalog.pg_depend pg_catalog.pg_description " +
-    "pg_catalog.pg_enum pg_catalog.pg_event_trigger pg_catalog.pg_extension " +
-    "pg_catalog.pg_foreign_data_wrapper pg_catalog.pg_foreign_server pg_catalog.pg_foreign_table " +
-    "pg_catalog.pg_group pg_catalog.pg_index pg_catalog.pg_indexes pg_catalog.pg_inherits " +
-    "pg_catalog.pg_init_privs pg_catalog.pg_language pg_catalog.pg_matviews pg_catalog.pg_namespace " +
-    "pg_catalog.pg_opclass pg_catalog.pg_operator pg_catalog.pg_opfamily pg_catalog.pg_partitioned_table " +
-    "pg_catalog.pg_policies pg_catalog.pg_policy pg_catalog.pg_proc pg_catalog.pg_publication " +
-    "pg_catalog.pg_publication_namespace pg_catalog.pg_publication_rel pg_catalog.pg_publication_tables " +
-    "pg_catalog.pg_range pg_catalog.pg_rewrite pg_catalog.pg_roles pg_catalog.pg_rules " +
-    "pg_catalog.pg_sequence pg_catalog.pg_sequences pg_catalog.pg_shdepend pg_catalog.pg_shdescription " +
-    "pg_catalog.pg_statistic_ext pg_catalog.pg_tables pg_catalog.pg_tablespace " +
-    "pg_catalog.pg_timezone_abbrevs pg_catalog.pg_timezone_names pg_catalog.pg_transform " +
-    "pg_catalog.pg_trigger pg_catalog.pg_ts_config pg_catalog.pg_ts_config_map pg_catalog.pg_ts_dict " +
-    "pg_catalog.pg_ts_parser pg_catalog.pg_ts_template pg_catalog.pg_type " +
+    "pg_catalog.pg_attrdef pg_catalog.pg_attribute pg_catalog.pg_auth_members " +
+    "pg_catalog.pg_available_extensions pg_catalog.pg_cast pg_catalog.pg_class pg_catalog.pg_collation " +
+    "pg_catalog.pg_constraint pg_catalog.pg_conversion pg_catalog.pg_database pg_catalog.pg_default_acl " +
+    "pg_catalog.pg_depend pg_catalog.pg_description pg_catalog.pg_enum pg_catalog.pg_event_trigger " +
+    "pg_catalog.pg_extension pg_catalog.pg_foreign_data_wrapper pg_catalog.pg_foreign_server " +
+    "pg_catalog.pg_foreign_table pg_catalog.pg_group pg_catalog.pg_index pg_catalog.pg_indexes " +
+    "pg_catalog.pg_inherits pg_catalog.pg_init_privs pg_catalog.pg_language pg_catalog.pg_matviews " +
+    "pg_catalog.pg_namespace pg_catalog.pg_opclass pg_catalog.pg_operator pg_catalog.pg_opfamily " +
+    "pg_catalog.pg_partitioned_table pg_catalog.pg_policies pg_catalog.pg_policy pg_catalog.pg_proc " +
+    "pg_catalog.pg_publication pg_catalog.pg_publication_namespace pg_catalog.pg_publication_rel " +
+    "pg_catalog.pg_publication_tables pg_catalog.pg_range pg_catalog.pg_rewrite pg_catalog.pg_roles " +
+    "pg_catalog.pg_rules pg_catalog.pg_sequence pg_catalog.pg_sequences pg_catalog.pg_shdepend " +
+    "pg_catalog.pg_shdescription pg_catalog.pg_statistic_ext pg_catalog.pg_tables " +
+    "pg_catalog.pg_tablespace pg_catalog.pg_timezone_abbrevs pg_catalog.pg_timezone_names " +
+    "pg_catalog.pg_transform pg_catalog.pg_trigger pg_catalog.pg_ts_config pg_catalog.pg_ts_config_map " +
+    "pg_catalog.pg_ts_dict pg_catalog.pg_ts_parser pg_catalog.pg_ts_template pg_catalog.pg_type " +
     "pg_catalog.pg_views").split(' '),
 )
 
