@@ -10,8 +10,10 @@ import { bodyTooLarge } from './guard.ts'
 
 /** As much as a record keeps of a statement's parameters. */
 export const smallBody = 16 * 1024
+/** A body that is signed is held first. */
+export const signedBody = 1024 * 1024
 
-/** The whole body of at most {@link smallBody} bytes that its head announced. */
+/** The whole body that its head announced, of at most {@link signedBody} bytes. */
 export async function readSmall(request: IncomingMessage, length: number): Promise<Buffer | Refused> {
   const chunks: Buffer[] = []
   try {

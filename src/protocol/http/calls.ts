@@ -8,7 +8,7 @@ import { guarding } from './answer.ts'
 import { Exchange, type Sink } from './exchange.ts'
 import type { Head } from './guard.ts'
 import { type FlatHeaders, lowered } from './headers.ts'
-import { type Dialect, onwardOf, record } from './serve.ts'
+import { type Dialect, leaseless, onwardOf, record } from './serve.ts'
 import type { HttpUpstream } from './upstream.ts'
 
 /** What an answer may weigh in a JSON of the API; what is longer is cut and said so. */
@@ -64,8 +64,10 @@ async function run<Scope>(
   dialect: Pick<Dialect<Scope>, 'judge'>,
 ): Promise<Output | Refused> {
   const head = headOf(asked)
-  const { verdict, passing } = dialect.judge(head, session.scope)
+  const { verdict, passing } = leaseless(head, session.upstream, dialect.judge(head, session.scope))
   const body = asked.body === undefined ? undefined : Buffer.from(asked.body, 'utf8')
+  const unready = await session.upstream.ready()
+  if (unready !== undefined) return unready
   const of = record(session, verdict, body)
   if (of instanceof Refused) return of
   if (!verdict.allow) return new Refused(verdict.denial)

@@ -59,7 +59,42 @@ const named = z.strictObject({ header, value: secretRef })
 const basic = z.strictObject({ user, password: secretRef })
 const certificate = z.strictObject({ client_certificate: filePath, client_key: secretRef })
 
-export const lease = z.union([bearer, named, basic, certificate])
+const parameter = z.strictObject({
+  query: z
+    .string()
+    .max(128)
+    .regex(/^[A-Za-z0-9._~-]+$/, 'must be the name of a query parameter'),
+  value: secretRef,
+})
+const line = z
+  .string()
+  .min(1)
+  .max(1024)
+  .regex(/^[\x20-\x7e]+$/, 'must be one line of ASCII')
+const oauth = z.strictObject({
+  token_url: httpUrl
+    .transform(url => url.href)
+    .meta({ description: 'Where access tokens come from (OAuth client credentials).' }),
+  client_id: line,
+  client_secret: secretRef,
+  scope: line.optional(),
+  audience: line.optional(),
+  client_auth: z.enum(['basic', 'post']).default('basic'),
+})
+const word = z
+  .string()
+  .max(128)
+  .regex(/^[A-Za-z0-9._-]+$/, 'must be a word')
+const aws = z.strictObject({
+  access_key_id: word,
+  secret_access_key: secretRef,
+  session_token: secretRef.optional(),
+  region: word,
+  service: word,
+  unsigned_payload: z.boolean().default(false),
+})
+
+export const lease = z.union([bearer, named, parameter, basic, certificate, oauth, aws])
 
 export type HttpTarget = z.output<typeof target>
 export type HttpLease = z.output<typeof lease>
@@ -71,21 +106,44 @@ export async function dial({
 }: Dialling<HttpTarget, HttpLease, HttpScope>): Promise<HttpUpstream | Refused> {
   const address = await pinAddress(hostOf(url))
   if (address instanceof Refused) return address
-  const credential = await credentialOf(taken)
-  if (credential instanceof Refused) return credential
   const authority = ca === undefined ? undefined : await readFile(ca, 'utf8').catch(() => null)
   if (authority === null) return refuse('upstream_unreachable', `the CA file ${ca} cannot be read`)
-  if (signal.aborted) return refuse('upstream_unreachable', 'no time left to reach it')
-  return new HttpUpstream({
+  const credential = await credentialOf(taken, authority)
+  if (credential instanceof Refused) return credential
+  const upstream = new HttpUpstream({
     url,
     address,
     credential,
     ...(authority === undefined ? {} : { ca: authority }),
     ...(server_name === undefined ? {} : { serverName: server_name }),
   })
+  const refused = await upstream.ready()
+  if (refused === undefined && !signal.aborted) return upstream
+  upstream.destroy()
+  return refused ?? refuse('upstream_unreachable', 'no time left to reach it')
 }
 
-async function credentialOf(taken: Leased<HttpLease>): Promise<Credential | Refused> {
+async function credentialOf(taken: Leased<HttpLease>, ca: string | undefined): Promise<Credential | Refused> {
+  if ('token_url' in taken) {
+    const { token_url, client_id: id, client_secret, scope, audience, client_auth: auth } = taken
+    const secret = client_secret.revealLine()
+    return {
+      headers: [],
+      secrets: [secret],
+      client: { url: new URL(token_url), id, secret, scope, audience, auth, ca },
+    }
+  }
+  if ('access_key_id' in taken) {
+    const { access_key_id: keyId, region, service, unsigned_payload: unsignedPayload } = taken
+    const secret = taken.secret_access_key.revealLine()
+    const sessionToken = taken.session_token?.revealLine()
+    const secrets = [secret, ...(sessionToken === undefined ? [] : [sessionToken])]
+    return { headers: [], secrets, aws: { keyId, secret, sessionToken, region, service, unsignedPayload } }
+  }
+  if ('query' in taken) {
+    const value = taken.value.revealLine()
+    return { headers: [], secrets: [value], query: { name: taken.query, value } }
+  }
   // The union keeps its forms apart; each has one member that no other has.
   const held = taken as Partial<
     Record<'bearer' | 'value' | 'password' | 'client_key', { revealLine(): string }>

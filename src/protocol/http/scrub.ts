@@ -14,13 +14,18 @@ const nothing = Buffer.alloc(0)
 const star = 0x2a
 
 export class Secrets {
-  readonly #forms: readonly Buffer[]
-  readonly #texts: readonly string[]
+  readonly #hidden = new Hidden()
+  #forms: readonly Buffer[] = []
+  #texts: readonly string[] = []
 
   constructor(values: readonly string[]) {
-    const hidden = new Hidden()
-    for (const value of values) hidden.hide(value)
-    this.#texts = hidden.byteForms
+    for (const value of values) this.add(value)
+  }
+
+  /** One more, for every answer that begins from here on. */
+  add(value: string): void {
+    this.#hidden.hide(value)
+    this.#texts = this.#hidden.byteForms
     this.#forms = this.#texts.map(form => Buffer.from(form, 'latin1'))
   }
 

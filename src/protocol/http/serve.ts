@@ -7,11 +7,11 @@ import { type Denial, Refused, refuse } from '../../denial.ts'
 import { type Recorder, RecordingLost, type Seq, type Verdict } from '../../recording/record.ts'
 import type { Narrowed } from '../../words.ts'
 import type { Client, Door, RequestClient, Session } from '../protocol.ts'
-import { Body, readSmall, smallBody } from './body.ts'
+import { Body, readSmall, signedBody, smallBody } from './body.ts'
 import { readCredential } from './credential.ts'
 import { denialOf, lostRecording } from './ending.ts'
 import { Exchange, type Onward } from './exchange.ts'
-import type { Head } from './guard.ts'
+import { bodyTooLarge, type Head } from './guard.ts'
 import { readHead } from './head.ts'
 import { type FlatHeaders, lowered, sieve } from './headers.ts'
 import { type Refusal, refusalText } from './refuse.ts'
@@ -69,13 +69,23 @@ export async function serveRequests<Scope>(
     door.note(head, shown.user)
     return say(head.denial)
   }
-  const { verdict, passing } = dialect.judge(head, session.scope)
+  const { verdict, passing } = leaseless(head, session.upstream, dialect.judge(head, session.scope))
   if (!verdict.allow || passing === undefined) {
     const recorded = record(session, verdict)
     return say(recorded instanceof Refused || verdict.allow ? lost(session) : verdict.denial)
   }
   if (client.kind === 'upgrade') return upgrade(client, session, head, verdict, passing, dialect)
   await relay(client, session, head, verdict, passing, dialect)
+}
+
+/** Two values of the parameter that is the lease's, and a target may take the client's. */
+export function leaseless({ target }: Head, { parameter }: HttpUpstream, judged: Judged): Judged {
+  const { verdict } = judged
+  const own = parameter !== undefined && 'names' in target && target.names.includes(parameter)
+  if (!own || !verdict.allow) return judged
+  const say = `the query parameter ${parameter} is the gateway's to set`
+  const { denial } = refuse('statement_refused', say, { say })
+  return { verdict: { allow: false, statement: verdict.statement, denial } }
 }
 
 async function relay<Scope>(
@@ -89,9 +99,15 @@ async function relay<Scope>(
   const { request, response } = client
   const say = (denial: Denial) => sendRefusal(response, dialect.refuse(denial))
   if (request.headers.expect !== undefined) response.writeContinue()
-  const small = head.length !== undefined && head.length <= smallBody
+  const { upstream } = session
+  if (upstream.wantsBody && (head.length === undefined || head.length > signedBody))
+    return say(bodyTooLarge(signedBody))
+  const small = head.length !== undefined && head.length <= (upstream.wantsBody ? signedBody : smallBody)
   const body = small && head.length > 0 ? await readSmall(request, head.length) : undefined
   if (body instanceof Refused) return say(body.denial)
+  const awaited = upstream.ready()
+  const unready = awaited && (await awaited)
+  if (unready !== undefined) return say(unready.denial)
   // Reading took a while, and the grant may be over.
   if (session.signal.aborted) return say(denialOf(session.signal.reason))
   const of = session.recorder.statement(verdict, body)

@@ -45,6 +45,8 @@ export async function upgrade(
   const say = (denial: Denial) => void socket.end(refusalText(dialect.refuse(denial)))
   const handshake = handshakeOf(rawHeaders)
   if (handshake instanceof Refused) return say(handshake.denial)
+  const unready = await session.upstream.ready()
+  if (unready !== undefined) return say(unready.denial)
   const of = record(session, verdict)
   if (of instanceof Refused) return say(of.denial)
   const messages = (passing.messages ?? digested)(session.recorder, of)

@@ -3,13 +3,17 @@
  * are set last and by nobody else.
  */
 import { isIP } from 'node:net'
+import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { hostOf } from '../../config/address.ts'
+import type { Refused } from '../../denial.ts'
 import type { Upstream } from '../protocol.ts'
 import type { Address } from './address.ts'
 import type { Answering, Outgoing, Sending } from './connection.ts'
 import { Pool } from './pool.ts'
 import { Secrets } from './scrub.ts'
+import { type AwsKey, signature, signatureHeaders } from './sigv4.ts'
+import { ClientToken, type TokenClient } from './token.ts'
 import { headerLines } from './wire.ts'
 
 /** What the lease adds. Made by a protocol's `dial.ts`, the only file that sees the secrets. */
@@ -18,6 +22,12 @@ export interface Credential {
   /** Every value that must not come back, in any answer. */
   readonly secrets: readonly string[]
   readonly certificate?: { readonly cert: string; readonly key: string }
+  /** A query parameter, where an API takes its key nowhere else. */
+  readonly query?: { readonly name: string; readonly value: string }
+  /** AWS: each request is signed. */
+  readonly aws?: AwsKey
+  /** OAuth client credentials: `headers` are without the token, which is fetched and renewed. */
+  readonly client?: TokenClient
 }
 
 export interface UpstreamOptions {
@@ -34,21 +44,23 @@ export class HttpUpstream implements Upstream {
   readonly url: URL
   /** The url's path without a slash at its end: what stands before every path. */
   readonly base: string
-  readonly credential: Pick<Credential, 'headers'>
   readonly secrets: Secrets
   readonly #pool: Pool
   readonly #names: ReadonlySet<string>
-  readonly #last: string
+  readonly #credential: Credential
+  readonly #token: ClientToken | undefined
+  #last: string
   readonly #sockets = new Set<Duplex>()
 
   constructor({ url, address, ca, serverName, credential }: UpstreamOptions) {
     this.url = url
     this.base = url.pathname.replace(/\/+$/, '')
-    this.credential = { headers: credential.headers }
     this.secrets = new Secrets(credential.secrets)
-    this.#names = new Set(credential.headers.map(([name]) => name.toLowerCase()))
-    // Only identity is asked for: what is packed cannot be looked through (attacks 141, 145).
-    this.#last = headerLines([...credential.headers, ['accept-encoding', 'identity']].flat())
+    this.#credential = credential
+    this.#names = new Set(namesOf(credential))
+    this.#last = lastOf(credential.headers)
+    this.#token =
+      credential.client && new ClientToken(credential.client, token => this.#renew(token), monotonic)
     // An address has no place in SNI; the certificate is then held against the address that is dialled, which is the same.
     const name = serverName ?? hostOf(url)
     const tls = {
@@ -71,9 +83,46 @@ export class HttpUpstream implements Upstream {
     return this.#names.has(name)
   }
 
-  /** The credential's headers come after everything a client could have put or struck out (attack 137). */
+  /** Undefined where a request may be sent now; else what to wait for. */
+  ready(): Promise<Refused | undefined> | undefined {
+    return this.#token?.ready()
+  }
+
+  /** The query parameter that is the lease's: no client may bring its own. */
+  get parameter(): string | undefined {
+    return this.#credential.query?.name
+  }
+
+  /** The signature covers the body: it is read whole first. */
+  get wantsBody(): boolean {
+    return this.#credential.aws?.unsignedPayload === false
+  }
+
+  /** The credential comes after everything a client could have put or struck out (attack 137). */
   send(outgoing: Outgoing, told: Answering): Sending {
-    return this.#pool.send({ ...outgoing, path: this.base + outgoing.path, last: this.#last }, told)
+    const path = this.#withKey(this.base + outgoing.path)
+    return this.#pool.send({ ...outgoing, path, last: this.#signed({ ...outgoing, path }) }, told)
+  }
+
+  #withKey(path: string): string {
+    const { query } = this.#credential
+    if (query === undefined) return path
+    const pair = `${encodeURIComponent(query.name)}=${encodeURIComponent(query.value)}`
+    return `${path}${path.includes('?') ? '&' : '?'}${pair}`
+  }
+
+  #signed({ method, path, headers, body }: Outgoing): string {
+    const { aws } = this.#credential
+    if (aws === undefined) return this.#last
+    const whole = Buffer.isBuffer(body) ? body : undefined
+    const request = { method, path, host: this.url.host, headers, body: whole }
+    return this.#last + headerLines(signature(request, aws, Date.now()))
+  }
+
+  /** The new token is hidden before the first request has it; what the old one was is still hidden too. */
+  #renew(token: string): void {
+    this.secrets.add(token)
+    this.#last = lastOf([...this.#credential.headers, ['authorization', `Bearer ${token}`]])
   }
 
   /** A connection that has become something else leaves the pool, and is ended here. */
@@ -96,3 +145,18 @@ export class HttpUpstream implements Upstream {
     this.destroy()
   }
 }
+
+/** Only identity is asked for: what is packed cannot be looked through (attacks 141, 145). */
+const lastOf = (headers: Credential['headers']) =>
+  headerLines([...headers.flat(), 'accept-encoding', 'identity'])
+
+function namesOf({ headers, aws, client }: Credential): readonly string[] {
+  const own = headers.map(([name]) => name.toLowerCase())
+  return [
+    ...own,
+    ...(aws === undefined ? [] : signatureHeaders),
+    ...(client === undefined ? [] : ['authorization']),
+  ]
+}
+
+const monotonic = () => performance.now()
