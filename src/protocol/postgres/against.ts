@@ -50,10 +50,10 @@ function touching({ act, on }: Touch, scope: PostgresScope): string | undefined 
 
 function calling(on: string, scope: PostgresScope): string | undefined {
   if (isVetted(on) || scope.functions.includes(on)) return undefined
-  const ofCatalogue = catalogueByHand.functions.has(on) || catalogueByHand.fields.has(on)
+  const ofCatalogue = catalogueByHand.functions.has(on)
   if (ofCatalogue && scope.catalog) return undefined
   const name = on.replace(/^pg_catalog\./, '')
-  const needs = ofCatalogue && !catalogueByHand.fields.has(on) ? ': it needs catalog: true' : ''
+  const needs = ofCatalogue ? ': it needs catalog: true' : ''
   const elsewhere = scope.functions.find(one => last(one) === last(on))
   return `function ${name} is not vetted${elsewhere === undefined ? needs : `: write ${elsewhere}`}`
 }

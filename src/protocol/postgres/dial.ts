@@ -17,7 +17,7 @@ import { readParameter, visibleParameter } from './parameters.ts'
 import type { PostgresScope } from './scope.ts'
 import { bindingTo, clientBare, clientFinal } from './scram.ts'
 import { CHECK_CONNECTION, run, startupSettings } from './session-setup.ts'
-import type { PostgresTarget, RoleLease } from './target.ts'
+import { type PostgresTarget, type RoleLease, schemaOf } from './target.ts'
 import { PostgresUpstream, readInto } from './upstream.ts'
 import {
   AUTHENTICATION,
@@ -60,7 +60,10 @@ class ServerSaidNo extends Error {}
 export async function dial(
   at: Dialling<PostgresTarget, RoleLease, PostgresScope>,
 ): Promise<PostgresUpstream | Refused> {
-  const settings = [['application_name', `postern/${at.grant.id}`], ...startupSettings(at.scope)] as const
+  const settings = [
+    ['application_name', `postern/${at.grant.id}`],
+    ...startupSettings(schemaOf(at.target), at.scope),
+  ] as const
   const signal = AbortSignal.any([at.signal, AbortSignal.timeout(DIAL_TIMEOUT)])
   const loggedIn = await logIn({ target: at.target, lease: at.lease, settings, signal })
   if (loggedIn instanceof Refused) return loggedIn
@@ -72,7 +75,7 @@ export async function dial(
       link.destroy()
       return there
     }
-    const own = await run(link, inbox, findOwnFunctions)
+    const own = await run(link, inbox, findOwnFunctions(schemaOf(at.target)))
     if (own.error !== null) throw new ServerSaidNo(`its functions could not be looked up: ${own.error}`)
     link.pause()
     if (inbox.waiting > 0) throw new Violation('the target sent more than was asked')
@@ -83,7 +86,7 @@ export async function dial(
       parameters,
       scope: there.scope,
       masks: there.masks,
-      own: ownFunctions(own.rows),
+      own: ownFunctions(schemaOf(at.target), own.rows),
     })
   } catch (error) {
     link.destroy()

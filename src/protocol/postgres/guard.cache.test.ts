@@ -99,7 +99,7 @@ test('what a scope is, and what the database has, is the key: a reload that chan
   const shared = new VerdictCache()
   const sql = 'select o.full_name, o.email from orders o'
   const judged = async (scope: object, rows: readonly string[] = []) =>
-    (await guardOf(scope, shared, { rows, names: [] }).judge(sql)).allow
+    (await guardOf(scope, shared, { schema: 'public', rows, names: [] }).judge(sql)).allow
   const scope = { statements: ['select'], tables: ['public.orders'] }
   assert.ok(await judged(scope))
   for (const narrower of [

@@ -203,9 +203,12 @@ for (const version of versions) {
     }, async t => {
       const server = servers.get(version)
       assert.ok(server)
-      const { rows } = await server.run('privileges', findOwnFunctions)
-      const own = ownFunctions(rows.map(row => [String(row.name), String(row.kind)]))
-      assert.deepEqual(own, { rows: ['evil_any', 'evil_item'], names: ['upper'] })
+      const { rows } = await server.run('privileges', findOwnFunctions('public'))
+      const own = ownFunctions(
+        'public',
+        rows.map(row => [String(row.name), String(row.kind)]),
+      )
+      assert.deepEqual(own, { schema: 'public', rows: ['evil_any', 'evil_item'], names: ['upper'] })
       const guard = guardOf(scopes[role], new VerdictCache(), own)
       const client = await connect(server, role)
       const counts = { judged: 0, allowed: 0, ran: 0, refusedAndPermitted: 0 }

@@ -33,6 +33,8 @@ export interface Wanted {
   readonly role: string
   readonly mark: string
   readonly database: string
+  /** What bare names mean. */
+  readonly schema: string
   /** RFC 5803: the server never learns the password, so no log of it can tell. */
   readonly verifier: string
   readonly until: Date
@@ -50,7 +52,7 @@ export interface Privilege {
 
 export function createRole(wanted: Wanted, privileges: readonly Privilege[]): string {
   const role = identifier(wanted.role)
-  const settings = startupSettings(wanted.scope).map(
+  const settings = startupSettings(wanted.schema, wanted.scope).map(
     // Lists are lists of texts: a list in one text would be the name of one schema.
     ([name, value]) =>
       `ALTER ROLE ${role} SET ${identifier(name)} TO ${value.split(', ').map(literal).join(', ')}`,

@@ -16,7 +16,7 @@ import { Absent, type Catalogue, lookUp, type Relation } from './mint-catalogue.
 import * as sql from './mint-sql.ts'
 import type { PostgresScope } from './scope.ts'
 import { type Answer, run } from './session-setup.ts'
-import type { PostgresLease, PostgresTarget, RoleLease } from './target.ts'
+import { type PostgresLease, type PostgresTarget, type RoleLease, schemaOf } from './target.ts'
 import { frame, TERMINATE } from './wire.ts'
 
 /** How long unmaking one role may take. Longer is the sweep's affair. */
@@ -49,6 +49,7 @@ async function mint(at: At): Promise<Minted<PostgresLease> | Refused> {
     role,
     mark: sql.markOf(at.gateway, database),
     database,
+    schema: schemaOf(target),
     verifier: await sql.scramVerifier(password, randomBytes(16)),
     until: new Date(at.grant.expiresAt),
     scope,

@@ -4,30 +4,33 @@
  * them, so they are asked for when a session opens, and the guard is told.
  */
 import type { OwnFunctions } from '../../statement/sql/analysis.ts'
+import { literal } from './quote.ts'
 
 /**
  * `name, kind` a row, in order: `row` for what can be called with one row, no column of which hides it; `name` for what
  * is called as a built-in is, extensions' apart, which whoever made the extension answers for.
  */
-export const findOwnFunctions = `SELECT DISTINCT p.proname AS name, 'row' AS kind FROM pg_catalog.pg_proc p
+export const findOwnFunctions = (
+  schema: string,
+): string => `SELECT DISTINCT p.proname AS name, 'row' AS kind FROM pg_catalog.pg_proc p
   JOIN pg_catalog.pg_type t ON t.oid = p.proargtypes[0]
   LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype
-  WHERE p.pronamespace = pg_catalog.to_regnamespace('public')
+  WHERE p.pronamespace = pg_catalog.to_regnamespace(${literal(schema)})
     AND (p.pronargs - p.pronargdefaults <= 1 OR (p.provariadic <> 0 AND p.pronargs <= 2))
     AND (t.typtype IN ('c', 'p') OR b.typtype = 'c')
     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a
       WHERE a.attrelid = t.typrelid AND a.attrelid <> 0 AND a.attname = p.proname AND a.attnum > 0 AND NOT a.attisdropped)
 UNION ALL SELECT DISTINCT p.proname, 'name' FROM pg_catalog.pg_proc p
-  WHERE p.pronamespace = pg_catalog.to_regnamespace('public')
+  WHERE p.pronamespace = pg_catalog.to_regnamespace(${literal(schema)})
     AND EXISTS (SELECT 1 FROM pg_catalog.pg_proc c WHERE c.proname = p.proname AND c.pronamespace = pg_catalog.to_regnamespace('pg_catalog'))
     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.objid = p.oid AND d.classid = pg_catalog.to_regclass('pg_catalog.pg_proc') AND d.deptype = 'e')
   ORDER BY 2, 1`
 
 /** What the database answered. */
-export function ownFunctions(rows: readonly (readonly (string | null)[])[]): OwnFunctions {
+export function ownFunctions(schema: string, rows: readonly (readonly (string | null)[])[]): OwnFunctions {
   const of = (kind: string) =>
     rows.flatMap(([name, is]) => (is === kind && name !== null && name !== undefined ? [name] : []))
-  return { rows: of('row'), names: of('name') }
+  return { schema, rows: of('row'), names: of('name') }
 }
 
-export const noFunctions: OwnFunctions = { rows: [], names: [] }
+export const noFunctions: OwnFunctions = { schema: 'public', rows: [], names: [] }

@@ -21,17 +21,18 @@ import {
   Violation,
 } from './wire.ts'
 
-/** Names resolve as the guard resolves them: temporary objects last, so that none can stand in for a real one (attack 77). */
-const SEARCH_PATH = 'pg_catalog, public, pg_temp'
-
 /**
  * Settings given in the startup packet: they are the session's defaults, so RESET and DISCARD fall back to them and not
  * to the role's (attack 76).
  */
-export function startupSettings(scope: PostgresScope): readonly (readonly [string, string])[] {
+export function startupSettings(
+  schema: string,
+  scope: PostgresScope,
+): readonly (readonly [string, string])[] {
   const reads = scope.statements.every(kind => kind === 'select')
   return [
-    ['search_path', SEARCH_PATH],
+    // Names resolve as the guard resolves them: temporary objects last, so that none can stand in for a real one (attack 77).
+    ['search_path', `pg_catalog, ${schema}, pg_temp`],
     ['client_encoding', 'UTF8'],
     ['standard_conforming_strings', 'on'],
     ...(reads ? ([['default_transaction_read_only', 'on']] as const) : []),

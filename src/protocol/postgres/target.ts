@@ -16,6 +16,11 @@ export const postgresTarget = z.strictObject({
   host,
   port: z.int().min(1).max(65_535).default(5432),
   database: named,
+  // One: which of several schemas a bare name means could change while a session is open.
+  search_path: z
+    .string()
+    .regex(/^(?!pg_)[a-z_][a-z0-9_]{0,62}$/, 'must be the plain name of one schema, and none of pg_*')
+    .optional(),
   tls: z
     .discriminatedUnion('mode', [
       z.strictObject({ mode: z.literal('disable') }),
@@ -34,6 +39,8 @@ export const postgresLease = z.discriminatedUnion('minted', [
 ])
 
 export type PostgresTarget = z.output<typeof postgresTarget>
+/** The schema that bare names mean, where they mean no built-in. */
+export const schemaOf = ({ search_path }: PostgresTarget): string => search_path ?? 'public'
 export type PostgresLease = z.output<typeof postgresLease>
 /** What a session is opened with. The types keep an admin's lease from being one. */
 export type RoleLease = Exclude<PostgresLease, { minted: true }>

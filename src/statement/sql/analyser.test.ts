@@ -9,7 +9,13 @@ import { createAnalyser, type SqlAnalyser } from './analyser.ts'
 import type { Limits } from './analysis.ts'
 import { checkCaps } from './caps.ts'
 
-const limits: Limits = { masked: {}, filter: {}, columns: {}, own: { rows: [], names: [] }, catalog: false }
+const limits: Limits = {
+  masked: {},
+  filter: {},
+  columns: {},
+  own: { schema: 'public', rows: [], names: [] },
+  catalog: false,
+}
 
 const warnings: unknown[] = []
 const none = () => undefined

@@ -42,6 +42,8 @@ export interface Limits {
 
 /** The database's own functions that are called by what looks like something else. */
 export interface OwnFunctions {
+  /** Where they are, and every bare name that is no built-in's: the one schema of the search_path. */
+  readonly schema: string
   /** By `alias.name`, which looks like a column. */
   readonly rows: readonly string[]
   /** By a built-in's name. */

@@ -94,9 +94,9 @@ export const catalogueByHand = {
 
   /**
    * `(x).n` is a call of n, unless the row x has a column n (attribute notation). These are the columns of what
-   * _pg_expandarray gives, which JDBC asks for so; a function of this name in public would be called by it too.
+   * _pg_expandarray gives, which JDBC asks for so.
    */
-  fields: words('public.n public.x'),
+  fields: words('n x'),
 
   /** Types whose input looks names up in the catalogue, which may be read then, and the catalogue's own domains. */
   types: words(`

@@ -1,5 +1,5 @@
 /**
- * Names as the server resolves them under the search_path that the gateway fixes: `pg_catalog, public`, with
+ * Names as the server resolves them under the search_path that the gateway fixes: `pg_catalog`, one schema (`public`), with
  * `pg_temp` last or absent (attacks 76, 77).
  */
 import { otherFunctions, vettedFunctions } from './functions.gen.ts'
@@ -34,7 +34,7 @@ export function relationName(range: Tree, at: Place): string {
     if (schema.includes('.')) at.refuse(`schema ${schema} cannot be named: there is a dot in its name`)
     return `${schema}.${name}`
   }
-  return name.startsWith('pg_') ? `pg_catalog.${name}` : `public.${name}`
+  return `${name.startsWith('pg_') ? 'pg_catalog' : at.notes.limits.own.schema}.${name}`
 }
 
 /** A function's `schema.name`. */
@@ -44,8 +44,8 @@ export function functionName(names: readonly string[], at: Place): string {
   if (second !== undefined) return `${first}.${second}`
   const builtIn = vettedFunctions.has(first) || otherFunctions.has(first) || first.startsWith('pg_')
   // The better fit of all on the search_path is called, not the first.
-  const own = at.notes.limits.own.names.includes(first)
-  return `${builtIn && !own ? 'pg_catalog' : 'public'}.${first}`
+  const { schema, names: own } = at.notes.limits.own
+  return `${builtIn && !own.includes(first) ? 'pg_catalog' : schema}.${first}`
 }
 
 /** Whether a resolved function is a built-in without side effects. */

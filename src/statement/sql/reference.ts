@@ -4,6 +4,7 @@
  *
  * Without the catalogue a name may mean several things; all that it may mean counts.
  */
+import { catalogueByHand } from './catalogue-by-hand.ts'
 import { rowFunctions, vettedFunctions } from './functions.gen.ts'
 import { given, mayBeBarred, refuseColumn, refuseName, refuseStar, refuseWholeRow } from './listed.ts'
 import { functionName, parts } from './names.ts'
@@ -73,8 +74,9 @@ function qualified(qualifier: string, column: string | undefined, at: Place): Re
 
 /** `(expression).name`, and `alias.name` where alias is a function's: a call of that name, unless it is a column. */
 export function attribute(name: string, at: Place): void {
-  const own = at.notes.limits.own.rows.includes(name)
-  at.touch('call', own ? `public.${name}` : functionName([name], at))
+  const { own, catalog } = at.notes.limits
+  if (own.rows.includes(name)) at.touch('call', `${own.schema}.${name}`)
+  else if (!catalog || !catalogueByHand.fields.has(name)) at.touch('call', functionName([name], at))
 }
 
 const allMasked = (entry: Entry) => entry.masked.map(column => `${entry.relation}.${column}`)
