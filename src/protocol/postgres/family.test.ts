@@ -16,8 +16,11 @@ import { dataRow } from './wire.ts'
 
 /** `email` is another column's number in `orders_2024`, and `orders_2025` is split again. */
 const world = `
-  create table orders (id int, day date, total numeric, email text) partition by range (day);
-  create table orders_2024 (email text, gone int, total numeric, id int, day date);
+  create table orders (id int, day date, total numeric, email text,
+    folded text generated always as (lower(email)) stored, doubled numeric generated always as (total * 2) stored)
+    partition by range (day);
+  create table orders_2024 (email text, gone int, total numeric, folded text generated always as (lower(email)) stored, id int,
+    doubled numeric generated always as (total * 2) stored, day date);
   alter table orders_2024 drop column gone;
   alter table orders attach partition orders_2024 for values from ('2024-01-01') to ('2025-01-01');
   create table orders_2025 partition of orders for values from ('2025-01-01') to ('2026-01-01') partition by range (day);
@@ -144,10 +147,29 @@ for (const version of everyVersion) {
       const answers = await client.query(`select id, email from ${table} order by id limit 1`)
       assert.deepEqual(rowsOf(answers), [['1', '***']], complaint(answers))
     }
+    for (const table of tables) {
+      const answers = await client.query(`select folded, doubled > 0 from ${table} limit 1`)
+      assert.deepEqual(rowsOf(answers), [['***', 't']], complaint(answers))
+    }
+    await hides(client, tables, 'folded')
     for (const view of views)
       assert.match(complaint(await client.query(`select 1 from ${view}`)), /^42501 .*is not permitted/)
     assert.deepEqual(rowsOf(await client.query('select email || id from item_view')), [['open@example.com1']])
   })
+
+  if (Number(version) >= 18)
+    test(`a virtual column shows what it is made from (PostgreSQL ${version})`, async () => {
+      await at(version).run(
+        'family',
+        `create table computed (email text, folded text generated always as (lower(email)));
+         insert into computed values ('marked-1@example.com'); grant select on computed to app_ro`,
+      )
+      const mask = [{ column: 'public.computed.email', with: 'full' }]
+      const client = await enter(version, { tables: ['public.*'], mask })
+      await hides(client, ['computed'])
+      await hides(client, ['computed'], 'folded')
+      assert.deepEqual(rowsOf(await client.query('select email, folded from computed')), [['***', '***']])
+    })
 
   test(`a list of columns holds there too (PostgreSQL ${version})`, async () => {
     const columns = {
@@ -261,7 +283,15 @@ test('of two masks that meet in one relation the stronger holds, and decides onl
       { column: 'a.two.x', with: 'hash' },
     ],
   })
-  const member = (said: string, relation: string, oid: string) => ['column', said, relation, oid, 'x', '3']
+  const member = (said: string, relation: string, oid: string) => [
+    'column',
+    said,
+    relation,
+    oid,
+    'x',
+    '3',
+    'x',
+  ]
   const there = scopeThere(scope, [
     member('a.one', 'a.one', '1'),
     member('a.one', 'a.both', '3'),

@@ -26,11 +26,13 @@ export const needsFamilies = (scope: PostgresScope): boolean =>
   scope.mask.length > 0 || Object.keys(scope.columns).length > 0
 
 /**
- * Rows are of two kinds. `column, said, relation, oid, column, number`: a relation that shows rows of the limited table `said`,
- * once for each masked column it has, once without where it has none; of `said` itself, all columns.
- * `listed, null, relation` and `view, null, relation`: what the lists name or may mean, and which of it reads limited tables.
+ * Rows are of two kinds. `column, said, relation, oid, column, number, masked`: a relation that shows rows of the limited table
+ * `said`, once for each of its columns that shows the masked column `masked`, once without where it has none; of `said`
+ * itself, all columns. `listed, null, relation` and `view, null, relation`: what the lists name or may mean, and which of it
+ * reads limited tables.
  *
- * The rows of a table are its own and its descendants'; whatever stands above one of those shows them, too.
+ * The rows of a table are its own and its descendants'; whatever stands above one of those shows them, too. A generated column
+ * shows those that it is made from.
  */
 export function findFamilies(scope: PostgresScope): string {
   const limited = new Map<string, string[]>(Object.keys(scope.columns).map(table => [table, []]))
@@ -63,26 +65,35 @@ export function findFamilies(scope: PostgresScope): string {
           AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
         JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
         JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relkind IN ('v', 'm'))
-    SELECT 'column', f.said, n.nspname || '.' || c.relname, c.oid::pg_catalog.int8, a.attname, a.attnum FROM family f
+    SELECT 'column', f.said, n.nspname || '.' || c.relname, c.oid::pg_catalog.int8, a.attname, a.attnum, a.masked FROM family f
       JOIN named o ON o.said = f.said
       JOIN pg_catalog.pg_class c ON c.oid = f.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped
-        AND (c.oid = o.relation OR a.attname = ANY (o.masked))
+      LEFT JOIN LATERAL (
+        SELECT p.attname, p.attnum, CASE WHEN p.attname = ANY (o.masked) THEN p.attname END AS masked
+          FROM pg_catalog.pg_attribute p
+          WHERE p.attrelid = c.oid AND NOT p.attisdropped AND (c.oid = o.relation OR p.attname = ANY (o.masked))
+        UNION SELECT g.attname, g.attnum, p.attname FROM pg_catalog.pg_attribute p
+          JOIN pg_catalog.pg_attribute g ON g.attrelid = p.attrelid AND g.attgenerated <> '' AND NOT g.attisdropped
+          LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid = g.attrelid AND e.adnum = g.attnum
+          WHERE p.attrelid = c.oid AND p.attname = ANY (o.masked) AND EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+            WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = c.oid AND d.refobjsubid IN (0, p.attnum)
+              AND (d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = e.oid
+                OR d.classid = d.refclassid AND d.objid = c.oid AND d.objsubid = g.attnum))) a ON true
     UNION ALL SELECT CASE WHEN c.oid IN (SELECT relation FROM showing EXCEPT SELECT relation FROM family)
-        THEN 'view' ELSE 'listed' END, NULL, n.nspname || '.' || c.relname, NULL, NULL, NULL
+        THEN 'view' ELSE 'listed' END, NULL, n.nspname || '.' || c.relname, NULL, NULL, NULL, NULL
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND (${listed.map(one => `(${one})`).join(' OR ') || 'false'})`
 }
 
 /** What {@link findFamilies} answered, held to the scope that it was asked for. */
 export function scopeThere<Scope extends PostgresScope>(scope: Scope, rows: Rows): There<Scope> {
-  const members = rows.flatMap(([is, said, relation, oid, column, number]) =>
-    is === 'column' ? [{ said: said ?? '', relation: relation ?? '', oid, column, number }] : [],
+  const members = rows.flatMap(([is, said, relation, oid, column, number, masked]) =>
+    is === 'column' ? [{ said: said ?? '', relation: relation ?? '', oid, column, number, masked }] : [],
   )
   const found: ColumnMask[] = []
   const numbers = new Map<string, string>()
-  for (const { said, relation, oid, column, number } of members) {
-    const mask = scope.mask.find(one => one.column === `${said}.${column}`)
+  for (const { said, relation, oid, column, number, masked } of members) {
+    const mask = scope.mask.find(one => one.column === `${said}.${masked}`)
     if (mask === undefined) continue
     found.push({ ...mask, column: `${relation}.${column}` })
     numbers.set(`${oid}.${number}`, `${relation}.${column}`)
