@@ -27,6 +27,16 @@ const dropped = new Set([
   ...['x-sendfile', 'x-lighttpd-send-file', 'x-reproxy-url'],
 ])
 
+/** What would not be true of other bytes, or would let an original be guessed by its digest. */
+const ofTheBody = new Set([
+  'content-length',
+  'content-md5',
+  'digest',
+  'content-digest',
+  'repr-digest',
+  'etag',
+])
+
 const places = new Set(['location', 'content-location'])
 
 /** On every answer at `/c/`: whatever a page from there is, it is nobody on this origin. */
@@ -43,14 +53,14 @@ export function answerHeaders(
   {
     place,
     secrets,
-    keepLength,
-  }: { readonly place: Place; readonly secrets: Secrets; readonly keepLength: boolean },
+    isChanged,
+  }: { readonly place: Place; readonly secrets: Secrets; readonly isChanged: boolean },
 ): FlatHeaders {
   const out: FlatHeaders = [...guarding]
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const [name = '', value = ''] = [headers[at], headers[at + 1]]
     if (dropped.has(name) || name.startsWith('access-control-')) continue
-    if (name === 'content-length' && !keepLength) continue
+    if (isChanged && ofTheBody.has(name)) continue
     const text = places.has(name) ? locationFor(value, place) : value
     if (text !== undefined) out.push(name, text)
   }

@@ -13,16 +13,26 @@ export const smallBody = 16 * 1024
 /** A body that is signed is held first. */
 export const signedBody = 1024 * 1024
 
-/** The whole body that its head announced, of at most {@link signedBody} bytes. */
-export async function readSmall(request: IncomingMessage, length: number): Promise<Buffer | Refused> {
+/** A body that is held before it goes on; undefined for none. */
+export async function readWhole(
+  request: IncomingMessage,
+  most: number,
+): Promise<Buffer | undefined | Refused> {
   const chunks: Buffer[] = []
+  let bytes = 0
   try {
-    for await (const chunk of request) chunks.push(chunk as Buffer)
+    for await (const chunk of request) {
+      bytes += (chunk as Buffer).length
+      if (bytes > most) return new Refused(bodyTooLarge(most))
+      chunks.push(chunk as Buffer)
+    }
   } catch (error) {
     return refuse('request_invalid', `the body ended early: ${(error as Error).message}`)
   }
-  const body = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
-  return body.length === length ? body : refuse('request_invalid', `${body.length} bytes of ${length} came`)
+  // Node has held it to its Content-Length, or to its last chunk.
+  if (!request.complete) return refuse('request_invalid', 'the body ended early')
+  if (bytes === 0) return undefined
+  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
 }
 
 /**

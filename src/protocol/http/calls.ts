@@ -65,12 +65,14 @@ async function run<Scope>(
 ): Promise<Output | Refused> {
   const head = headOf(asked)
   const { verdict, passing } = leaseless(head, session.upstream, dialect.judge(head, session.scope))
-  const body = asked.body === undefined ? undefined : Buffer.from(asked.body, 'utf8')
+  const came = asked.body === undefined ? undefined : Buffer.from(asked.body, 'utf8')
+  const judged = verdict.allow ? (passing?.whole?.judge(came) ?? { verdict }) : { verdict }
+  const body = judged.body ?? came
   const unready = await session.upstream.ready()
   if (unready !== undefined) return unready
-  const of = record(session, verdict, body)
+  const of = record(session, judged.verdict, body)
   if (of instanceof Refused) return of
-  if (!verdict.allow) return new Refused(verdict.denial)
+  if (!judged.verdict.allow) return new Refused(judged.verdict.denial)
   if (passing === undefined) return refuse('internal_error', 'allowed, and no way on')
   const client = { connection: session.grant.connection }
   const sink = new Gathered()

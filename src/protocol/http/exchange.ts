@@ -6,7 +6,7 @@
 import { createHash, type Hash, hash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { performance } from 'node:perf_hooks'
-import { type Denial, refuse } from '../../denial.ts'
+import { type Denial, GatewayError, Refused, refuse } from '../../denial.ts'
 import type { Result, Seq, StreamRecorder } from '../../recording/record.ts'
 import type { Ending } from '../../words.ts'
 import type { Session } from '../protocol.ts'
@@ -35,7 +35,7 @@ export interface Onward {
   /** Where the body's digests are recorded, for bodies that are not in the statement's record. */
   readonly recorded?: StreamRecorder | undefined
   /** What else must happen to the answer's bytes; undefined for nothing. */
-  answer?(status: number, headers: IncomingHttpHeaders): Filter | undefined
+  answer?(status: number, headers: IncomingHttpHeaders): Filter | Refused | undefined
 }
 
 /** Where an answer goes: a client's response, or a one-shot's. */
@@ -67,6 +67,9 @@ export class Exchange implements Answering {
   #sending: Sending | undefined
   #filter: Filter | undefined
   #ownFilter = false
+  /** The head of an answer that may still be refused. */
+  #held: FlatHeaders | undefined
+  #started = false
   #status = 0
   #bytes = 0
   #pieces: Buffer[] = []
@@ -130,7 +133,8 @@ export class Exchange implements Answering {
     if (hasBody && coding !== undefined) return void this.#stop(unasked(coding))
     if (hasBody && Number(valuesOf(headers, 'content-length')[0]) > maxResponse)
       return void this.#stop(answerTooLarge(maxResponse))
-    const own = this.#onward.answer?.(status, headersByName(headers))
+    const own = hasBody ? this.#onward.answer?.(status, headersByName(headers)) : undefined
+    if (own instanceof Refused) return void this.#stop(own.denial)
     this.#ownFilter = own !== undefined
     const scrub = upstream.secrets.filter()
     this.#filter = own === undefined ? scrub : inTurn(scrub, own)
@@ -141,20 +145,28 @@ export class Exchange implements Answering {
       base: upstream.base,
       door,
     }
-    this.#sink.start(
-      status,
-      answerHeaders(headers, { place, secrets: upstream.secrets, keepLength: own === undefined }),
-    )
+    const answer = answerHeaders(headers, { place, secrets: upstream.secrets, isChanged: own !== undefined })
+    if (own?.whole) this.#held = answer
+    else this.#start(answer)
+  }
+
+  #start(headers: FlatHeaders): void {
+    this.#started = true
+    this.#sink.start(this.#status, headers)
   }
 
   onData(chunk: Buffer): void {
     if (this.#isOver || this.#filter === undefined) return
-    this.#pass(this.#filter.push(chunk), chunk)
+    const bytes = this.#filtered(filter => filter.push(chunk))
+    if (bytes !== undefined) this.#pass(bytes, chunk)
   }
 
   onEnd(): void {
     if (this.#isOver || this.#filter === undefined) return
-    this.#pass(this.#filter.end())
+    const bytes = this.#filtered(filter => filter.end())
+    if (bytes === undefined) return
+    if (this.#held !== undefined) this.#start(this.#held)
+    this.#pass(bytes)
     if (this.#isOver) return
     this.#sink.end()
     this.#finish({})
@@ -162,6 +174,17 @@ export class Exchange implements Answering {
 
   onError(error: Error): void {
     this.#stop(unreachable(error, this.#status === 0))
+  }
+
+  /** Undefined where a filter of the protocol's own refuses the answer: it is over then. */
+  #filtered(by: (filter: Filter) => Buffer): Buffer | undefined {
+    try {
+      return this.#filter && by(this.#filter)
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error
+      this.#stop(error.denial)
+      return undefined
+    }
   }
 
   /** `from` is the memory they may be a view of. */
@@ -199,7 +222,7 @@ export class Exchange implements Answering {
   #stop(denial: Denial): void {
     if (this.#isOver) return
     this.#finish({ error: { code: denial.code, message: denial.detail } })
-    if (this.#status === 0) this.#sink.refuse(denial)
+    if (!this.#started) this.#sink.refuse(denial)
     else this.#sink.cut()
   }
 

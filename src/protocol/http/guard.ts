@@ -11,6 +11,7 @@ import { matchesPath } from '../../statement/http/pattern.ts'
 import type { ReadTarget } from '../../statement/http/target.ts'
 import { listsOf } from '../../statement/patterns.ts'
 import type { Narrowed } from '../../words.ts'
+import { graphqlProblem } from './graphql.ts'
 import type { Lowered } from './headers.ts'
 import { type HttpScope, httpScope } from './scope.ts'
 
@@ -31,9 +32,17 @@ export interface Head {
 const longestKept = 4096
 
 export function judgeRequest(scope: Narrowed<HttpScope>, head: Head): Verdict {
+  const verdict = known(scope, head)
+  if (!verdict.allow || scope.graphql === undefined) return verdict
+  // Not remembered: it reads more of a head than a verdict's key holds.
+  const unjudgeable = graphqlProblem(head)
+  return unjudgeable === undefined ? verdict : no(verdict.statement, 'statement_unparsable', unjudgeable)
+}
+
+function known(scope: Narrowed<HttpScope>, head: Head): Verdict {
   const key = keyOf(head)
-  const known = remembered(scope, key)
-  if (known !== undefined) return known
+  const before = remembered(scope, key)
+  if (before !== undefined) return before
   const verdict = judge(scope, head)
   if (key.length <= longestKept) remember(scope, key, verdict)
   return verdict
@@ -79,6 +88,8 @@ function judge(scope: HttpScope, head: Head): Verdict {
     )
   if (kind === 'upgrade' && !scope.websocket)
     return no(statement, 'statement_refused', `WebSocket is not in scope; ${may}`)
+  if (kind === 'upgrade' && scope.mask.length > 0)
+    return no(statement, 'statement_refused', 'answers are masked, and a WebSocket has none that could be')
   const { length, contentType } = head
   if (length !== 0 && !inNames(scope.content_types, contentType ?? ''))
     return no(

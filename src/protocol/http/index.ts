@@ -8,7 +8,9 @@
 import type { Protocol } from '../protocol.ts'
 import { requestCall } from './calls.ts'
 import { dial, type HttpLease, type HttpTarget, httpUrl, lease, target } from './dial.ts'
+import { judgeGraphql, longestGraphql } from './graphql.ts'
 import { judgeRequest } from './guard.ts'
+import { maskAnswer } from './mask.ts'
 import { curl, present } from './present.ts'
 import { problemOf } from './refuse.ts'
 import { type HttpLimit, type HttpScope, httpScope } from './scope.ts'
@@ -41,10 +43,21 @@ const dialect: Dialect<HttpScope> = {
     const verdict = judgeRequest(scope, head)
     if (!verdict.allow || 'unreadable' in head.target) return { verdict }
     const { path, query } = head.target
-    const { headers, max_body: maxBody, max_response: maxResponse } = scope
+    const { headers, max_body: maxBody, max_response: maxResponse, graphql, mask } = scope
+    const { statement } = verdict
+    const passing = { path: query === undefined ? path : `${path}?${query}`, headers, maxBody, maxResponse }
+    if (graphql === undefined && mask.length === 0) return { verdict, passing }
+    const whole = graphql && {
+      most: longestGraphql,
+      judge: (body: Buffer | undefined) => judgeGraphql(graphql, head, statement, body, mask.length > 0),
+    }
     return {
       verdict,
-      passing: { path: query === undefined ? path : `${path}?${query}`, headers, maxBody, maxResponse },
+      passing: {
+        ...passing,
+        ...(whole === undefined ? {} : { whole }),
+        ...(mask.length === 0 ? {} : { answer: (status, answered) => maskAnswer(mask, status, answered) }),
+      },
     }
   },
   refuse: problemOf,

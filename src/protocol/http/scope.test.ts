@@ -24,8 +24,11 @@ test('a scope that could not mean what it says is refused', () => {
   assert.match(wrong({ headers: ['X-Key'] }), /lower case/)
   assert.match(wrong({ headers: ['x_key'] }), /underscore/)
   assert.match(wrong({ content_types: ['application/json; charset=utf-8'] }), /without parameters/)
-  for (const key of ['graphql', 'mask', 'response_mask'])
-    assert.match(wrong({ [key]: {} }), /not available yet/)
+  assert.notEqual(wrong({ graphql: {} }), '')
+  assert.notEqual(wrong({ graphql: { operations: ['Query'], fields: [] } }), '')
+  assert.notEqual(wrong({ graphql: { operations: ['query'], fields: ['a.b'] } }), '')
+  assert.match(wrong({ mask: [{ path: 'a', with: 'full' }] }), /begins with/)
+  assert.notEqual(wrong({ mask: [{ path: '$.a', with: 'none' }] }), '')
   assert.notEqual(wrong({ method: ['GET'] }), '')
   assert.notEqual(wrong({ max_body: -1 }), '')
   assert.notEqual(wrong({ max_body: 1e300 }), '')
@@ -60,6 +63,7 @@ test('lists intersect, numbers take the smaller, path patterns must match both',
       max_body: 100,
       max_response: 5,
       websocket: false,
+      mask: [],
     },
   )
   assert.deepEqual(kind.meet(rule, { paths: ['/api/**'] }).paths, ['/api/**'])
@@ -101,4 +105,27 @@ test('in words', () => {
     'GET on /a, /b/*; query x; WebSocket',
   )
   assert.equal(kind.warnings(scope({ methods: ['POST'], paths: ['/graphql'] })).length, 1)
+})
+
+test('graphql meets by operations and fields, and stays where one side has none; masks are united', () => {
+  const rule = scope({
+    methods: ['POST'],
+    paths: ['/graphql'],
+    graphql: { operations: ['query', 'mutation'], fields: ['viewer', 'repo*'] },
+    mask: [{ path: '$..email', with: 'partial' }],
+  })
+  const met = kind.meet(rule, {
+    graphql: { operations: ['query', 'subscription'], fields: ['repository', 'viewer', 'x'] },
+    mask: [{ path: '$..email', with: 'full' }],
+  })
+  assert.deepEqual(met.graphql, { operations: ['query'], fields: ['viewer', 'repository'] })
+  assert.deepEqual(met.mask, [{ path: '$..email', with: 'full' }])
+  assert.deepEqual(kind.meet(rule, {}), rule)
+  assert.deepEqual(
+    kind.meet(scope({ methods: ['POST'], paths: ['/x'] }), { graphql: rule.graphql }).graphql,
+    rule.graphql,
+  )
+  assert.ok(kind.isEmpty(kind.meet(rule, { graphql: { operations: ['subscription'], fields: ['viewer'] } })))
+  assert.ok(kind.isEmpty(kind.meet(rule, { graphql: { operations: ['query'], fields: [] } })))
+  assert.match(kind.words(rule), /GraphQL: query, mutation of viewer, repo\*; masked: \$\.\.email/)
 })

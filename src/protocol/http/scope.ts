@@ -5,9 +5,12 @@
  */
 
 import { z } from 'zod'
+import { readJsonPath } from '../../statement/http/json-path.ts'
 import { meetNames } from '../../statement/http/names.ts'
 import { pathPatternProblem } from '../../statement/http/pattern.ts'
 import { listsOf, matchNothing, meetPatterns, type Patterns } from '../../statement/patterns.ts'
+import { type GraphqlScope, graphqlWords } from './graphql.ts'
+import { type Mask, meetMasks } from './mask.ts'
 
 /** Path patterns: one list, or several of which each must match (what two lists meet in). */
 export type PathPatterns = Patterns<string>
@@ -25,6 +28,10 @@ export interface HttpScope {
   readonly max_body: number
   readonly max_response: number
   readonly websocket: boolean
+  /** Every request is GraphQL, and these are its operations and fields. */
+  readonly graphql?: GraphqlScope
+  /** Members of JSON answers that leave masked. */
+  readonly mask: readonly Mask[]
 }
 
 export type HttpLimit = { readonly [K in keyof HttpScope]?: HttpScope[K] | undefined }
@@ -71,8 +78,25 @@ const contentType = z
   )
 const bytes = (most: number) => z.int().min(0).max(most)
 
-const later = z.undefined({ error: 'not available yet in this version' }).optional()
-const notYet = { graphql: later, mask: later, response_mask: later }
+const field = z
+  .string()
+  .max(128)
+  .regex(/^(?:[A-Za-z_][A-Za-z0-9_]*\*?|\*)$/, 'a field is named exactly; a * may end it')
+const graphql = z.strictObject({
+  operations: z.array(z.enum(['query', 'mutation', 'subscription'])).max(3),
+  fields: z.array(field).max(256),
+})
+const mask = z
+  .array(
+    z.strictObject({
+      path: z.string().superRefine((text, at) => {
+        const read = readJsonPath(text)
+        if ('problem' in read) at.addIssue({ code: 'custom', message: read.problem, input: undefined })
+      }),
+      with: z.enum(['full', 'partial', 'hash', 'blank']),
+    }),
+  )
+  .max(64)
 
 const keys = {
   methods: z.array(method).max(64),
@@ -83,6 +107,8 @@ const keys = {
   max_body: bytes(mostBody),
   max_response: bytes(mostResponse),
   websocket: z.boolean(),
+  graphql,
+  mask,
 }
 
 const complete = z.strictObject({
@@ -94,7 +120,8 @@ const complete = z.strictObject({
   max_body: keys.max_body.default(10 * MiB),
   max_response: keys.max_response.default(1024 * MiB),
   websocket: keys.websocket.default(false),
-  ...notYet,
+  graphql: keys.graphql.optional(),
+  mask: keys.mask.default([]),
 })
 
 const limit = z.strictObject({
@@ -106,13 +133,16 @@ const limit = z.strictObject({
   max_body: keys.max_body.optional(),
   max_response: keys.max_response.optional(),
   websocket: keys.websocket.optional(),
-  ...notYet,
+  graphql: keys.graphql.optional(),
+  mask: keys.mask.optional(),
 })
 
 export const httpScope = {
   schema: complete.transform(
-    ({ graphql, mask, response_mask, ...said }): HttpScope => ({
+    ({ graphql, ...said }): HttpScope => ({
       ...said,
+      ...(graphql === undefined ? {} : { graphql: meetGraphql(graphql, graphql) }),
+      mask: meetMasks(said.mask, []),
       // What another entry covers is left out, so that a meeting with itself changes nothing.
       headers: meetNames(said.headers, said.headers),
       query: meetNames(said.query, said.query),
@@ -141,13 +171,32 @@ function meet(scope: HttpScope, other: HttpLimit): HttpScope {
     max_body: Math.min(scope.max_body, other.max_body ?? scope.max_body),
     max_response: Math.min(scope.max_response, other.max_response ?? scope.max_response),
     websocket: scope.websocket && other.websocket !== false,
+    ...graphqlOf(scope.graphql, other.graphql),
+    mask: meetMasks(scope.mask, other.mask ?? []),
+  }
+}
+
+function graphqlOf(
+  one: GraphqlScope | undefined,
+  other: GraphqlScope | undefined,
+): Pick<HttpScope, 'graphql'> {
+  const both = one && other ? meetGraphql(one, other) : (one ?? other)
+  return both === undefined ? {} : { graphql: both }
+}
+
+function meetGraphql(one: GraphqlScope, other: GraphqlScope): GraphqlScope {
+  return {
+    operations: one.operations.filter(operation => other.operations.includes(operation)),
+    fields: meetNames(one.fields, other.fields),
   }
 }
 
 const everyPath = ['**', '/**']
 
 function isEmpty(scope: HttpScope): boolean {
-  return scope.methods.length === 0 || matchNothing(scope.paths)
+  const { methods, paths, graphql } = scope
+  const nothing = graphql?.operations.length === 0 || graphql?.fields.length === 0
+  return methods.length === 0 || matchNothing(paths) || nothing
 }
 
 function words(scope: HttpScope): string {
@@ -160,11 +209,14 @@ function words(scope: HttpScope): string {
   if (!scope.content_types.includes('*'))
     parts.push(`bodies of ${scope.content_types.join(', ') || 'no type'}`)
   if (scope.websocket) parts.push('WebSocket')
+  if (scope.graphql !== undefined) parts.push(`GraphQL: ${graphqlWords(scope.graphql)}`)
+  if (scope.mask.length > 0) parts.push(`masked: ${scope.mask.map(({ path }) => path).join(', ')}`)
   return parts.join('; ')
 }
 
 /** A path says little where one path does everything (attack 148). */
 function warnings(scope: HttpScope): readonly string[] {
+  if (scope.graphql !== undefined) return []
   const texts = listsOf(scope.paths).flat()
   const single = texts.filter(text => /(^|\/)(graphql|jsonrpc|rpc|mcp)$/i.test(text))
   return single.map(

@@ -6,6 +6,8 @@ import { Hidden } from '../../recording/hidden.ts'
 
 /** Bytes on their way to a client. What may not be let go yet is held until more comes, or `end`. */
 export interface Filter {
+  /** Nothing is told of the answer before its end: it may still be refused, by a {@link GatewayError} from either call. */
+  readonly whole?: true
   push(chunk: Buffer): Buffer
   end(): Buffer
 }
@@ -90,6 +92,7 @@ function undecided(bytes: Buffer, forms: readonly Buffer[]): number {
 /** One filter after the other. */
 export function inTurn(first: Filter, second: Filter): Filter {
   return {
+    ...(first.whole || second.whole ? { whole: true } : {}),
     push: chunk => second.push(first.push(chunk)),
     end: () => Buffer.concat([second.push(first.end()), second.end()]),
   }

@@ -7,11 +7,11 @@ import { type Denial, Refused, refuse } from '../../denial.ts'
 import { type Recorder, RecordingLost, type Seq, type Verdict } from '../../recording/record.ts'
 import type { Narrowed } from '../../words.ts'
 import type { Client, Door, RequestClient, Session } from '../protocol.ts'
-import { Body, readSmall, signedBody, smallBody } from './body.ts'
+import { Body, readWhole, signedBody, smallBody } from './body.ts'
 import { readCredential } from './credential.ts'
 import { denialOf, lostRecording } from './ending.ts'
 import { Exchange, type Onward } from './exchange.ts'
-import { bodyTooLarge, type Head } from './guard.ts'
+import type { Head } from './guard.ts'
 import { readHead } from './head.ts'
 import { type FlatHeaders, lowered, sieve } from './headers.ts'
 import { type Refusal, refusalText } from './refuse.ts'
@@ -42,9 +42,17 @@ export interface Passing {
   readonly maxBody: number
   readonly maxResponse: number
   /** What else must happen to an answer's bytes. */
-  readonly answer?: (status: number, headers: IncomingHttpHeaders) => Filter | undefined
+  readonly answer?: (status: number, headers: IncomingHttpHeaders) => Filter | Refused | undefined
+  /** The body has a say: it is read whole, judged, and what goes on is what was judged. */
+  readonly whole?: Whole
   /** How a WebSocket's messages are recorded; without it as a digest. */
   readonly messages?: (recorder: Recorder, of: Seq) => Messages
+}
+
+export interface Whole {
+  /** Bytes; more is refused. */
+  readonly most: number
+  judge(body: Buffer | undefined): { readonly verdict: Verdict; readonly body?: Buffer }
 }
 
 type Entered<Scope> = Session<Scope, HttpUpstream>
@@ -100,18 +108,25 @@ async function relay<Scope>(
   const say = (denial: Denial) => sendRefusal(response, dialect.refuse(denial))
   if (request.headers.expect !== undefined) response.writeContinue()
   const { upstream } = session
-  if (upstream.wantsBody && (head.length === undefined || head.length > signedBody))
-    return say(bodyTooLarge(signedBody))
-  const small = head.length !== undefined && head.length <= (upstream.wantsBody ? signedBody : smallBody)
-  const body = small && head.length > 0 ? await readSmall(request, head.length) : undefined
-  if (body instanceof Refused) return say(body.denial)
+  const most = wholeBody(upstream, passing)
+  const small = head.length !== undefined && head.length <= smallBody
+  const came =
+    most !== undefined || (small && head.length > 0) ? await readWhole(request, most ?? smallBody) : undefined
+  if (came instanceof Refused) return say(came.denial)
   const awaited = upstream.ready()
   const unready = awaited && (await awaited)
   if (unready !== undefined) return say(unready.denial)
   // Reading took a while, and the grant may be over.
   if (session.signal.aborted) return say(denialOf(session.signal.reason))
-  const of = session.recorder.statement(verdict, body)
-  const recorded = small ? undefined : session.recorder.stream(of, { kind: 'digest', what: 'body' })
+  const judged = passing.whole?.judge(came) ?? { verdict }
+  if (!judged.verdict.allow) {
+    const recorded = record(session, judged.verdict)
+    return say(recorded instanceof Refused ? lost(session) : judged.verdict.denial)
+  }
+  const body = judged.body ?? came
+  const of = session.recorder.statement(judged.verdict, body)
+  const recorded =
+    small || most !== undefined ? undefined : session.recorder.stream(of, { kind: 'digest', what: 'body' })
   const through =
     recorded &&
     new Body(request, passing.maxBody, { recorder: session.recorder, stream: recorded }, denial =>
@@ -136,6 +151,12 @@ async function relay<Scope>(
     exchange.run()
   })
   await exchange.over
+}
+
+/** How much of a body is held before it goes on; undefined where it need not be. */
+function wholeBody({ wantsBody }: HttpUpstream, { whole, maxBody }: Passing): number | undefined {
+  if (whole === undefined && !wantsBody) return undefined
+  return Math.min(maxBody, whole?.most ?? signedBody, wantsBody ? signedBody : maxBody)
 }
 
 /** All of an {@link Onward} that does not depend on the body. */
