@@ -88,6 +88,7 @@ function cutKeys(kind: Kind, whole: unknown, limit: object): readonly string[] {
   return Object.entries(limit).flatMap(([key, value]) => {
     if (value === undefined) return []
     const wished = { ...(whole as object), [key]: value }
-    return same(kind.meet(wished, whole), kind.meet(wished, { [key]: value })) ? [] : [key]
+    const left = (by: object) => (kind.meet(wished, by) as Readonly<Record<string, unknown>>)[key]
+    return same(left(whole as object), left({ [key]: value })) ? [] : [key]
   })
 }

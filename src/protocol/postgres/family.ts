@@ -58,12 +58,12 @@ export function findFamilies(scope: PostgresScope): string {
     family(said, relation) AS (
       SELECT said, relation FROM below
       UNION SELECT f.said, i.inhparent FROM family f JOIN pg_catalog.pg_inherits i ON i.inhrelid = f.relation),
-    showing(relation) AS (
-      SELECT relation FROM family
-      UNION SELECT v.oid FROM showing s
+    showing(relation, is_view) AS (
+      SELECT relation, false FROM family
+      UNION SELECT v.oid, true FROM showing s
         JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = s.relation
           AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
-        JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
+        JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid AND r.ev_class <> s.relation
         JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relkind IN ('v', 'm'))
     SELECT 'column', f.said, n.nspname || '.' || c.relname, c.oid::pg_catalog.int8, a.attname, a.attnum, a.masked FROM family f
       JOIN named o ON o.said = f.said
@@ -79,7 +79,7 @@ export function findFamilies(scope: PostgresScope): string {
             WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = c.oid AND d.refobjsubid IN (0, p.attnum)
               AND (d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = e.oid
                 OR d.classid = d.refclassid AND d.objid = c.oid AND d.objsubid = g.attnum))) a ON true
-    UNION ALL SELECT CASE WHEN c.oid IN (SELECT relation FROM showing EXCEPT SELECT relation FROM family)
+    UNION ALL SELECT CASE WHEN c.oid IN (SELECT relation FROM showing WHERE is_view)
         THEN 'view' ELSE 'listed' END, NULL, n.nspname || '.' || c.relname, NULL, NULL, NULL, NULL
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND (${listed.map(one => `(${one})`).join(' OR ') || 'false'})`
@@ -108,8 +108,8 @@ export function scopeThere<Scope extends PostgresScope>(scope: Scope, rows: Rows
   )
   const there = {
     ...scope,
-    tables: listedThere(scope.tables, rows),
-    write_tables: listedThere(scope.write_tables, rows),
+    tables: listedThere(scope.tables, scope, rows),
+    write_tables: listedThere(scope.write_tables, scope, rows),
     columns: columnsThere(scope.columns, members),
     mask,
   }
@@ -119,15 +119,21 @@ export function scopeThere<Scope extends PostgresScope>(scope: Scope, rows: Rows
 
 /**
  * What of a list is there, by name: a partition that somebody makes while the session is open would be none that was looked
- * at. A view that reads a limited table shows its columns as they are, so `schema.*` does not mean it; who lists it does.
+ * at. A view that reads a limited table shows its columns as they are, so `schema.*` does not mean it; who lists it does, but
+ * for who only asks for it out of another's `schema.*`.
  */
-function listedThere(list: readonly string[], rows: Rows): readonly string[] {
+function listedThere(
+  list: readonly string[],
+  { starred = [] }: PostgresScope,
+  rows: Rows,
+): readonly string[] {
   const exact = new Set(list)
   const wild = list.filter(entry => entry.endsWith('.*'))
   return rows.flatMap(([is, , relation]) => {
     if (is === 'column' || typeof relation !== 'string') return []
-    const means = exact.has(relation) || (is === 'listed' && wild.some(entry => covers(entry, relation)))
-    return means ? [relation] : []
+    const byName = exact.has(relation) && !starred.includes(relation)
+    const byStar = exact.has(relation) || wild.some(entry => covers(entry, relation))
+    return byName || (is === 'listed' && byStar) ? [relation] : []
   })
 }
 

@@ -22,3 +22,26 @@ export function meetNames(ours: readonly string[], theirs: readonly string[]): r
   }
   return [...met]
 }
+
+interface Lists {
+  readonly tables?: readonly string[] | undefined
+  readonly write_tables?: readonly string[] | undefined
+  readonly starred?: readonly string[] | undefined
+}
+
+/**
+ * Names that only one of two sides wrote, where the other wrote a star. An agent that asks for a name out of `schema.*` must
+ * not get by it what the star leaves out: whose name a name is must be known as long as it stands.
+ */
+export function meetStars(ours: Lists, theirs: Lists): readonly string[] {
+  const starred = new Set<string>()
+  for (const list of ['tables', 'write_tables'] as const) {
+    const [our, their] = [ours[list] ?? [], theirs[list]]
+    for (const name of their === undefined ? our : meetNames(our, their)) {
+      if (name.endsWith('.*')) continue
+      const before = ours.starred?.includes(name) || theirs.starred?.includes(name)
+      if (before || !our.includes(name) || their?.includes(name) === false) starred.add(name)
+    }
+  }
+  return [...starred].sort()
+}

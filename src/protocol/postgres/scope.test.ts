@@ -37,6 +37,22 @@ test('a complete scope is a valid limit and survives JSON', () => {
   assert.deepEqual(meet(scope, again), scope)
 })
 
+test('a name that one side wrote and the other has by its star alone is known as such, however often scopes meet', () => {
+  const names = ['public.a', 'public.b', 'public.c']
+  const scope = rule({ tables: ['public.*', 'public.a'], write_tables: ['public.b'] })
+  const met = meet(scope, limit.parse({ tables: names, write_tables: ['public.*'] }))
+  assert.deepEqual(met.starred, ['public.b', 'public.c'])
+  assert.deepEqual(meet(met, limit.parse({ tables: ['public.c', 'public.a'] })).starred, [
+    'public.b',
+    'public.c',
+  ])
+  assert.deepEqual(meet(met, limit.parse({ tables: ['public.a'], write_tables: [] })).starred, undefined)
+  assert.deepEqual(meet(scope, { tables: ['public.*'] }).starred, ['public.a'])
+  assert.deepEqual(meet(met, limit.parse(JSON.parse(JSON.stringify(met)))), met)
+  // No rule can say it: it comes of meeting alone.
+  assert.equal(schema.safeParse({ statements: ['select'], starred: [] }).success, false)
+})
+
 test('times and sizes are read with their units', () => {
   const scope = rule({
     max_bytes: '10MiB',
@@ -171,6 +187,7 @@ test('lists intersect, schema.* with names, numbers take the smaller, masks the 
     ...scope,
     statements: ['select'],
     tables: ['public.orders', 'hr.people'],
+    starred: ['hr.people', 'public.notes', 'public.orders'],
     functions: ['public.g'],
     statement_timeout: 500,
     mask: [

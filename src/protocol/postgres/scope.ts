@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 import type { ScopeKind } from '../protocol.ts'
-import { covers, meetNames } from './relations.ts'
+import { covers, meetNames, meetStars } from './relations.ts'
 import { keys } from './scope-keys.ts'
 import { warningsOf, wordsOf } from './scope-words.ts'
 
@@ -41,6 +41,8 @@ export interface PostgresScope {
   readonly idle_timeout: number | null
   readonly statements_per_second: number | null
   readonly mask: readonly ColumnMask[]
+  /** Names on the lists of which somebody who narrowed them only wrote the star: they give what the star gives (family.ts). */
+  readonly starred?: readonly string[] | undefined
 }
 
 export type PostgresLimit = { readonly [Key in keyof PostgresScope]?: PostgresScope[Key] | undefined }
@@ -87,6 +89,7 @@ const limit = z.strictObject({
   idle_timeout: keys.idle_timeout.optional(),
   statements_per_second: keys.statements_per_second.optional(),
   mask: keys.mask.optional(),
+  starred: keys.tables.optional(),
 })
 
 export const postgresScope: ScopeKind<PostgresScope, PostgresLimit> = {
@@ -94,8 +97,11 @@ export const postgresScope: ScopeKind<PostgresScope, PostgresLimit> = {
   limit,
   meet(scope, by) {
     const smallest = Object.fromEntries(numbers.map(key => [key, smaller(scope[key], by[key] ?? null)]))
+    const { starred: _starred, ...rest } = scope
+    const starred = meetStars(scope, by)
     return {
-      ...scope,
+      ...rest,
+      ...(starred.length > 0 && { starred }),
       statements: meetLists(scope.statements, by.statements),
       tables: by.tables === undefined ? scope.tables : meetNames(scope.tables, by.tables),
       write_tables:
