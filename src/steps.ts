@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { Tally } from './approval/tally.ts'
 import type { LiveSession } from './broker/session.ts'
-import type { Connection } from './config/config.ts'
+import type { Connection, Rule } from './config/config.ts'
 import { Refused, refuse } from './denial.ts'
 import { refusalText } from './grant/ending.ts'
 import { ownerKey, ownerOf } from './grant/owner.ts'
@@ -62,6 +62,7 @@ export interface Redeemed extends Pick<AtDoor, 'source' | 'client' | 'protocolNa
 
 /** Everything about a use of a grant has been judged. */
 export interface Confirmed extends Redeemed {
+  readonly rule: Rule
   readonly connection: Connection
   readonly protocol: AnyProtocol
 }
@@ -295,10 +296,10 @@ export async function activateGrant(
 export function confirmRule(
   { grant, source, protocolName }: Redeemed,
   house: House,
-): { connection: Connection; protocol: AnyProtocol } | Refused {
+): { rule: Rule; connection: Connection; protocol: AnyProtocol } | Refused {
   const permit = confirm(grant, source, house.clock.now(), house.policy())
   if (permit instanceof Refused) return permit
-  const { connection, protocol } = permit
-  if (protocol.name === protocolName) return { connection, protocol }
+  const { rule, connection, protocol } = permit
+  if (protocol.name === protocolName) return { rule, connection, protocol }
   return refuse('grant_unknown', `grant ${grant.id} is for ${protocol.name}, shown at ${protocolName}`)
 }

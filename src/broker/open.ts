@@ -4,7 +4,7 @@
  * After each wait the session is looked at again: what ended its grant meanwhile wins (attacks 47, 49, 63).
  */
 import type { AuditLog } from '../audit/audit.ts'
-import type { Connection } from '../config/config.ts'
+import type { Connection, Rule } from '../config/config.ts'
 import type { Leased } from '../config/secret.ts'
 import { Refused, refuse } from '../denial.ts'
 import type { Use } from '../grant/redeem.ts'
@@ -47,6 +47,7 @@ export interface Broker {
 /** What the pipeline knows once a grant was redeemed and confirmed. */
 export interface Admitted {
   readonly grant: Grant
+  readonly rule: Rule
   readonly connection: Connection
   readonly protocol: AnyProtocol
   readonly source: Source
@@ -65,6 +66,7 @@ export function openSession(
     id: broker.newSessionId(),
     grant: at.grant,
     scope: at.grant.scope as Narrowed<unknown>,
+    recordValues: at.rule.recordValues,
     source: at.source,
     cancelKey: broker.randomBytes(8),
   }

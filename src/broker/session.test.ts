@@ -19,6 +19,7 @@ function open({ id = 's_1', grant = 'g_1', hangs = false, disk = 'good' } = {}) 
       id,
       grant: { id: grant } as Grant,
       scope: {} as Narrowed<unknown>,
+      recordValues: false,
       source: '127.0.0.1',
       cancelKey: Buffer.from(id.padEnd(8)),
     },
@@ -93,6 +94,7 @@ describe('the end of a session', () => {
       id: 's_2',
       grant: { id: 'g_1' } as Grant,
       scope: {} as Narrowed<unknown>,
+      recordValues: false,
       source: '',
       cancelKey: Buffer.alloc(8),
     }

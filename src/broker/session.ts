@@ -20,6 +20,7 @@ export interface SessionFacts {
   readonly id: string
   readonly grant: Grant
   readonly scope: Narrowed<unknown>
+  readonly recordValues: boolean
   readonly source: Source
   readonly cancelKey: Uint8Array
 }
@@ -38,6 +39,7 @@ export class LiveSession implements Session<unknown, Upstream> {
   readonly id: string
   readonly grant: Grant
   readonly scope: Narrowed<unknown>
+  readonly recordValues: boolean
   readonly source: Source
   readonly cancelKey: Uint8Array
   readonly startedAt: Millis
@@ -58,6 +60,7 @@ export class LiveSession implements Session<unknown, Upstream> {
     this.id = facts.id
     this.grant = facts.grant
     this.scope = facts.scope
+    this.recordValues = facts.recordValues
     this.source = facts.source
     this.cancelKey = facts.cancelKey
     this.startedAt = clock.now()

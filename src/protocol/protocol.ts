@@ -206,6 +206,8 @@ export interface Session<Scope, Up> {
   readonly id: string
   readonly grant: Grant
   readonly scope: Narrowed<Scope>
+  /** `record: values` on the rule: values themselves may be recorded, not their shape alone (DESIGN.md section 9). */
+  readonly recordValues: boolean
   readonly upstream: Up
   readonly recorder: Recorder
   /**

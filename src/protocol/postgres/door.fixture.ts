@@ -170,6 +170,7 @@ export async function openSession(
     id: at.id ?? 's_1',
     grant,
     scope,
+    recordValues: false,
     upstream,
     recorder: new KeptRecorder(),
     signal,

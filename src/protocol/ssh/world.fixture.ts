@@ -28,6 +28,7 @@ export interface Granted {
   readonly password: string
   readonly key?: Uint8Array
   readonly scope: SshScope
+  readonly recordValues?: boolean
   readonly refusal?: Refused
 }
 
@@ -35,6 +36,7 @@ export class TestSession implements Session<SshScope, SshUpstream> {
   readonly id = `s_${randomBytes(6).toString('hex')}`
   readonly grant: Grant
   readonly scope: Narrowed<SshScope>
+  readonly recordValues: boolean
   readonly upstream: SshUpstream
   readonly recorder: MemoryRecorder
   readonly cancelKey = randomBytes(8)
@@ -51,6 +53,7 @@ export class TestSession implements Session<SshScope, SshUpstream> {
   ) {
     this.grant = { id: granted.id } as Grant
     this.scope = granted.scope as Narrowed<SshScope>
+    this.recordValues = granted.recordValues ?? false
     this.upstream = upstream
     this.recorder = recorder
     this.served = served
