@@ -4,15 +4,17 @@
  */
 import { type Denial, Refused, refuse } from '../../denial.ts'
 import type { Verdict } from '../../recording/record.ts'
+import { mayShow } from '../../statement/sql/settings.ts'
 import type { Ending } from '../../words.ts'
 import type { Session } from '../protocol.ts'
-import type { PostgresGuard } from './guard.ts'
+import type { Judged, PostgresGuard } from './guard.ts'
 import { Gone } from './inbox.ts'
 import { MemoryWire } from './memory-wire.ts'
 import { relay } from './relay.ts'
 import { Reply } from './reply.ts'
 import type { PostgresScope } from './scope.ts'
 import type { Answer } from './session-setup.ts'
+import { settingRefused } from './setting-names.ts'
 import type { PostgresUpstream } from './upstream.ts'
 import { READY } from './wire.ts'
 
@@ -27,6 +29,8 @@ export class OneShots {
   readonly reply: Reply
   /** Names of types that this server has of its own. */
   readonly typeNames = new Map<number, string>()
+  /** Of the call that runs. */
+  parameters: readonly (string | null)[] = []
   #refusal: Denial | null = null
   #last: Promise<unknown>
   #waiting = 0
@@ -102,8 +106,10 @@ export class OneShots {
   }
 
   #watched(guard: PostgresGuard): PostgresGuard {
-    const watch = (verdict: Verdict): Verdict => {
-      const judged = alone(verdict)
+    const watch = (verdict: Judged): Verdict => {
+      const named = verdict.settings?.every(nth => mayShow(this.parameters[nth - 1] ?? ''))
+      // The relay would refuse the Bind, in the words of an error; the caller is to read a refusal.
+      const judged = named === false ? settingRefused(verdict) : alone(verdict)
       if (!judged.allow) this.#refusal = judged.denial
       return judged
     }

@@ -58,6 +58,7 @@ export async function runQuery(shots: OneShots, input: QueryInput): Promise<Quer
   const answer = new Rows(Math.min(input.max_rows ?? UNLIMITED, shots.session.scope.max_rows ?? UNLIMITED))
   const { wire, reply } = shots
   shots.refusal()
+  shots.parameters = values as readonly (string | null)[]
   reply.rowsTo(answer)
   wire.say(
     frame(PARSE, '\0', input.statement, '\0', Uint8Array.of(0, 0)),
