@@ -239,7 +239,11 @@ export class SessionChannel implements Channel, Running {
     this.#runs = runs
     if (runs === 'sftp') this.#service = this.#sftp(this.#client())
     else if (runs === 'scp') this.#service = this.#scp(seq, text)
-    else this.#program = new Program(this.#relay.recorder, seq, runs, text, this.#setup.pty)
+    else {
+      const { pty } = this.#setup
+      const { recorder, recordValues } = this.#relay
+      this.#program = new Program(recorder, seq, { what: runs, command: text, pty, recordValues })
+    }
     this.#replies.later(done => {
       if (!done && this.#program !== undefined) this.#program.tag = 'refused by the host'
       if (done) this.#service?.begin?.()

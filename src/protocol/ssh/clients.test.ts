@@ -112,6 +112,37 @@ test('an interactive shell on a terminal works, is recorded as one, and knows it
   assert.equal(end.input, 0, 'what is typed may be a password')
 })
 
+test('lines typed in a terminal are recorded where the rule says so, what is typed at a prompt without echo never', async () => {
+  const g = w.grant({ shell: true }, { recordValues: true })
+  // What is waited for is spelled with a quote in it, so that its own echo is not taken for it.
+  const script = `
+import os, pty, signal, sys
+signal.alarm(30)
+pid, fd = pty.fork()
+if pid == 0: os.execvp('ssh', ['ssh', '-tt'] + sys.argv[1:])
+seen = b''
+def until(text):
+    global seen
+    while text not in seen: seen += os.read(fd, 4096)
+    seen = seen.split(text, 1)[1]
+def type(line): os.write(fd, line.encode() + b'\\r')
+type("PS1=OK'> ' exec bash --norc --noprofile"); until(b'OK> ')
+type("read -rsp P'W:' secret; echo 'got':\${#secret}"); until(b'PW:')
+type('hunter2'); until(b'got:7'); until(b'OK> ')
+type('exit')
+try:
+    while os.read(fd, 4096): pass
+except OSError: pass
+os.waitpid(pid, 0)
+`
+  const ran = await run('/usr/bin/python3', ['-c', script, ...w.args(g), '127.0.0.1'])
+  assert.equal(ran.code, 0, ran.stderr)
+  const [end] = w.last().recorder.of('end') as [{ text: string; typed: string }]
+  assert.match(end.text, /got:7/)
+  assert.match(end.typed, /read -rsp P'W:' secret; echo 'got':\$\{#secret\}\rexit\r$/)
+  assert.ok(!end.typed.includes('hunter'), end.typed)
+})
+
 test('a shell, a terminal and sftp that are not in scope are refused, each in its own way', async () => {
   const g = w.grant({ exec: ['echo *'] })
   const shell = await run('ssh', ['-T', ...w.args(g), '127.0.0.1'], 'echo hello\n')

@@ -30,7 +30,7 @@ export class MemoryRecorder implements Recorder {
     this.lines.push({ what: 'file', of, value })
   }
   stream(of: Seq, form: StreamForm) {
-    const sums = { output: 0, stderr: 0, input: 0, text: '' }
+    const sums = { output: 0, stderr: 0, input: 0, text: '', typed: '' }
     this.lines.push({ what: 'stream', of, value: form })
     return {
       output: (bytes: Uint8Array, from: 'stdout' | 'stderr' = 'stdout') => {
@@ -39,6 +39,7 @@ export class MemoryRecorder implements Recorder {
       },
       input: (bytes: Uint8Array) => {
         sums.input += bytes.length
+        if (sums.typed.length < 10_000) sums.typed += Buffer.from(bytes).toString()
       },
       resize: (cols: number, rows: number) => {
         this.lines.push({ what: 'resize', of, value: { cols, rows } })

@@ -35,6 +35,7 @@ const stalledMillis = 120_000
 
 export class Relay implements RelaySide, FarSide {
   readonly scope: SshScope
+  readonly recordValues: boolean
   readonly recorder: Recorder
   readonly turnstile = new Turnstile()
   /** Resolves when the client has been told and the host has been cancelled. */
@@ -56,6 +57,7 @@ export class Relay implements RelaySide, FarSide {
   constructor(session: Session<SshScope, SshUpstream>, near: NearSide) {
     this.#session = session
     this.scope = session.scope
+    this.recordValues = session.recordValues
     this.recorder = session.recorder
     this.#near = near
     this.#far = session.upstream.wire

@@ -19,6 +19,7 @@ export interface NearSide
 /** What a channel may do to the session that it is in. */
 export interface RelaySide {
   readonly scope: SshScope
+  readonly recordValues: boolean
   readonly recorder: Recorder
   readonly turnstile: Turnstile
   toNear(payload: Payload): void
