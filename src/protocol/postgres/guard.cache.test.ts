@@ -95,6 +95,14 @@ test('whatever was asked before, under whatever scope, a verdict is the one it w
   assert.ok(hits > 200, String(hits))
 })
 
+test('a constant that is no ordinal opens no way for one that is', async () => {
+  const shared = new VerdictCache()
+  const guard = guardOf(scopes[3] ?? {}, shared)
+  for (const constant of ['1.5', '99999999999', "'x'", '1'])
+    assert.ok((await guard.judge(`select id, email from orders order by ${constant}`)).allow, constant)
+  assert.ok(!(await guard.judge('select id, email from orders order by 2')).allow)
+})
+
 test('what a scope is, and what the database has, is the key: a reload that changes either finds nothing old', async () => {
   const shared = new VerdictCache()
   const sql = 'select o.full_name, o.email from orders o'

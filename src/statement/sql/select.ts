@@ -101,8 +101,10 @@ function plainly(node: Tree, shown: readonly Shown[], at: Place): void {
   for (const sort of list(node.sortClause)) {
     const by = only(sort, 'SortBy')?.node
     const names = parts(only(by, 'ColumnRef')?.fields, at)
-    const ordinal = only(by, 'A_Const')?.ival as { ival?: number } | undefined
-    if (ordinal !== undefined) at.notes.literal = true
+    const constant = only(by, 'A_Const')
+    // Also where it is no ordinal: 1.5 and 'x' name no column, and have the form of what does (attack 104).
+    if (constant !== undefined) at.notes.literal = true
+    const ordinal = constant?.ival as { ival?: number } | undefined
     const named = hidden.some(one => one.masked.length > 0 && names.length === 1 && one.name === names[0])
     if (named || (ordinal !== undefined && maybeMasked(hidden, ordinal.ival ?? 0))) refuseMasked(first, at)
   }
