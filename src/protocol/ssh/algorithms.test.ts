@@ -39,6 +39,7 @@ test('OpenSSH comes in with each cipher and MAC that is offered, and with nothin
     'aes128-ctr',
     'aes192-ctr',
     'aes256-ctr',
+    'chacha20-poly1305@openssh.com',
   ])
     for (const mac of ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com']) {
       const ran = await run('ssh', [...w.args(g), '-c', cipher, '-m', mac, '127.0.0.1', 'echo in'])
@@ -46,7 +47,6 @@ test('OpenSSH comes in with each cipher and MAC that is offered, and with nothin
     }
   for (const old of [
     ['-c', 'aes256-cbc'],
-    ['-c', 'chacha20-poly1305@openssh.com'],
     ['-c', 'aes128-ctr', '-m', 'hmac-sha1'],
     ['-o', 'KexAlgorithms=diffie-hellman-group14-sha1'],
     ['-o', 'HostKeyAlgorithms=ssh-rsa'],
@@ -73,6 +73,19 @@ test('keys change on both sides in the middle of a transfer, and nothing is lost
     `seq 1 100000000 | head -c ${size} | ssh ${[...w.args(g), ...limit, '-c', 'aes256-ctr'].join(' ')} 127.0.0.1 sha256sum`,
   ])
   assert.equal(up.stdout, wanted.stdout, up.stderr)
+})
+
+test('ChaCha20-Poly1305 on both sides, towards a host that has nothing else, across changes of keys', async () => {
+  await using host = await world({ extra: 'RekeyLimit 2M\nCiphers chacha20-poly1305@openssh.com' })
+  const g = host.grant({ exec: ['*'] })
+  const there = ['-c', 'chacha20-poly1305@openssh.com', '-o', 'RekeyLimit=2M', '127.0.0.1']
+  const ran = await run('bash', [
+    '-c',
+    `seq 1 2000000 | ssh ${[...host.args(g), ...there].join(' ')} cat | sha256sum; seq 1 2000000 | sha256sum`,
+  ])
+  const [back, sent] = ran.stdout.trim().split('\n')
+  assert.equal(back, sent, ran.stderr)
+  assert.ok(host.last().upstream.wire.exchanges >= 4)
 })
 
 test('a cut in the middle of key changes is on time', async () => {

@@ -1,10 +1,11 @@
 /**
  * What two sides offer each other and what comes of it (RFC 4253 section 7.1). Pure.
  *
- * Modern algorithms alone: no SHA-1, no CBC, no MAC over plaintext, no compression (attack 194). ChaCha20-Poly1305 is left
- * out: with a peer that does not know strict key exchange it is what Terrapin breaks (CVE-2023-48795, attack 125).
+ * Modern algorithms alone: no SHA-1, no CBC, no MAC over plaintext, no compression (attack 194). ChaCha20-Poly1305 with
+ * peers alone that know strict key exchange: without it, it is what Terrapin breaks (CVE-2023-48795, attack 125).
  */
 import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
+import { chacha } from './chacha.ts'
 import { msg } from './messages.ts'
 import { ciphers } from './packets.ts'
 
@@ -14,6 +15,7 @@ const cipherNames = [
   'aes128-ctr',
   'aes192-ctr',
   'aes256-ctr',
+  chacha,
 ]
 const macNames = ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com']
 
@@ -22,7 +24,7 @@ const serverKex = ['mlkem768x25519-sha256', 'curve25519-sha256', 'curve25519-sha
 /** Towards hosts, some of which may know nothing newer. */
 const clientKex = [...serverKex, 'ecdh-sha2-nistp256', 'ecdh-sha2-nistp384', 'ecdh-sha2-nistp521']
 
-const strict = { client: 'kex-strict-c-v00@openssh.com', server: 'kex-strict-s-v00@openssh.com' }
+const markerOf = { client: 'kex-strict-c-v00@openssh.com', server: 'kex-strict-s-v00@openssh.com' }
 const wantsExtInfo = 'ext-info-c'
 
 /** Longest name-list that is read: OpenSSH's measure under 1,000 bytes. */
@@ -51,7 +53,7 @@ export interface Chosen {
 
 export function offerOf(side: Side, hostKey: readonly string[], first: boolean, cookie: Buffer): Offer {
   // The markers count in the first exchange alone.
-  const markers = !first ? [] : side === 'client' ? [wantsExtInfo, strict.client] : [strict.server]
+  const markers = !first ? [] : side === 'client' ? [wantsExtInfo, markerOf.client] : [markerOf.server]
   const kex = [...(side === 'client' ? clientKex : serverKex), ...markers]
   const list = (names: readonly string[]) => names.join(',')
   const payload = message(
@@ -88,15 +90,24 @@ export function read(payload: Buffer): Offer {
 }
 
 export function isStrict(client: Offer, server: Offer): boolean {
-  return client.kex.includes(strict.client) && server.kex.includes(strict.server)
+  return client.kex.includes(markerOf.client) && server.kex.includes(markerOf.server)
 }
 
 export function asksExtInfo(client: Offer): boolean {
   return client.kex.includes(wantsExtInfo)
 }
 
+/** What comes out of the offers is not safe: the peer is told so. */
+export class Unsafe extends Malformed {
+  readonly said: string
+  constructor(said: string) {
+    super(said)
+    this.said = said
+  }
+}
+
 /** The client's first that the server has too; the same on both sides. */
-export function choose(client: Offer, server: Offer): Chosen {
+export function choose(client: Offer, server: Offer, strict: boolean): Chosen {
   const first = (what: string, wanted: readonly string[], had: readonly string[]): string => {
     const found = wanted.find(name => had.includes(name))
     if (found === undefined) throw new Malformed(`nothing in common for ${what}`)
@@ -106,6 +117,8 @@ export function choose(client: Offer, server: Offer): Chosen {
     [first(what, client[what][0], server[what][0]), first(what, client[what][1], server[what][1])] as const
   const chosen = both('ciphers')
   both('compression')
+  if (chosen.includes(chacha) && !strict)
+    throw new Unsafe(`${chacha} without strict key exchange (CVE-2023-48795): use an AES cipher`)
   const mac = (way: 0 | 1) =>
     ciphers[chosen[way]]?.mac === true ? first('macs', client.macs[way], server.macs[way]) : ''
   return {

@@ -1,35 +1,16 @@
 /**
- * Packets (RFC 4253 section 6) under a cipher: AES-GCM (RFC 5647, as OpenSSH does it), AES-CTR with a MAC over the
- * ciphertext, and nothing at all until the first keys are there. Sizes are checked before anything is gathered.
+ * Packets (RFC 4253 section 6) under a cipher: AES-GCM (RFC 5647, as OpenSSH does it), ChaCha20-Poly1305 (`chacha.ts`),
+ * AES-CTR with a MAC over the ciphertext, and nothing at all until the first keys are there. Sizes are checked before
+ * anything is gathered.
  *
  * Made for data that passes through: what is sealed is never copied together first, and comes out in pieces.
  */
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  type Decipheriv,
-  randomFillSync,
-  timingSafeEqual,
-} from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, type Decipheriv, timingSafeEqual } from 'node:crypto'
 import { Malformed } from '../../statement/sftp/fields.ts'
+import { chacha, openChaCha, sealChaCha } from './chacha.ts'
+import { laidOut, lengthBytes, measured, type Opener, payloadOf, type Sealer } from './layout.ts'
 import type { Payload } from './messages.ts'
 
-export interface Sealer {
-  /** `sequence` is the packet's number; the pieces go to `out` in their order. */
-  seal(payload: Payload, sequence: number, out: (piece: Uint8Array) => void): void
-}
-
-export interface Opener {
-  /** What the whole packet measures, from its first {@link lengthBytes}. Throws for a size that cannot be. */
-  measure(length: number): number
-  /** The payload: a buffer of its own, or a view of `packet`. Throws if anything was altered. */
-  open(packet: Buffer, sequence: number): Buffer
-}
-
-export const lengthBytes = 4
-/** RFC 4253 section 6.1: what everybody takes. Ours carry 32 KiB of data at most. */
-const maxPacketBytes = 35_000
 const tagBytes = 16
 
 export interface CipherKind {
@@ -45,6 +26,7 @@ const ctr = (keyBytes: number): CipherKind => ({ keyBytes, ivBytes: 16, mac: tru
 export const ciphers: Readonly<Record<string, CipherKind>> = {
   'aes128-gcm@openssh.com': gcm(16),
   'aes256-gcm@openssh.com': gcm(32),
+  [chacha]: { keyBytes: 64, ivBytes: 0, mac: false },
   'aes128-ctr': ctr(16),
   'aes192-ctr': ctr(24),
   'aes256-ctr': ctr(32),
@@ -64,10 +46,12 @@ export interface Keys {
 }
 
 export function sealerOf(keys: Keys): Sealer {
+  if (keys.cipher === chacha) return sealChaCha(keys.key)
   return ciphers[keys.cipher]?.mac === true ? new CtrSealer(keys) : new GcmSealer(keys)
 }
 
 export function openerOf(keys: Keys): Opener {
+  if (keys.cipher === chacha) return openChaCha(keys.key)
   return ciphers[keys.cipher]?.mac === true ? new CtrOpener(keys) : new GcmOpener(keys)
 }
 
@@ -187,41 +171,6 @@ function macOf({ mac, macKey }: Keys, sequence: number) {
   const number = Buffer.allocUnsafe(4)
   number.writeUInt32BE(sequence)
   return createHmac(macs[mac]?.digest ?? '', macKey).update(number)
-}
-
-/** Length, padding's length and the head in one piece; data, if it came apart; padding to a whole block, four bytes or more. */
-function laidOut(payload: Payload, block: number, counted: number) {
-  const [front, data] = payload instanceof Uint8Array ? [payload, undefined] : payload
-  const size = 1 + front.length + (data?.length ?? 0)
-  let pad = block - ((size + counted) % block)
-  if (pad < 4) pad += block
-  const head = Buffer.allocUnsafe(lengthBytes + 1 + front.length)
-  head.writeUInt32BE(size + pad)
-  head[lengthBytes] = pad
-  head.set(front, lengthBytes + 1)
-  return { head, data, padding: noise(pad) }
-}
-
-let pool = Buffer.alloc(0)
-/** Padding only: nothing secret comes from here. */
-function noise(size: number): Buffer {
-  if (pool.length < size) pool = randomFillSync(Buffer.allocUnsafe(4096))
-  const bytes = pool.subarray(0, size)
-  pool = pool.subarray(size)
-  return bytes
-}
-
-function measured(length: number, aligned: number, block: number): number {
-  if (length < 8 || length > maxPacketBytes - lengthBytes || aligned % block !== 0)
-    throw new Malformed('packet length')
-  return lengthBytes + length
-}
-
-function payloadOf(packet: Buffer): Buffer {
-  const pad = packet[0] ?? 0
-  // One byte of payload at least: its type.
-  if (pad < 4 || pad > packet.length - 2) throw new Malformed('padding')
-  return packet.subarray(1, packet.length - pad)
 }
 
 /** RFC 5647 section 7.1: the last eight bytes are a counter. A key is changed long before it could come round. */

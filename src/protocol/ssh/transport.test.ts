@@ -6,6 +6,7 @@ import { message } from '../../statement/sftp/fields.ts'
 import { newKey } from './hostkey.ts'
 import { pinned, proofOf } from './identity.ts'
 import { msg, whole } from './messages.ts'
+import { choose, offerOf, read, Unsafe } from './negotiation.ts'
 import { openerOf, plain, sealerOf } from './packets.ts'
 import { signerOf } from './signature.ts'
 import { Transport } from './transport.ts'
@@ -120,6 +121,27 @@ test('a packet put in before the first keys ends the connection (Terrapin, attac
     }
 })
 
+test('ChaCha20-Poly1305 is refused in words to a peer that is not strict (attack 125), at first and later', () => {
+  const lists = (ciphers: string, kex: string) =>
+    message(
+      msg.kexInit,
+      { raw: randomBytes(16) },
+      ...[kex, 'ssh-ed25519', ciphers, ciphers, '', '', 'none', 'none', '', ''],
+      false,
+      0,
+    )
+  const chacha = lists('chacha20-poly1305@openssh.com', 'curve25519-sha256')
+  const server = end('server')
+  server.transport.feed(Buffer.from('SSH-2.0-x\r\n'))
+  const sly: Uint8Array[] = []
+  for (const payload of [chacha, message(msg.kexInitiate, randomBytes(32))])
+    plain.seal(payload, 0, piece => sly.push(piece))
+  assert.throws(() => server.transport.feed(Buffer.concat(sly)), Unsafe)
+  const sides = [read(chacha), offerOf('server', ['ssh-ed25519'], false, randomBytes(16))] as const
+  assert.throws(() => choose(...sides, false), Unsafe)
+  assert.equal(choose(...sides, true).ciphers[0], 'chacha20-poly1305@openssh.com')
+})
+
 test('in a key exchange nothing else is heard, and no step twice', () => {
   const offer = () => {
     const { client, server } = pair()
@@ -185,13 +207,14 @@ test('under every cipher a packet opens as it was sealed, and not after any bit 
     ['aes128-ctr', 16, 16],
     ['aes192-ctr', 24, 16],
     ['aes256-ctr', 32, 16],
+    ['chacha20-poly1305@openssh.com', 64, 0],
   ] as const)
     for (const mac of ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com'])
       fc.assert(
         fc.property(fc.uint8Array({ minLength: 1, maxLength: 300 }), fc.nat(), (payload, at) => {
           const iv = randomBytes(ivBytes)
           // The counter's carry is in it.
-          iv.fill(0xff, ivBytes - 2)
+          if (ivBytes > 0) iv.fill(0xff, ivBytes - 2)
           const keys = {
             ...{ cipher, mac, key: randomBytes(keyBytes), iv },
             macKey: randomBytes(mac.includes('512') ? 64 : 32),
@@ -201,13 +224,13 @@ test('under every cipher a packet opens as it was sealed, and not after any bit 
             const pieces: Uint8Array[] = []
             sealer.seal(payload, sequence, piece => pieces.push(piece))
             const packet = Buffer.concat(pieces)
-            assert.equal(opener.measure(packet.readUInt32BE()), packet.length)
+            assert.equal(opener.measure(packet.readUInt32BE(), sequence), packet.length)
             if (sequence === 0) {
               const altered = Buffer.from(packet)
               const bit = at % (packet.length * 8)
               altered[bit >> 3] = (altered[bit >> 3] ?? 0) ^ (1 << (bit & 7))
               assert.throws(() => {
-                wary.measure(altered.readUInt32BE())
+                wary.measure(altered.readUInt32BE(), sequence)
                 wary.open(altered, sequence)
               })
             }

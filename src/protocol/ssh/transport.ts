@@ -9,9 +9,10 @@ import { randomBytes } from 'node:crypto'
 import { Malformed } from '../../statement/sftp/fields.ts'
 import { asClient, asServer, type Exchanged, type HostProof, type HostTrust } from './exchange.ts'
 import { IdentReader, ident, identLine } from './ident.ts'
+import { lengthBytes, type Opener, type Sealer } from './layout.ts'
 import { msg, type Payload } from './messages.ts'
 import { asksExtInfo, choose, guessedRight, isStrict, type Offer, offerOf, read } from './negotiation.ts'
-import { lengthBytes, type Opener, openerOf, plain, type Sealer, sealerOf } from './packets.ts'
+import { openerOf, plain, sealerOf } from './packets.ts'
 
 export type Role =
   | { readonly kind: 'server'; readonly proof: HostProof }
@@ -143,7 +144,7 @@ export class Transport {
         this.#have = 0
         this.#open(whole)
       } else if (this.#have === 0 && chunk.length - at >= lengthBytes) {
-        const size = this.#opener.measure(chunk.readUInt32BE(at))
+        const size = this.#opener.measure(chunk.readUInt32BE(at), this.#received)
         if (chunk.length - at < size) {
           this.#held = Buffer.allocUnsafe(size)
           continue
@@ -153,7 +154,7 @@ export class Transport {
       } else {
         at += this.#fill(this.#lead, chunk, at)
         if (this.#have < lengthBytes) return
-        this.#held = Buffer.allocUnsafe(this.#opener.measure(this.#lead.readUInt32BE()))
+        this.#held = Buffer.allocUnsafe(this.#opener.measure(this.#lead.readUInt32BE(), this.#received))
         this.#held.set(this.#lead)
       }
     }
@@ -226,7 +227,7 @@ export class Transport {
       this.#role.kind === 'server'
         ? { client: theirs, server: ours, clientIdent: theirIdent, serverIdent: ident }
         : { client: ours, server: theirs, clientIdent: ident, serverIdent: theirIdent }
-    return { ...sides, chosen: choose(sides.client, sides.server), sessionId: this.#sessionId }
+    return { ...sides, chosen: choose(sides.client, sides.server, this.#strict), sessionId: this.#sessionId }
   }
 
   #exchange(type: number, payload: Buffer): void {

@@ -8,6 +8,7 @@ import type { Socket } from 'node:net'
 import { finished } from 'node:stream'
 import { Malformed, message } from '../../statement/sftp/fields.ts'
 import { disconnectReason, msg, type Payload } from './messages.ts'
+import { Unsafe } from './negotiation.ts'
 import { Outbox } from './outbox.ts'
 import { type Role, Transport } from './transport.ts'
 
@@ -121,7 +122,8 @@ export class Wire {
   /** The peer broke the protocol: one word of goodbye, and no more is read. */
   fail(error: Error): void {
     if (this.#ended) return
-    if (this.#transport.identified) this.#lastWord(disconnectReason.protocolError, 'protocol error')
+    const why = error instanceof Unsafe ? error.said : 'protocol error'
+    if (this.#transport.identified) this.#lastWord(disconnectReason.protocolError, why)
     this.#outbox.flush()
     this.#socket.destroySoon()
     this.#end(error)
