@@ -4,6 +4,7 @@
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { createApi } from './api/app.ts'
 import { hostsOf, isForUs } from './api/host.ts'
@@ -15,8 +16,9 @@ import { type HttpListening, listenHttp } from './listener/http.ts'
 import { originOf } from './listener/source.ts'
 import { type Listening, listenStream } from './listener/tcp.ts'
 import { loadTls, namesOf, type TlsKeys } from './listener/tls.ts'
-import type { AnyProtocol, DoorKeys } from './protocol/protocol.ts'
+import type { DoorKeys } from './protocol/protocol.ts'
 import { connectionIn } from './statement/http/target.ts'
+import type { Workers } from './workers/pool.ts'
 
 export interface Ports {
   /** `http`, `people`, `postgres` ...: where each listens. */
@@ -35,6 +37,7 @@ export async function openPorts(
   house: House,
   first: TlsKeys,
   keys: Pick<DoorKeys, 'hostKey' | 'ssh'>,
+  workers?: Workers,
 ): Promise<Ports> {
   const { listen } = house.config()
   const open = new Map<string, Listening>()
@@ -55,7 +58,8 @@ export async function openPorts(
     const onRequest = (request: IncomingMessage, response: ServerResponse) => {
       const connection = doorOf(request)
       if (connection === undefined) return api(request, response)
-      const { socket } = request
+      // Over HTTP/2 a connection has many requests: what is ended with one is its stream.
+      const socket = 'stream' in response ? (response.stream as Duplex) : request.socket
       const client = {
         kind: 'request',
         request,
@@ -90,19 +94,20 @@ export async function openPorts(
     https.push(listening)
     open.set(name, listening)
   }
-  const stream = async (name: string, at: HostPort, protocol: AnyProtocol) => {
+  const stream = async (name: string, at: HostPort) => {
     const plaintext = listen.insecure || isLoopback(at.host)
     const listening = await listenStream({
       at,
       limits: STREAMS,
       log: house.log,
-      onClient: client =>
-        serveStream(house, protocol, client, {
-          tls: tls.context,
-          ...keys,
-          plaintext,
-          loopback: client.loopback,
-        }),
+      unread: workers !== undefined,
+      onClient(client) {
+        const at = workers === undefined ? house : workers.next()
+        const served = at?.protocols.get(name)
+        if (at === undefined || served === undefined) return void client.socket.destroy()
+        const { loopback } = client
+        return serveStream(at, served, client, { tls: tls.context, ...keys, plaintext, loopback })
+      },
     })
     open.set(name, listening)
   }
@@ -121,6 +126,7 @@ export async function openPorts(
     try {
       tls = await loadTls(listen.tls, data, namesOf(house.config()), house.clock.now())
       for (const listening of https) listening.renew(tls)
+      workers?.renewed(tls)
     } catch (error) {
       house.log.error({ err: error }, 'the certificate could not be looked at: the old one stays')
     }
@@ -131,10 +137,7 @@ export async function openPorts(
     if (listen.http !== undefined)
       await http('http', listen.http, { agents: true, people: own === undefined })
     if (own !== undefined) await http('people', own, { agents: false, people: true })
-    for (const [name, at] of listen.streams) {
-      const protocol = house.protocols.get(name)
-      if (protocol !== undefined) await stream(name, at, protocol)
-    }
+    for (const [name, at] of listen.streams) if (house.protocols.has(name)) await stream(name, at)
   } catch (error) {
     close()
     destroy()

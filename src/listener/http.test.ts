@@ -168,18 +168,24 @@ test('a token of 16 KiB fits', async () => {
   await listener.close()
 })
 
-test('only HTTP/1.1 is offered', async () => {
+test('inside TLS HTTP/2 is for who asks for it, and HTTP/1.1 for all others', async () => {
   const listener = await open()
-  const socket = tlsConnect({
-    port: listener.address.port,
-    host: '127.0.0.1',
-    ca: tls.ca,
-    servername: 'localhost',
-    ALPNProtocols: ['h2', 'http/1.1'],
-  })
-  await once(socket, 'secureConnect')
-  assert.equal(socket.alpnProtocol, 'http/1.1')
-  socket.destroy()
+  for (const [offered, agreed] of [
+    [['h2', 'http/1.1'], 'h2'],
+    [['http/1.1'], 'http/1.1'],
+    [undefined, false],
+  ] as const) {
+    const socket = tlsConnect({
+      port: listener.address.port,
+      host: '127.0.0.1',
+      ca: tls.ca,
+      servername: 'localhost',
+      ...(offered === undefined ? {} : { ALPNProtocols: [...offered] }),
+    })
+    await once(socket, 'secureConnect')
+    assert.equal(socket.alpnProtocol, agreed)
+    socket.destroy()
+  }
   await listener.close()
 })
 

@@ -2,8 +2,8 @@
  * The HTTP port: TLS, and on loopback (or `insecure: true`) plaintext beside it on the same port, told apart by the first
  * byte. Both go to the same handlers.
  *
- * Each connection waits for its own first byte under a deadline and alone (attack 216, GHSA-78rf). Node's strict parser,
- * HTTP/1.1 only, headers and requests under a deadline (attack 190). A PROXY line is not HTTP and is answered 400 (attack 217).
+ * Each connection waits for its own first byte under a deadline and alone (attack 216, GHSA-78rf). Node's strict parser;
+ * HTTP/2 for who asks for it inside TLS; headers and requests under a deadline (attack 190). A PROXY line is not HTTP and is answered 400 (attack 217).
  */
 import {
   createServer as createHttpServer,
@@ -15,9 +15,11 @@ import {
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
 import { createServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
 import type { HostPort } from '../config/config.ts'
 import type { Log } from '../telemetry/log.ts'
 import { type ConnectionLimits, Connections } from './connections.ts'
+import { type Http2Listener, listenHttp2 } from './http2.ts'
 import { admit, type Listening, listening } from './tcp.ts'
 import type { TlsKeys } from './tls.ts'
 
@@ -70,9 +72,11 @@ export async function listenHttp(options: HttpListener): Promise<HttpListening> 
     ...strict,
     ...tls.options,
     handshakeTimeout: deadlines.hello,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: ['h2', 'http/1.1'],
   })
   for (const server of [plain, secure]) handle(server, options)
+  const h2 = listenHttp2({ maxHeaderSize, idle: deadlines.idle }, options.onRequest)
+  byProtocol(secure, h2)
   secure.on('tlsClientError', error => log.debug({ err: error }, 'a TLS handshake failed'))
   const port = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, socket => {
     const client = admit(socket, connections, log)
@@ -89,6 +93,7 @@ export async function listenHttp(options: HttpListener): Promise<HttpListening> 
       const closed = open.close()
       // Neither listens itself; this ends their idle connections and their timers.
       for (const server of [plain, secure]) server.close(ignoreNotRunning)
+      h2.close()
       await closed
     },
   }
@@ -121,6 +126,16 @@ function handle(
   if (onContinue !== undefined) server.on('checkContinue', onContinue)
   // Node enforces headersTimeout from a timer that it starts when the server listens; this one is only handed sockets.
   server.emit('listening')
+}
+
+/** What ALPN has agreed on goes to whom it is for. */
+function byProtocol(secure: HttpsServer, h2: Http2Listener): void {
+  const [http1] = secure.listeners('secureConnection') as ((socket: TLSSocket) => void)[]
+  secure.removeAllListeners('secureConnection')
+  secure.on('secureConnection', socket => {
+    if (socket.alpnProtocol === 'h2') h2.take(socket)
+    else http1?.call(secure, socket)
+  })
 }
 
 function byFirstByte(socket: Socket, deadline: number, plain: HttpServer, secure: HttpsServer): void {

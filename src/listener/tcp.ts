@@ -30,13 +30,17 @@ export interface StreamListener {
   readonly at: HostPort
   readonly limits: ConnectionLimits
   readonly log: Log
+  /** Nothing is read of a client here: another process will. */
+  readonly unread?: boolean
   /** May throw or reject: the socket is then destroyed and the failure logged. */
   onClient(client: StreamClient): void | Promise<void>
 }
 
-export async function listenStream({ at, limits, log, onClient }: StreamListener): Promise<Listening> {
+export async function listenStream(listener: StreamListener): Promise<Listening> {
+  const { at, limits, log, unread, onClient } = listener
   const connections = new Connections(limits)
-  const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, socket => {
+  const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, pauseOnConnect: unread }
+  const server = createServer(options, socket => {
     const client = admit(socket, connections, log)
     if (client === undefined) return
     const fail = (error: unknown) => {
