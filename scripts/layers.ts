@@ -13,7 +13,7 @@ import { argv, exit } from 'node:process'
 export const layers: readonly (readonly string[])[] = [
   ['main'],
   ['cli', 'demo'],
-  ['gateway', 'build', 'ports', 'reload', 'clock'],
+  ['gateway', 'workers', 'build', 'ports', 'reload', 'clock'],
   ['protocol/registry'],
   ['listener', 'api', 'agent-tools'],
   ['pipeline', 'steps', 'refused', 'doors', 'house', 'way'],
@@ -33,7 +33,7 @@ const strangers: readonly string[] = ['identity', 'protocol/*']
 const together: readonly (readonly string[])[] = [
   ['cli', 'demo'],
   ['pipeline', 'steps', 'refused', 'doors', 'house', 'way'],
-  ['gateway', 'build', 'ports', 'reload', 'clock'],
+  ['gateway', 'workers', 'build', 'ports', 'reload', 'clock'],
 ]
 
 /** Edges that the rules above would refuse, each with its reason. */
@@ -52,6 +52,7 @@ const registryFor: readonly string[] = ['main', 'cli']
 const revealing: readonly RegExp[] = [
   /^src\/protocol\/[^/]+\/dial\.ts$/,
   /^src\/broker\/leases\//,
+  /^src\/workers\/lease\.ts$/,
   /^src\/listener\/tls\.ts$/,
   /^src\/ledger\/keys\.ts$/,
   /^src\/config\/secret\.ts$/,

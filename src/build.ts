@@ -39,6 +39,8 @@ export interface Stages {
   readonly shows: House['shows']
   readonly draining: AbortSignal
   readonly randomBytes: (size: number) => Uint8Array
+  /** Whether there is a process that serves streams. */
+  readonly serving: () => boolean
 }
 
 /** Refused tries of one source: enough for a fleet behind one address, far too few to guess with (attacks 46, 199). */
@@ -75,7 +77,7 @@ export function buildHouse(stages: Stages): House {
       issuers: verifier.ready(),
       store: store.healthy(),
       audit: audit.healthy,
-      open: !draining.aborted,
+      open: !draining.aborted && stages.serving(),
     }),
     told(refused, { identity, grant, call }) {
       audit.noted({
@@ -131,7 +133,10 @@ function buildBroker({ config, grants, audit, live, key, clock, log, metrics, ra
 }
 
 /** Who, what and why, at the top of the recording. No credential is among it. */
-function openedRecord({ id, grant }: LiveSession, { source, connection }: Admitted): Record<string, unknown> {
+export function openedRecord(
+  { id, grant }: LiveSession,
+  { source, connection }: Admitted,
+): Record<string, unknown> {
   const { identity, request, scope, rule, protocol, expiresAt } = grant
   const { reason, task } = request
   const stated = { ...(reason === undefined ? {} : { reason }), ...(task === undefined ? {} : { task }) }

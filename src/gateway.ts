@@ -23,6 +23,7 @@ import { createReload } from './reload.ts'
 import { openStore } from './store/store.ts'
 import type { Log } from './telemetry/log.ts'
 import { createMetrics } from './telemetry/metrics.ts'
+import { startWorkers, type Workers } from './workers/pool.ts'
 
 export interface Gateway {
   /** SIGHUP: the whole new configuration, or none of it. Never throws. */
@@ -35,10 +36,13 @@ export interface GatewayOptions {
   readonly file: string
   readonly protocols: ReadonlyMap<string, AnyProtocol>
   readonly log: Log
+  /** Processes that carry the streams; where it is 1 this one does. */
+  readonly workers?: number
 }
 
 /** Resolves when every door is open. Throws {@link ConfigError} for a configuration that cannot be served. */
-export async function startGateway({ file, protocols, log }: GatewayOptions): Promise<Gateway> {
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { file, protocols, log, workers: count = 1 } = options
   await using opened = new AsyncDisposableStack()
   let { config } = await loadTrusted(file, protocols)
   const { data } = config
@@ -87,6 +91,7 @@ export async function startGateway({ file, protocols, log }: GatewayOptions): Pr
   }
   const tls = await loadTls(config.listen.tls, data, namesOf(config), clock.now())
   const metrics = createMetrics()
+  let workers: Workers | undefined
   const shows = { hostKey: hostKey.public, authority, ...(tls.ca === undefined ? {} : { ca: tls.ca }) }
   const house = buildHouse({
     config: () => config,
@@ -103,13 +108,17 @@ export async function startGateway({ file, protocols, log }: GatewayOptions): Pr
     shows,
     draining: draining.signal,
     randomBytes,
+    serving: () => workers?.some ?? true,
   })
   audit.noted({
     type: 'config.loaded',
     facts: { rules: config.rules.length, connections: config.connections.size },
   })
   await audit.decided({ type: 'gateway.started', facts: { version: house.version } })
-  const ports = await openPorts(house, tls, { hostKey: hostKey.private, ssh })
+  const keys = { hostKey: hostKey.private, ssh }
+  if (count > 1 && config.listen.streams.size > 0)
+    workers = opened.use(await startWorkers({ count, house, key, tls, keys }))
+  const ports = await openPorts(house, tls, keys, workers)
   opened.use(
     startSweep({
       connections: () => config.connections.values(),
@@ -129,6 +138,7 @@ export async function startGateway({ file, protocols, log }: GatewayOptions): Pr
       protocols,
       install: next => {
         config = next
+        workers?.reloaded()
       },
     }),
     async stop() {

@@ -15,6 +15,10 @@ const commands: Readonly<Record<string, { readonly does: string; readonly load: 
     does: 'the gateway',
     load: async () => (await import('./cli/serve.ts')).serveCommand(await protocols()),
   },
+  worker: {
+    does: 'a process of `serve --workers`, which starts it',
+    load: async () => (await import('./cli/worker.ts')).workerCommand(await protocols()),
+  },
   demo: {
     does: 'see it work, everything embedded',
     load: async () => (await import('./cli/demo.ts')).demoCommand(),
@@ -74,7 +78,7 @@ async function main(argv: readonly string[]): Promise<void> {
     const command = name === named ? await load() : new Command(name).description(does)
     // Sub-commands inherit exitOverride only when made by their parent.
     for (const each of [command, ...command.commands]) each.exitOverride()
-    program.addCommand(command)
+    program.addCommand(command, { hidden: name === 'worker' })
   }
   await program.parseAsync([...argv])
 }

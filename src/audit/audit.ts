@@ -20,7 +20,7 @@ import { type Page, type Query, readPage, replay } from './read.ts'
 export interface AuditOptions {
   /** The data folder. */
   readonly data: string
-  /** One chain a writer: `gw` for the one process, `gw1`, `gw2` ... for workers (attack 187). */
+  /** One chain a writer: `gw` for the one process that decides (attack 187). */
   readonly writer?: string
   readonly clock: Clock
   readonly key: SealKey

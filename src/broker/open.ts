@@ -9,8 +9,7 @@ import type { Leased } from '../config/secret.ts'
 import { Refused, refuse } from '../denial.ts'
 import type { Use } from '../grant/redeem.ts'
 import type { AnyProtocol, Upstream } from '../protocol/protocol.ts'
-import { RecordingLost } from '../recording/record.ts'
-import type { openRecorder } from '../recording/recorder.ts'
+import { type Recorder, RecordingLost } from '../recording/record.ts'
 import type { Clock, Ending, Grant, Narrowed, Source } from '../words.ts'
 import { mintLease } from './leases/minted.ts'
 import { takeStaticLease } from './leases/static.ts'
@@ -33,7 +32,7 @@ export interface Broker {
   readonly gateway: string
   newSessionId(): string
   randomBytes(size: number): Uint8Array
-  record: (session: LiveSession, at: Admitted) => ReturnType<typeof openRecorder>
+  record: (session: LiveSession, at: Admitted) => Promise<Recorder>
   /** Whether the grant is still good this very moment: synchronous, so nothing slips between the look and the use. */
   stillGood(grant: Grant): true | Refused
   /** Told when a session is entered. */

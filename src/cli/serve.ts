@@ -1,12 +1,19 @@
 /** `postern serve`: the gateway in the foreground. SIGTERM and Ctrl-C drain it, SIGHUP reloads its configuration. */
 import { flushCompileCache } from 'node:module'
-import { Command } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { ConfigError } from '../config/problem.ts'
 import { startGateway } from '../gateway.ts'
 import type { AnyProtocol } from '../protocol/protocol.ts'
 import { createLog } from '../telemetry/log.ts'
 import { exit } from './exit.ts'
 import { Stop } from './stop.ts'
+
+const mostWorkers = 64
+
+function count(text: string): number {
+  if (/^[1-9]\d?$/.test(text) && Number(text) <= mostWorkers) return Number(text)
+  throw new InvalidArgumentError(`a whole number from 1 to ${mostWorkers}`)
+}
 
 /** Sessions are gone within a second; what is longer is a disk that does not answer. */
 const DRAIN = 15_000
@@ -15,9 +22,15 @@ export function serveCommand(protocols: ReadonlyMap<string, AnyProtocol>): Comma
   return new Command('serve')
     .description('the gateway: JSON log lines on stderr; ready when /readyz says 200')
     .option('-c, --config <file>', 'the configuration', 'postern.yaml')
-    .action(async ({ config }: { config: string }) => {
+    .option(
+      '--workers <n>',
+      'processes that carry PostgreSQL and SSH, for machines with several cores',
+      count,
+      1,
+    )
+    .action(async ({ config, workers }: { config: string; workers: number }) => {
       const log = createLog()
-      const gateway = await startGateway({ file: config, protocols, log }).catch(error => {
+      const gateway = await startGateway({ file: config, protocols, log, workers }).catch(error => {
         throw error instanceof ConfigError ? new Stop(exit.config, error.message) : error
       })
       // Now, for a gateway that is killed one day would never write it.

@@ -49,6 +49,8 @@ export interface Protocol<Target, LeaseRef, Scope, Limit, Up extends Upstream> {
   publicKey?(text: string): Uint8Array | Refused
   /** Another configuration is in force: forgets what was concluded under the old one. Sessions that go on find it anew. */
   reloaded?(): void
+  /** Where several processes serve: a secret of this run, the same in each, before the first client of any. */
+  keyed?(run: Uint8Array): void
 }
 
 /** A protocol whose own types the house need not know. */

@@ -189,7 +189,7 @@ const justBefore = 60 * 1000
 const tailBytes = 16 * 1024
 
 /** The seal of a recording that is closed. Synchronous and short: there may be very many. */
-function closedTip(path: string): { tip: Tip; seal: Seal } | undefined {
+export function closedTip(path: string): { tip: Tip; seal: Seal } | undefined {
   const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
   let tail: Buffer
   try {

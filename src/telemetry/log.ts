@@ -3,9 +3,13 @@ import { pino } from 'pino'
 
 export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error'>
 
-export function createLog(level = process.env.POSTERN_LOG ?? 'info'): Log {
+/** `base`: members of every line. */
+export function createLog(
+  level = process.env.POSTERN_LOG ?? 'info',
+  base: { worker: number } | null = null,
+): Log {
   return pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    { level, base, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination({ fd: 2, sync: true }),
   )
 }

@@ -7,6 +7,7 @@ import type { Protocol } from '../protocol.ts'
 import { createCalls } from './calls.ts'
 import { dial } from './dial.ts'
 import { createGuard } from './guard.ts'
+import { maskWith } from './mask.ts'
 import { minting } from './mint.ts'
 import { present, psql } from './present.ts'
 import { type PostgresLimit, type PostgresScope, postgresScope } from './scope.ts'
@@ -36,6 +37,7 @@ export const postgres: Protocol<
   present,
   client: psql,
   reloaded: () => verdicts.clear(),
+  keyed: maskWith,
 }
 
 const verdicts = new VerdictCache()

@@ -52,7 +52,12 @@ export function maskReport(type: typeof ERROR | typeof NOTICE, payload: Buffer):
 
 const STARS = Buffer.from('***')
 /** Equal values look equal within one run of the gateway, and nobody can try values against it. */
-const key = randomBytes(32)
+let key: Uint8Array = randomBytes(32)
+
+/** The key of a run that several processes share. */
+export function maskWith(run: Uint8Array): void {
+  key = createHmac('sha256', run).update('postgres hash mask').digest()
+}
 
 const forms: Readonly<Record<MaskWith, (value: Buffer) => Buffer | null>> = {
   full: () => STARS,
