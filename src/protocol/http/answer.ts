@@ -67,3 +67,13 @@ export function answerHeaders(
   // One look at all of them: that a target sends the lease's value back is rare.
   return secrets.mayBeIn(out.join('\n')) ? out.map(text => secrets.inText(text)) : out
 }
+
+/** Trailers of HTTP/2, for gRPC: by the same rules. */
+export function trailersFor(trailers: FlatHeaders, secrets: Secrets): FlatHeaders {
+  const out: FlatHeaders = []
+  for (let at = 0; at + 1 < trailers.length; at += 2) {
+    const [name = '', value = ''] = [trailers[at], trailers[at + 1]]
+    if (!dropped.has(name) && !places.has(name)) out.push(secrets.inText(name), secrets.inText(value))
+  }
+  return out
+}

@@ -21,7 +21,8 @@ export async function readWhole(
   const chunks: Buffer[] = []
   let bytes = 0
   try {
-    for await (const chunk of request) {
+    // Leaving the loop must not take the connection with it: there is an answer to be given.
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
       bytes += (chunk as Buffer).length
       if (bytes > most) return new Refused(bodyTooLarge(most))
       chunks.push(chunk as Buffer)

@@ -22,8 +22,20 @@ export interface Outgoing {
   readonly last?: string
 }
 
-/** A request on its way, from the moment it waits for a connection. */
-export class Sending {
+/** A request on its way, as its exchange holds it. */
+export interface Sending {
+  /** False: no more until {@link Answering.onRoom}. */
+  write(chunk: Buffer): boolean
+  /** The streamed body is whole. */
+  end(): void
+  pause(): void
+  resume(): void
+  /** Nobody waits for the answer any more. */
+  abort(): void
+}
+
+/** From the moment it waits for a connection. */
+export class Queued implements Sending {
   readonly outgoing: Outgoing
   readonly told: Answering
   #connection: Connection | undefined
@@ -43,7 +55,6 @@ export class Sending {
     this.#connection = connection
   }
 
-  /** False: no more until {@link Answering.onRoom}. */
   write(chunk: Buffer): boolean {
     return this.#connection?.write(chunk) ?? false
   }
@@ -74,6 +85,8 @@ export interface Answering {
   onError(error: Error): void
   /** There is room for (more of) a streamed body. */
   onRoom?(): void
+  /** HTTP/2 alone. Before `onEnd`. */
+  onTrailers?(trailers: FlatHeaders): void
   onSwitched?(headers: FlatHeaders, socket: Duplex): void
 }
 
@@ -81,7 +94,7 @@ export interface Owner {
   free(connection: Connection): void
   gone(connection: Connection): void
   /** It ended before its answer began, on a connection that the target may have closed long before: sent on a new one. */
-  again(sending: Sending): void
+  again(sending: Queued): void
 }
 
 /** Below what servers keep theirs: Node's own is 5 s, so a request seldom meets a connection that is being closed. */
@@ -94,7 +107,7 @@ export class Connection {
   readonly #host: string
   readonly #owner: Owner
   readonly #answers: Answers
-  #sending: Sending | undefined
+  #sending: Queued | undefined
   #answered = false
   #sent = false
   #served = 0
@@ -120,7 +133,7 @@ export class Connection {
     socket.on('drain', () => this.#sending?.told.onRoom?.())
   }
 
-  carry(sending: Sending): void {
+  carry(sending: Queued): void {
     const { method, path, headers, body, length, upgrade, last } = sending.outgoing
     this.#sending = sending
     sending.on(this)

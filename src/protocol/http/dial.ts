@@ -37,6 +37,10 @@ export const target = z.strictObject({
     .max(253)
     .regex(/^[A-Za-z0-9.-]+$/, 'must be a host name')
     .optional(),
+  http2: z
+    .boolean()
+    .optional()
+    .meta({ description: 'It is spoken to by HTTP/2: what gRPC needs. No WebSockets then.' }),
 })
 
 /** A name the gateway may set: none of those that frame a request or that name a hop. */
@@ -100,7 +104,7 @@ export type HttpTarget = z.output<typeof target>
 export type HttpLease = z.output<typeof lease>
 
 export async function dial({
-  target: { url, ca, server_name },
+  target: { url, ca, server_name, http2 },
   lease: taken,
   signal,
 }: Dialling<HttpTarget, HttpLease, HttpScope>): Promise<HttpUpstream | Refused> {
@@ -114,6 +118,7 @@ export async function dial({
     url,
     address,
     credential,
+    http2: http2 === true,
     ...(authority === undefined ? {} : { ca: authority }),
     ...(server_name === undefined ? {} : { serverName: server_name }),
   })

@@ -10,7 +10,7 @@ import { type Denial, GatewayError, Refused, refuse } from '../../denial.ts'
 import type { Result, Seq, StreamRecorder } from '../../recording/record.ts'
 import type { Ending } from '../../words.ts'
 import type { Session } from '../protocol.ts'
-import { answerHeaders } from './answer.ts'
+import { answerHeaders, trailersFor } from './answer.ts'
 import type { Body } from './body.ts'
 import { release } from './buffers.ts'
 import type { Answering, Sending } from './connection.ts'
@@ -43,11 +43,11 @@ export interface Sink {
   start(status: number, headers: FlatHeaders): void
   /** False: no more until {@link Exchange.drained}. `written` is called when nobody needs the bytes any more, if ever. */
   write(chunk: Buffer, written?: () => void): boolean
-  end(): void
+  end(trailers?: FlatHeaders): void
   /** There is no answer. */
   refuse(denial: Denial): void
   /** The answer ends here, and must not look whole. */
-  cut(): void
+  cut(denial: Denial): void
 }
 
 type Live = Pick<Session<unknown, HttpUpstream>, 'upstream' | 'recorder' | 'signal'>
@@ -70,6 +70,7 @@ export class Exchange implements Answering {
   /** The head of an answer that may still be refused. */
   #held: FlatHeaders | undefined
   #started = false
+  #trailers: FlatHeaders | undefined
   #status = 0
   #bytes = 0
   #pieces: Buffer[] = []
@@ -129,7 +130,9 @@ export class Exchange implements Answering {
     const { upstream } = this.#session
     const { method, path, door, maxResponse } = this.#onward
     const hasBody = method !== 'HEAD' && status !== 204 && status !== 304
-    const coding = valuesOf(headers, 'content-encoding').find(isEncoded)
+    const coding = [...valuesOf(headers, 'content-encoding'), ...valuesOf(headers, 'grpc-encoding')].find(
+      isEncoded,
+    )
     if (hasBody && coding !== undefined) return void this.#stop(unasked(coding))
     if (hasBody && Number(valuesOf(headers, 'content-length')[0]) > maxResponse)
       return void this.#stop(answerTooLarge(maxResponse))
@@ -161,6 +164,10 @@ export class Exchange implements Answering {
     if (bytes !== undefined) this.#pass(bytes, chunk)
   }
 
+  onTrailers(trailers: FlatHeaders): void {
+    this.#trailers = trailersFor(trailers, this.#session.upstream.secrets)
+  }
+
   onEnd(): void {
     if (this.#isOver || this.#filter === undefined) return
     const bytes = this.#filtered(filter => filter.end())
@@ -168,7 +175,7 @@ export class Exchange implements Answering {
     if (this.#held !== undefined) this.#start(this.#held)
     this.#pass(bytes)
     if (this.#isOver) return
-    this.#sink.end()
+    this.#sink.end(this.#trailers)
     this.#finish({})
   }
 
@@ -223,7 +230,7 @@ export class Exchange implements Answering {
     if (this.#isOver) return
     this.#finish({ error: { code: denial.code, message: denial.detail } })
     if (!this.#started) this.#sink.refuse(denial)
-    else this.#sink.cut()
+    else this.#sink.cut(denial)
   }
 
   #finish(more: Pick<Result, 'error'>): void {

@@ -18,11 +18,14 @@ const single = new Set([
   'expect',
 ])
 
-type Incoming = Pick<IncomingMessage, 'method' | 'url'>
+type Incoming = Pick<IncomingMessage, 'method' | 'url'> & {
+  /** HTTP/2: frames say whether there is a body, a Content-Length need not. */
+  readonly stream?: { readonly endAfterHeaders: boolean }
+}
 
 export function readHead(
   kind: Head['kind'],
-  { method = '', url: raw = '' }: Incoming,
+  { method = '', url: raw = '', stream }: Incoming,
   rawHeaders: Lowered,
 ): Head | Refused {
   const found = new Map<string, string>()
@@ -39,7 +42,8 @@ export function readHead(
   const stated = found.get('content-length')
   if (stated !== undefined && (coding !== undefined || !/^[0-9]{1,15}$/.test(stated)))
     return refuse('protocol_violation', 'a Content-Length that cannot be relied on')
-  const length = coding === undefined ? Number(stated ?? 0) : undefined
+  const none = stream === undefined ? coding === undefined : stream.endAfterHeaders
+  const length = stated !== undefined ? Number(stated) : none ? 0 : undefined
   if (kind === 'upgrade' && length !== 0)
     return refuse('protocol_violation', 'a request to upgrade that has a body')
   const contentType = found.get('content-type')?.split(';')[0]?.trim().toLowerCase()

@@ -17,6 +17,8 @@ const usual = new Set([
   'content-language',
   'content-type',
   'date',
+  'grpc-encoding',
+  'grpc-timeout',
   'if-match',
   'if-modified-since',
   'if-none-match',

@@ -6,7 +6,7 @@ import { connect as connectTcp, type OnReadOpts, type Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { connect as connectTls } from 'node:tls'
 import { copyOf, reading } from './buffers.ts'
-import { type Answering, Connection, type Outgoing, type Owner, Sending } from './connection.ts'
+import { type Answering, Connection, type Outgoing, type Owner, Queued } from './connection.ts'
 
 export interface PoolOptions {
   readonly address: string
@@ -24,16 +24,16 @@ export interface PoolOptions {
 
 /** What one agent may have under way at once on one API. */
 const mostConnections = 128
-const connectTimeout = 10_000
+export const connectTimeout = 10_000
 /** A model may think for minutes before it says a word. */
-const patience = 300_000
+export const patience = 300_000
 const lookEvery = 1000
 
 export class Pool implements Owner {
   readonly #options: PoolOptions
   readonly #all = new Set<Connection>()
   readonly #idle: Connection[] = []
-  readonly #waiting: Sending[] = []
+  readonly #waiting: Queued[] = []
   readonly #looking: NodeJS.Timeout
   #isOver = false
 
@@ -42,8 +42,8 @@ export class Pool implements Owner {
     this.#looking = setInterval(() => this.#look(), lookEvery).unref()
   }
 
-  send(outgoing: Outgoing, told: Answering): Sending {
-    const sending = new Sending(outgoing, told)
+  send(outgoing: Outgoing, told: Answering): Queued {
+    const sending = new Queued(outgoing, told)
     // A connection that turns into something else is read differently from its first byte on.
     const idle = outgoing.upgrade ? undefined : this.#idle.pop()
     if (idle !== undefined) idle.carry(sending)
@@ -67,7 +67,7 @@ export class Pool implements Owner {
     }
   }
 
-  again(sending: Sending): void {
+  again(sending: Queued): void {
     if (!sending.isOver) this.#begin(sending)
   }
 
@@ -78,7 +78,7 @@ export class Pool implements Owner {
     for (const connection of this.#all) connection.expire(over)
   }
 
-  #begin(sending: Sending): void {
+  #begin(sending: Queued): void {
     if (this.#isOver) return void sending.told.onError(over)
     if (this.#all.size >= mostConnections && !sending.outgoing.upgrade)
       return void this.#waiting.push(sending)

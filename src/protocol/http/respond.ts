@@ -1,11 +1,17 @@
-/** Answers on a client's own response. */
+/** Answers on a client's own response, over HTTP/1.1 or HTTP/2. */
 import type { ServerResponse } from 'node:http'
+import type { ServerHttp2Stream } from 'node:http2'
 import type { Denial } from '../../denial.ts'
 import type { Sink } from './exchange.ts'
 import type { Refusal } from './refuse.ts'
+import { isGrpc, streamSink } from './respond2.ts'
+
+/** The stream of a response over HTTP/2. */
+export const streamOf = (response: ServerResponse): ServerHttp2Stream | undefined =>
+  'stream' in response ? (response.stream as ServerHttp2Stream) : undefined
 
 /** A refusal whole. What of the request was not read is not waited for. */
-export function sendRefusal(response: ServerResponse, refusal: Refusal): void {
+function sendRefusal(response: ServerResponse, refusal: Refusal): void {
   if (response.headersSent || response.destroyed) return void response.destroy()
   const { status, headers, body } = refusal
   const close = response.req.complete ? [] : ['connection', 'close']
@@ -13,7 +19,13 @@ export function sendRefusal(response: ServerResponse, refusal: Refusal): void {
   response.end(response.req.method === 'HEAD' ? undefined : body)
 }
 
-export function responseSink(response: ServerResponse, refusalFor: (denial: Denial) => Refusal): Sink {
+export function responseSink(
+  response: ServerResponse,
+  contentType: string | undefined,
+  refusalFor: (denial: Denial) => Refusal,
+): Sink {
+  const stream = streamOf(response)
+  if (stream !== undefined) return streamSink(stream, isGrpc(contentType), refusalFor)
   return {
     start(status, headers) {
       // Head, body and end of a small answer come in one turn and leave in one write.

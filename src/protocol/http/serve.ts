@@ -11,11 +11,11 @@ import { Body, readWhole, signedBody, smallBody } from './body.ts'
 import { readCredential } from './credential.ts'
 import { denialOf, lostRecording } from './ending.ts'
 import { Exchange, type Onward } from './exchange.ts'
-import type { Head } from './guard.ts'
+import { bodyTooLarge, type Head } from './guard.ts'
 import { readHead } from './head.ts'
 import { type FlatHeaders, lowered, sieve } from './headers.ts'
 import { type Refusal, refusalText } from './refuse.ts'
-import { responseSink, sendRefusal } from './respond.ts'
+import { responseSink, streamOf } from './respond.ts'
 import type { Filter } from './scrub.ts'
 import { onceWritten } from './turn.ts'
 import { type Messages, upgrade } from './upgrade.ts'
@@ -63,7 +63,7 @@ export async function serveRequests<Scope>(
   dialect: Dialect<Scope>,
 ): Promise<void> {
   if (client.kind === 'stream') return void client.socket.destroy()
-  const say = (denial: Denial) => tell(client, dialect.refuse(denial))
+  const say = (denial: Denial) => tell(client, denial, dialect)
   const headers = lowered(client.request.rawHeaders)
   const shown = readCredential(headers, client.connection)
   if (shown instanceof Refused) {
@@ -105,11 +105,14 @@ async function relay<Scope>(
   dialect: Dialect<Scope>,
 ): Promise<void> {
   const { request, response } = client
-  const say = (denial: Denial) => sendRefusal(response, dialect.refuse(denial))
-  if (request.headers.expect !== undefined) response.writeContinue()
+  const sink = responseSink(response, head.contentType, denial => dialect.refuse(denial))
+  const say = (denial: Denial) => sink.refuse(denial)
+  // Over HTTP/2 Node has done it.
+  if (request.headers.expect !== undefined && streamOf(response) === undefined) response.writeContinue()
   const { upstream } = session
   const most = wholeBody(upstream, passing)
   const small = head.length !== undefined && head.length <= smallBody
+  if (most !== undefined && head.length !== undefined && head.length > most) return say(bodyTooLarge(most))
   const came =
     most !== undefined || (small && head.length > 0) ? await readWhole(request, most ?? smallBody) : undefined
   if (came instanceof Refused) return say(came.denial)
@@ -138,14 +141,10 @@ async function relay<Scope>(
     length: through === undefined ? undefined : head.length,
     recorded,
   }
-  const exchange = new Exchange(
-    session,
-    of,
-    onward,
-    responseSink(response, denial => dialect.refuse(denial)),
-  )
-  response.on('drain', () => exchange.drained())
-  response.once('close', () => response.writableFinished || exchange.abandon())
+  const exchange = new Exchange(session, of, onward, sink)
+  const out = streamOf(response) ?? response
+  out.on('drain', () => exchange.drained())
+  out.once('close', () => out.writableFinished || exchange.abandon())
   onceWritten(session.recorder, gone => {
     if (gone !== undefined) void session.end(lostRecording(gone.why))
     exchange.run()
@@ -200,7 +199,8 @@ function lost({ signal }: Pick<Entered<unknown>, 'signal'>): Denial {
   return signal.aborted ? denialOf(signal.reason) : refuse('internal_error', 'allowed, and no way on').denial
 }
 
-function tell(client: RequestClient, refusal: Refusal): void {
-  if (client.kind === 'request') sendRefusal(client.response, refusal)
-  else client.socket.end(refusalText(refusal))
+function tell(client: RequestClient, denial: Denial, dialect: Pick<Dialect<never>, 'refuse'>): void {
+  if (client.kind === 'upgrade') return void client.socket.end(refusalText(dialect.refuse(denial)))
+  const { request, response } = client
+  responseSink(response, request.headers['content-type'], one => dialect.refuse(one)).refuse(denial)
 }

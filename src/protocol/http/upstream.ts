@@ -10,7 +10,9 @@ import type { Refused } from '../../denial.ts'
 import type { Upstream } from '../protocol.ts'
 import type { Address } from './address.ts'
 import type { Answering, Outgoing, Sending } from './connection.ts'
+import type { FlatHeaders } from './headers.ts'
 import { Pool } from './pool.ts'
+import { Pool2 } from './pool2.ts'
 import { Secrets } from './scrub.ts'
 import { type AwsKey, signature, signatureHeaders } from './sigv4.ts'
 import { ClientToken, type TokenClient } from './token.ts'
@@ -37,6 +39,8 @@ export interface UpstreamOptions {
   /** PEM; without it the system's CAs. */
   readonly ca?: string
   readonly serverName?: string
+  /** It speaks HTTP/2; without it HTTP/1.1. */
+  readonly http2?: boolean
   readonly credential: Credential
 }
 
@@ -45,20 +49,21 @@ export class HttpUpstream implements Upstream {
   /** The url's path without a slash at its end: what stands before every path. */
   readonly base: string
   readonly secrets: Secrets
-  readonly #pool: Pool
+  readonly #pool: Pool | Pool2
   readonly #names: ReadonlySet<string>
   readonly #credential: Credential
   readonly #token: ClientToken | undefined
-  #last: string
+  #last: FlatHeaders = []
+  #lastLines = ''
   readonly #sockets = new Set<Duplex>()
 
-  constructor({ url, address, ca, serverName, credential }: UpstreamOptions) {
+  constructor({ url, address, ca, serverName, credential, http2 }: UpstreamOptions) {
     this.url = url
     this.base = url.pathname.replace(/\/+$/, '')
     this.secrets = new Secrets(credential.secrets)
     this.#credential = credential
     this.#names = new Set(namesOf(credential))
-    this.#last = lastOf(credential.headers)
+    this.#set(credential.headers)
     this.#token =
       credential.client && new ClientToken(credential.client, token => this.#renew(token), monotonic)
     // An address has no place in SNI; the certificate is then held against the address that is dialled, which is the same.
@@ -69,7 +74,7 @@ export class HttpUpstream implements Upstream {
       ...credential.certificate,
     }
     const secure = url.protocol === 'https:'
-    this.#pool = new Pool({
+    this.#pool = new (http2 ? Pool2 : Pool)({
       // Attack 147: the name is for the certificate alone; where to connect was decided before.
       address: address.address,
       port: Number(url.port || (secure ? 443 : 80)),
@@ -101,7 +106,14 @@ export class HttpUpstream implements Upstream {
   /** The credential comes after everything a client could have put or struck out (attack 137). */
   send(outgoing: Outgoing, told: Answering): Sending {
     const path = this.#withKey(this.base + outgoing.path)
-    return this.#pool.send({ ...outgoing, path, last: this.#signed({ ...outgoing, path }) }, told)
+    const signed = this.#signed({ ...outgoing, path })
+    // HTTP/1.1 takes what is always the same as text.
+    if (this.#pool instanceof Pool)
+      return this.#pool.send({ ...outgoing, path, last: this.#lastLines + headerLines(signed) }, told)
+    return this.#pool.send(
+      { ...outgoing, path, headers: [...outgoing.headers, ...this.#last, ...signed] },
+      told,
+    )
   }
 
   #withKey(path: string): string {
@@ -111,18 +123,23 @@ export class HttpUpstream implements Upstream {
     return `${path}${path.includes('?') ? '&' : '?'}${pair}`
   }
 
-  #signed({ method, path, headers, body }: Outgoing): string {
+  #signed({ method, path, headers, body }: Outgoing): FlatHeaders {
     const { aws } = this.#credential
-    if (aws === undefined) return this.#last
+    if (aws === undefined) return []
     const whole = Buffer.isBuffer(body) ? body : undefined
-    const request = { method, path, host: this.url.host, headers, body: whole }
-    return this.#last + headerLines(signature(request, aws, Date.now()))
+    return signature({ method, path, host: this.url.host, headers, body: whole }, aws, Date.now())
+  }
+
+  /** Only identity is asked for: what is packed cannot be looked through (attacks 141, 145). */
+  #set(headers: Credential['headers']): void {
+    this.#last = [...headers.flat(), 'accept-encoding', 'identity']
+    this.#lastLines = headerLines(this.#last)
   }
 
   /** The new token is hidden before the first request has it; what the old one was is still hidden too. */
   #renew(token: string): void {
     this.secrets.add(token)
-    this.#last = lastOf([...this.#credential.headers, ['authorization', `Bearer ${token}`]])
+    this.#set([...this.#credential.headers, ['authorization', `Bearer ${token}`]])
   }
 
   /** A connection that has become something else leaves the pool, and is ended here. */
@@ -145,10 +162,6 @@ export class HttpUpstream implements Upstream {
     this.destroy()
   }
 }
-
-/** Only identity is asked for: what is packed cannot be looked through (attacks 141, 145). */
-const lastOf = (headers: Credential['headers']) =>
-  headerLines([...headers.flat(), 'accept-encoding', 'identity'])
 
 function namesOf({ headers, aws, client }: Credential): readonly string[] {
   const own = headers.map(([name]) => name.toLowerCase())

@@ -1,0 +1,80 @@
+/**
+ * Answers over HTTP/2. For gRPC its own: a refusal is a status that its clients understand, the target's trailers are passed
+ * on, and an answer that is cut ends in trailers that say why (gRPC over HTTP/2, "Responses").
+ */
+import { constants, type ServerHttp2Stream } from 'node:http2'
+import { type Denial, sayOf } from '../../denial.ts'
+import type { Sink } from './exchange.ts'
+import type { FlatHeaders } from './headers.ts'
+import { named } from './pool2.ts'
+import { type Refusal, statusOf } from './refuse.ts'
+
+export const isGrpc = (contentType: string | undefined): boolean =>
+  contentType !== undefined && /^application\/grpc(?:\+|$)/.test(contentType)
+
+function refuseStream(stream: ServerHttp2Stream, { status, headers, body }: Refusal): void {
+  if (stream.destroyed || stream.headersSent) return void stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  stream.respond({ ':status': status, ...named(headers) })
+  stream.end(body)
+}
+
+export function streamSink(
+  stream: ServerHttp2Stream,
+  grpc: boolean,
+  refusalFor: (denial: Denial) => Refusal,
+): Sink {
+  let trailers: FlatHeaders = []
+  stream.once('wantTrailers', () => stream.sendTrailers(named(trailers)))
+  return {
+    start(status, headers) {
+      if (!stream.destroyed)
+        stream.respond({ ':status': status, ...named(headers) }, { waitForTrailers: grpc })
+    },
+    write: (chunk, written) => stream.write(chunk, error => (error ? undefined : written?.())),
+    end(more = []) {
+      trailers = more
+      stream.end()
+    },
+    refuse(denial) {
+      if (grpc) refuseGrpc(stream, denial)
+      else refuseStream(stream, refusalFor(denial))
+    },
+    cut(denial) {
+      if (!grpc) return void stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+      trailers = statusTrailers(denial)
+      stream.end()
+    },
+  }
+}
+
+function refuseGrpc(stream: ServerHttp2Stream, denial: Denial): void {
+  if (stream.destroyed || stream.headersSent) return void stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  // "Trailers-Only": everything in one frame.
+  const head = { ':status': 200, 'content-type': 'application/grpc', ...named(statusTrailers(denial)) }
+  stream.respond(head, { endStream: true })
+}
+
+const byHttp: Readonly<Record<number, number>> = {
+  400: 3,
+  401: 16,
+  403: 7,
+  404: 5,
+  413: 8,
+  422: 9,
+  429: 8,
+  502: 14,
+  503: 14,
+}
+
+/** The status that says the most, and the words, percent-encoded as gRPC wants them. */
+function statusTrailers(denial: Denial): FlatHeaders {
+  const status = byHttp[statusOf(denial)] ?? 13
+  return [
+    'grpc-status',
+    String(status),
+    'grpc-message',
+    encodeURIComponent(sayOf(denial)),
+    'postern-code',
+    denial.code,
+  ]
+}
