@@ -27,8 +27,8 @@ export const needsFamilies = (scope: PostgresScope): boolean =>
 
 /**
  * Rows are of two kinds. `column, said, relation, oid, column, number, masked`: a relation that shows rows of the limited table
- * `said`, once for each of its columns that shows the masked column `masked`, once without where it has none; of `said`
- * itself, all columns. `listed, null, relation` and `view, null, relation`: what the lists name or may mean, and which of it
+ * `said`, once for each of its columns that has a listed one's name, or shows the masked column `masked`; once without where it
+ * has none; of `said` itself, all columns. `listed, null, relation` and `view, null, relation`: what the lists name or may mean, and which of it
  * reads limited tables.
  *
  * The rows of a table are its own and its descendants'; whatever stands above one of those shows them, too. A generated column
@@ -40,16 +40,16 @@ export function findFamilies(scope: PostgresScope): string {
     limited.set(tableOf(column), [...(limited.get(tableOf(column)) ?? []), nameOf(column)])
   const wanted = [...limited].map(
     ([table, masked]) =>
-      `(${literal(tableOf(table))}, ${literal(nameOf(table))}, ARRAY[${masked.map(literal).join(', ')}]::pg_catalog.text[])`,
+      `(${literal(tableOf(table))}, ${literal(nameOf(table))}, ${texts(masked)}, ${texts(scope.columns[table] ?? [])})`,
   )
   const listed = [...new Set([...scope.tables, ...scope.write_tables])].map(entry =>
     entry.endsWith('.*')
       ? `n.nspname = ${literal(tableOf(entry))}`
       : `n.nspname = ${literal(tableOf(entry))} AND c.relname = ${literal(nameOf(entry))}`,
   )
-  return `WITH RECURSIVE wanted(schema, name, masked) AS (VALUES ${wanted.join(', ')}),
-    named(said, relation, masked) AS (
-      SELECT w.schema || '.' || w.name, c.oid, w.masked FROM wanted w
+  return `WITH RECURSIVE wanted(schema, name, masked, listed) AS (VALUES ${wanted.join(', ')}),
+    named(said, relation, masked, listed) AS (
+      SELECT w.schema || '.' || w.name, c.oid, w.masked, w.listed FROM wanted w
         JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema
         JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name),
     below(said, relation) AS (
@@ -71,7 +71,7 @@ export function findFamilies(scope: PostgresScope): string {
       LEFT JOIN LATERAL (
         SELECT p.attname, p.attnum, CASE WHEN p.attname = ANY (o.masked) THEN p.attname END AS masked
           FROM pg_catalog.pg_attribute p
-          WHERE p.attrelid = c.oid AND NOT p.attisdropped AND (c.oid = o.relation OR p.attname = ANY (o.masked))
+          WHERE p.attrelid = c.oid AND NOT p.attisdropped AND (c.oid = o.relation OR p.attname = ANY (o.masked || o.listed))
         UNION SELECT g.attname, g.attnum, p.attname FROM pg_catalog.pg_attribute p
           JOIN pg_catalog.pg_attribute g ON g.attrelid = p.attrelid AND g.attgenerated <> '' AND NOT g.attisdropped
           LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid = g.attrelid AND e.adnum = g.attnum
@@ -143,8 +143,12 @@ interface Member {
   readonly column: string | null | undefined
 }
 
-/** A relation of a family has the columns of its own list, or else of the table's, and none that the table's leaves out. */
+/**
+ * A relation of a family has the columns of its own list, or else those of the table's that it has at all, and none that the
+ * table's leaves out.
+ */
 function columnsThere(lists: PostgresScope['columns'], members: readonly Member[]): PostgresScope['columns'] {
+  const has = new Set(members.map(({ relation, column }) => `${relation}.${column}`))
   const there = new Map<string, readonly string[]>(Object.entries(lists))
   const left = new Map<string, Set<string>>()
   for (const { said, relation, column } of members) {
@@ -158,11 +162,14 @@ function columnsThere(lists: PostgresScope['columns'], members: readonly Member[
     const before = there.get(relation) ?? list
     there.set(
       relation,
-      before.filter(column => (own ? !left.get(said)?.has(column) : list.includes(column))),
+      before.filter(column =>
+        own ? !left.get(said)?.has(column) : list.includes(column) && has.has(`${relation}.${column}`),
+      ),
     )
   }
   return Object.fromEntries(there)
 }
 
+const texts = (of: readonly string[]): string => `ARRAY[${of.map(literal).join(', ')}]::pg_catalog.text[]`
 const tableOf = (column: string): string => column.slice(0, column.lastIndexOf('.'))
 const nameOf = (column: string): string => column.slice(column.lastIndexOf('.') + 1)

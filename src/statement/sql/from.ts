@@ -58,6 +58,8 @@ function readRelation(node: Tree, at: Place): Entry {
   at.touch('read', relation)
   const limits = at.limitsOf(relation)
   refuseRenaming(relation, limits, node.alias, at)
+  // `count(*)` names none of them, and tells of all.
+  if (limits.only?.columns.length === 0) at.refuse(`no column of ${relation} is permitted`)
   return { name, relation, ...limits }
 }
 
