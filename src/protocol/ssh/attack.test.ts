@@ -126,10 +126,10 @@ test('a channel runs one thing, and there are only so many channels (attacks 116
   )
   await client.see(msg.channelFailure, 6)
   for (let i = 1; i < 200; i++) client.send(message(msg.channelOpen, 'session', i, 65_536, 32_768))
-  await client.see(msg.channelOpenFailure, 191)
-  await client.see(msg.channelOpenConfirmation, 9)
+  await client.see(msg.channelOpenFailure, 190)
+  await client.see(msg.channelOpenConfirmation, 10)
   await wait(50)
-  assert.equal(client.count(msg.channelOpenConfirmation), 9)
+  assert.equal(client.count(msg.channelOpenConfirmation), 10)
   client.socket.destroy()
 })
 

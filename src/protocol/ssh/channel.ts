@@ -18,6 +18,9 @@ import { type SftpClient, SftpRelay } from './sftp.ts'
 import type { RelaySide } from './sides.ts'
 import type { Running } from './upstream.ts'
 
+/** How often a host that refuses a channel is asked for it again. */
+const mostAsked = 2
+
 const signals = new Set('ABRT ALRM HUP INT KILL PIPE QUIT TERM USR1 USR2'.split(' '))
 
 /** What runs in the channel. A refused one says why and ends; whatever its client still sends is thrown away. */
@@ -41,6 +44,7 @@ export class SessionChannel implements Channel, Running {
   readonly #relay: RelaySide
   readonly #replies: Replies
   readonly #setup: Setup
+  #asked = 0
   #runs: Runs = 'nothing'
   #program: Program | undefined
   #service: Service | undefined
@@ -78,7 +82,10 @@ export class SessionChannel implements Channel, Running {
   }
 
   farRefused(fields: Reader): void {
-    this.ends.refuse(fields)
+    // sshd frees a place a moment after it has said so: asked at once it may refuse once more.
+    const again = () => this.#relay.toFar(this.ends.opening('session'))
+    if (this.ends.confirmed || this.#asked++ === mostAsked || !this.#relay.makeRoom(again))
+      this.ends.refuse(fields)
   }
 
   farClose(): void {

@@ -76,6 +76,28 @@ test('a connection that breaks takes everything with it, with nobody left to sen
     await client
   }))
 
+test('where the client wants the last channel the guardian goes on without one, and ends everything all the same', () =>
+  withHost('MaxSessions 3', async w => {
+    for (const end of ['cut', 'broken'] as const) {
+      const seconds = String(unique++)
+      const control = `${w.folder}/${end}`
+      const all = `setsid sleep ${seconds} & exec sleep ${seconds}`
+      const ssh = ['-S', control, ...w.args(w.grant({ exec: ['*'] })), '127.0.0.1']
+      const before = w.sessions.length
+      const clients = [run('ssh', ['-M', ...ssh, all])]
+      await until(() => processes(`sleep ${seconds}`) === 2, 'the first runs')
+      clients.push(run('ssh', [...ssh, all]), run('ssh', [...ssh, all]))
+      await until(() => processes(`sleep ${seconds}`) === 6, 'three run')
+      assert.equal(w.sessions.length, before + 1)
+      const began = performance.now()
+      if (end === 'cut') await w.last().end(expired)
+      else w.last().upstream.destroy()
+      await until(() => processes(`sleep ${seconds}`) === 0 && guardians(w) === 0, 'all are gone')
+      if (end === 'cut') assert.ok(performance.now() - began < 1500)
+      await Promise.all(clients)
+    }
+  }))
+
 test('a host that opens one channel, and one that runs its own command, serve as ever and are cut', async () => {
   await withHost('MaxSessions 1', async w => {
     const seconds = String(unique++)

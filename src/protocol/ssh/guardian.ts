@@ -21,8 +21,10 @@ const firstChannel = 0xffff_0000
  * - `cut`: all of the connection is ended. The end of the input says the same.
  * - `end`: what runs in the foreground is ended; what was put into a session of its own stays.
  * - `go`: nothing is.
+ * - `stay`: it gives its place on the host to a channel of the client's, and waits without one: it looks every 0.1 s
+ *   whether the connection's sshd is there, and takes its end for a cut, whatever its reason.
  */
-export type Word = 'cut' | 'end' | 'go'
+export type Word = 'cut' | 'end' | 'go' | 'stay'
 
 /**
  * `look` reads parent, session and start from /proc/PID/stat, behind the name. Joined to one line without quote, backslash or exclamation mark, so that csh and
@@ -32,13 +34,14 @@ const script = `
 exec 2>/dev/null; trap "" HUP INT TERM PIPE; PATH=/usr/bin:/bin:$PATH; c="$SSH_CONNECTION"; our=" "
 look() { l=; read -r l </proc/$1/stat; set -- \${l##*) }; pp=$2; s=$4; t=\${20:-0}; }
 add() { case "$1" in ""|0|1|$me) ;; *) our="$our$1 ";; esac; }
-look $$; me=$s; up=$pp; look $up; since=$t; w=; read -r w; case "$w" in go) exit;; end) c=;; esac
-for k in HUP KILL; do look $up; now=$t
+sweep() { for k in HUP KILL; do look $up; now=$t
 for f in /proc/[0-9]*; do p=\${f#/proc/}; look $p; case "$pp $s $now" in "$up $p $since") add $s;; esac; done
 case "$c" in *" "*" "*" "*) for f in $(grep -lsF -e "SSH_CONNECTION=$c" /proc/[0-9]*/environ); do \
 p=\${f#/proc/}; look \${p%/environ}; [ "$t" -ge "$since" ] && add $s; done;; esac
 for f in /proc/[0-9]*; do p=\${f#/proc/}; look $p; case "$our" in *" $s "*) [ "$t" -ge "$since" ] && kill -$k $p;; esac; done
-case $k in HUP) echo; sleep .2 || sleep 1;; esac; done
+case $k in HUP) echo; sleep .2 || sleep 1;; esac; done; }
+look $$; me=$s; up=$pp; look $up; since=$t; w=; read -r w; case "$w" in go) exit;; end) c=;; stay) { while look $up; [ "$t" = $since ]; do \
+sleep .1 || sleep 1; done; sweep; } </dev/null >/dev/null & exit;; esac; sweep
 `
   .trim()
   .replaceAll('\n', '; ')
@@ -56,6 +59,7 @@ export class Guardian {
   #word: Word | undefined
   #closed = false
   #lost = false
+  #gone: () => void = () => undefined
   #finish: () => void = () => undefined
 
   constructor(wire: Wire, n: number) {
@@ -95,6 +99,13 @@ export class Guardian {
     this.#say()
   }
 
+  /** Makes room for a channel of the client's, and says when there is some. */
+  yield(gone: () => void): void {
+    this.#gone = gone
+    this.start()
+    this.tell('stay')
+  }
+
   /** Once. */
   tell(word: Word): void {
     if (this.#word !== undefined) return
@@ -126,6 +137,7 @@ export class Guardian {
       this.#close()
       this.#lost = true
       this.#finish()
+      this.#gone()
     }
     // The host runs nothing: there is a close to come.
     else if (type === msg.channelFailure) this.#close()

@@ -21,8 +21,8 @@ import { Turnstile } from './turnstile.ts'
 import type { FarSide, SshUpstream } from './upstream.ts'
 import type { Wire } from './wire.ts'
 
-/** One fewer than sshd's own MaxSessions: the guardian has the tenth (attack 121). */
-const maxChannels = 9
+/** sshd's own MaxSessions (attack 121). */
+const maxChannels = 10
 /** Forwarded connections take no place of sshd's. */
 const maxForwards = 32
 /** Each refusal is a line in the recording; a client that only knocks is not let fill the disk. */
@@ -226,6 +226,9 @@ export class Relay implements RelaySide, FarSide {
   }
   guard(): void {
     this.#session.upstream.guard()
+  }
+  makeRoom(again: () => void): boolean {
+    return this.#session.upstream.makeRoom(again)
   }
   started(channel: SessionChannel): void {
     this.#session.upstream.running.add(channel)

@@ -28,6 +28,8 @@ export interface RelaySide {
   run(of: Seq, payload: Payload): void
   /** A command is about to be run: what guards its end goes before it. */
   guard(): void
+  /** The host has no room for another channel: whether it may be asked `again`, once there is some. */
+  makeRoom(again: () => void): boolean
   /** Past the turn: at the cut there is no other. */
   urgent(payload: Payload): void
   /** `near`: what the channel was to run was refused, not some request within it. */

@@ -41,6 +41,10 @@ export class SshUpstream implements Upstream {
   #side: FarSide | undefined
   #guardian: Guardian | undefined
   #guardians = 0
+  /** Channels of the client's that wait for the guardian's place. */
+  #waiting: (() => void)[] = []
+  /** The guardian waits on the host without a channel. */
+  #stays = false
   #word: Word = 'cut'
   readonly #guarded: boolean
   /** The host runs one command whatever is asked: what the guardian is would start it once more. */
@@ -84,7 +88,7 @@ export class SshUpstream implements Upstream {
 
   /** What opens the guardian's channel, if it has none: behind a channel of the client's, which goes first where room is short. */
   guardian(): Buffer | undefined {
-    if (this.forced || !this.#guarded) return undefined
+    if (this.forced || !this.#guarded || this.#stays) return undefined
     if (this.#guardian?.lost === false || this.#guardians >= mostGuardians) return undefined
     this.#guardian = new Guardian(this.wire, this.#guardians++)
     return this.#guardian.opening()
@@ -93,6 +97,26 @@ export class SshUpstream implements Upstream {
   /** A command is about to be sent: sshd starts the guardian first. */
   guard(): void {
     this.#guardian?.start()
+  }
+
+  /**
+   * The host has refused a channel of the client's: it may be the guardian that has the last of its MaxSessions. Where
+   * that is so it goes on without a channel, and `again` is called.
+   */
+  makeRoom(again: () => void): boolean {
+    const guardian = this.#guardian
+    if (guardian === undefined || (guardian.lost && !this.#stays)) return false
+    if (guardian.lost) again()
+    else {
+      this.#waiting.push(again)
+      if (!this.#stays) guardian.yield(() => this.#roomMade())
+      this.#stays = true
+    }
+    return true
+  }
+
+  #roomMade(): void {
+    for (const again of this.#waiting.splice(0)) again()
   }
 
   /** A command was left by its client and the host honoured no signal: the end of the session ends it. */
@@ -114,7 +138,7 @@ export class SshUpstream implements Upstream {
     const over = Promise.all([...this.running].map(one => one.over))
     this.#word = how === 'cut' ? 'cut' : busy ? 'end' : 'go'
     if (this.#guardian?.runs === true) this.#guardian.tell(this.#word)
-    if (this.#leftBehind) this.#guardNow()
+    if (this.#leftBehind || (this.#stays && how === 'cut')) this.#guardNow()
     this.#signal('HUP')
     // A word that is not waited for could be lost with the socket, and the guardian would take that for a cut.
     const told = () => (this.#guardian?.runs === true ? this.#guardian.done : undefined)
@@ -134,6 +158,8 @@ export class SshUpstream implements Upstream {
 
   /** There was no room for a guardian before, or somebody has ended it. */
   #guardNow(): void {
+    // One that waits for sshd's end would be late; where there is room for a channel again another one is not.
+    this.#stays = false
     const opening = this.guardian()
     if (opening === undefined) return
     this.wire.send(opening)
