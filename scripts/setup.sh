@@ -118,18 +118,26 @@ database_clients() {
   build rust cargo "$from/rust" cargo build -q --locked --manifest-path "$from/rust/Cargo.toml" --target-dir "$cache/rust"
 }
 
-# build NAME PROGRAM SOURCES COMMAND...: once, until the sources change; ten minutes at most.
+# A Kubernetes API server, its store and its client: some minutes of two cores, once.
+cluster() {
+  from=test/fixtures/kubernetes-build
+  to="$PWD/$cache/kubernetes"
+  build kubernetes go "$from/cluster" go build -C "$from/cluster" -trimpath -ldflags "-s -w" -o "$to/" k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kubectl
+  build etcd go "$from/etcd" go build -C "$from/etcd" -trimpath -ldflags "-s -w" -o "$to/etcd" go.etcd.io/etcd/server/v3
+}
+
+# build NAME PROGRAM SOURCES COMMAND...: once, until the sources change; twenty minutes at most.
 build() {
   name=$1 program=$2 sources=$3; shift 3
   command -v "$program" >/dev/null || return 0
   sum=$(find "$sources" -type f | sort | xargs cat | cksum)
   [ "$(cat "$cache/$name.is" 2>/dev/null)" = "$sum" ] && return
   echo "setup: $*"
-  if timeout 600 "$@"; then echo "$sum" > "$cache/$name.is"; else echo "setup: not built, so its tests are skipped: $name"; fi
+  if timeout 1200 "$@"; then echo "$sum" > "$cache/$name.is"; else echo "setup: not built, so its tests are skipped: $name"; fi
 }
 
 case "${1:-}" in
   npm) npm_packages ;;
-  system) system_packages; python_packages; postgres_servers; database_clients ;;
+  system) system_packages; python_packages; postgres_servers; database_clients; cluster ;;
   *) echo "usage: setup.sh npm | system" >&2; exit 64 ;;
 esac
