@@ -62,6 +62,17 @@ export function matchLine(patterns: readonly Pattern[], line: string): Matched {
   return found ? { match: true, words } : { match: false }
 }
 
+/** Whether one list of patterns allows a command that is a list of words already, which no shell will read. */
+export function matchArgv(patterns: readonly Pattern[], argv: readonly string[]): boolean {
+  if (patterns.includes('*')) return true
+  const command = argv.map(word => [...word])
+  if (command.some(climbs)) return false
+  return patterns.some(pattern => {
+    const wanted = symbolsOf(pattern)
+    return wanted !== undefined && matchWords(wanted, command)
+  })
+}
+
 /** The words of a pattern, its wildcards as marks; nothing where it is text to the letter. */
 export function symbolsOf(pattern: Pattern): readonly Symbols[] | undefined {
   if (typeof pattern !== 'string')

@@ -1,0 +1,177 @@
+/** A request under its session's scope -> a verdict (DESIGN.md section 8). Pure; what it cannot read it refuses. */
+import { refuse } from '../../denial.ts'
+import type { Statement, Verdict } from '../../recording/record.ts'
+import { listsOf, matchNothing } from '../../statement/patterns.ts'
+import { matchArgv } from '../../statement/shell/pattern.ts'
+import type { Head } from '../http/index.ts'
+import { type RequestInfo, type ResourceRequest, readRequestInfo } from './request-info.ts'
+import { coversPath, execWords, isClusterWide, type KubernetesScope, kubernetesScope } from './scope.ts'
+
+export interface KubernetesVerdict {
+  readonly verdict: Verdict
+  readonly info: RequestInfo
+}
+
+/** Attack 136: whoever may set these is whoever they name. Dropping them would run the request as somebody else. */
+const impersonates = (name: string): boolean => name.startsWith('impersonate-')
+
+export function judgeKubernetes(scope: KubernetesScope, head: Head): KubernetesVerdict {
+  const { method, target } = head
+  if ('unreadable' in target) {
+    const statement = { kind: 'unread', text: `${method} ${head.raw.slice(0, 4096)}`, touches: [] }
+    const info: RequestInfo = { is: 'unreadable', why: target.unreadable }
+    return { info, verdict: unread(statement, target.unreadable) }
+  }
+  const info = readRequestInfo(method, target.path, target.query)
+  const statement = statementOf(head, info)
+  if (info.is === 'unreadable') return { info, verdict: unread(statement, info.why) }
+  const problem = problemOf(scope, head, info)
+  if (problem === undefined) return { info, verdict: { allow: true, statement } }
+  const say = `${problem}; this grant allows ${kubernetesScope.words(scope)}`
+  return {
+    info,
+    verdict: { allow: false, statement, denial: refuse('statement_refused', problem, { say }).denial },
+  }
+}
+
+function unread(statement: Statement, why: string): Verdict {
+  const say = `this request cannot be read one way alone: it has ${why}`
+  return { allow: false, statement, denial: refuse('statement_unparsable', why, { say }).denial }
+}
+
+function statementOf({ method, raw, target }: Head, info: RequestInfo): Statement {
+  const text =
+    'unreadable' in target
+      ? `${method} ${raw.slice(0, 4096)}`
+      : `${method} ${target.path}${target.query === undefined ? '' : `?${target.query}`}`
+  if (info.is === 'unreadable') return { kind: 'unread', text, touches: [] }
+  if (info.is === 'path') return { kind: info.verb, text, touches: [{ act: info.verb, on: info.path }] }
+  const at = [info.namespace, kindOf(info), info.name].filter(Boolean).join('/')
+  return { kind: info.verb, text, touches: [{ act: info.verb, on: at }] }
+}
+
+/** As a scope names it: `pods/log`, `deployments.apps`. */
+export function kindOf({ resource, group, subresource }: ResourceRequest): string {
+  const named = group === '' ? resource : `${resource}.${group}`
+  return subresource === undefined ? named : `${named}/${subresource}`
+}
+
+function problemOf(
+  scope: KubernetesScope,
+  head: Head,
+  info: Exclude<RequestInfo, { is: 'unreadable' }>,
+): string | undefined {
+  const headers = head.rawHeaders.filter((_, at) => at % 2 === 0)
+  const as = headers.find(impersonates)
+  if (as !== undefined) return `${as} (kubectl --as) cannot be used here`
+  if (info.is === 'path') return pathProblem(scope, head, info)
+  return placeProblem(scope, info) ?? actProblem(scope, head, info)
+}
+
+/** RFC-less paths that every client reads first. */
+const discovery = [
+  ...[
+    '/version',
+    '/version/',
+    '/api',
+    '/api/',
+    '/apis',
+    '/apis/',
+    '/openapi/v2',
+    '/openapi/v3',
+    '/openapi/v3/*',
+  ],
+]
+/** `/api/v1`, `/apis/apps`, `/apis/apps/v1`: lists of what there is. */
+const lists = /^\/(?:api\/[a-z0-9]+|apis\/[a-z0-9.-]+(?:\/[a-z0-9]+)?)\/?$/
+
+function pathProblem(
+  scope: KubernetesScope,
+  head: Head,
+  { verb, path }: { verb: string; path: string },
+): string | undefined {
+  if (head.kind === 'upgrade') return 'no WebSocket is opened there'
+  if (verb !== 'get' && verb !== 'head')
+    return `${verb} ${path} is not in scope: what is no resource is only read`
+  if (lists.test(path) || discovery.some(one => coversPath(one, path)))
+    return scope.discovery ? undefined : 'discovery is not in scope'
+  return scope.non_resource.some(one => coversPath(one, path)) ? undefined : `${path} is not in scope`
+}
+
+/** Where it is and what it is called. */
+function placeProblem(scope: KubernetesScope, info: ResourceRequest): string | undefined {
+  const { namespace, name, verb } = info
+  const kind = kindOf(info)
+  const everywhere = scope.namespaces.includes('*')
+  // `get namespaces/shop` is in the namespace shop, as the server has it, and in no other.
+  if (namespace !== undefined && !everywhere && !scope.namespaces.includes(namespace))
+    return `namespace ${namespace} is not in scope`
+  if (namespace === undefined && !everywhere && !(isClusterWide(kind) && scope.resources.includes(kind)))
+    return `${kind} of every namespace is not in scope: name one of them (kubectl -n)`
+  if (scope.names.includes('*')) return undefined
+  if (name !== undefined && scope.names.includes(name)) return undefined
+  if (name !== undefined) return `${kind} ${name} is not in scope`
+  if (verb === 'create') return `a new ${kind} is not in scope, for its name stands in its body`
+  return `every ${kind} is not in scope: name one, or select it (--field-selector metadata.name=...)`
+}
+
+function actProblem(scope: KubernetesScope, head: Head, info: ResourceRequest): string | undefined {
+  const kind = kindOf(info)
+  switch (kind) {
+    case 'pods/exec':
+      return streamed(head, 'exec') ?? execProblem(scope, info)
+    case 'pods/attach':
+      return streamed(head, 'attach') ?? attachProblem(scope)
+    case 'pods/portforward':
+      return streamed(head, 'port-forward') ?? portProblem(scope, info)
+  }
+  if (head.kind === 'upgrade') return `no WebSocket is opened to ${kind}`
+  if (/\/proxy$/.test(kind)) return `${kind} is never allowed: what is behind it is not judged`
+  const listed =
+    scope.resources.includes(kind) || (scope.resources.includes('*') && info.subresource === undefined)
+  if (!listed) return `${kind} is not in scope`
+  if (!scope.verbs.includes(info.verb)) return `${info.verb} is not in scope`
+  return undefined
+}
+
+/** The sub-protocols whose frames name their channel by one byte. */
+const channels = /^(?:v[1-5]\.)?channel\.k8s\.io$/
+
+/** SPDY, and SPDY within a WebSocket, hide what is in them from whoever does not speak it. */
+function streamed({ kind, rawHeaders }: Head, what: string): string | undefined {
+  const values = (name: string) => rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1] === name)
+  if (kind !== 'upgrade')
+    return values('upgrade').some(value => /spdy/i.test(value))
+      ? `${what} over SPDY is not passed on: use a client that speaks WebSocket (kubectl 1.31 or later)`
+      : `${what} goes over a WebSocket`
+  const protocols = values('sec-websocket-protocol').flatMap(value => value.split(',').map(one => one.trim()))
+  const other = protocols.find(one => !channels.test(one))
+  return other === undefined
+    ? undefined
+    : `${what} over ${other.slice(0, 64)} is not passed on: only channel.k8s.io, up to v5`
+}
+
+function execProblem(scope: KubernetesScope, { query, name }: ResourceRequest): string | undefined {
+  const words = query.get('command') ?? []
+  if (name === undefined || words.length === 0) return 'an exec without a command'
+  const allowed = execWords(scope)
+  if (allowed === undefined) return 'exec is not in scope'
+  // A container's command is a list of words, and no shell reads it: each pattern is held against the words as they are.
+  const matches = listsOf(scope.exec).every(list => matchArgv(list, words))
+  return matches ? undefined : `this command is not in scope; commands that are: ${allowed}`
+}
+
+/** What runs already is whatever it is: only who may run anything may join it. */
+function attachProblem({ exec }: KubernetesScope): string | undefined {
+  const anything = !matchNothing(exec) && listsOf(exec).every(list => list.includes('*'))
+  return anything ? undefined : 'attach is not in scope: it needs exec: ["*"]'
+}
+
+function portProblem({ port_forward }: KubernetesScope, { query }: ResourceRequest): string | undefined {
+  if (port_forward.length === 0) return 'port-forward is not in scope'
+  const ports = (query.get('ports') ?? []).flatMap(text => text.split(','))
+  // kubectl names its ports inside the stream, where they are not read.
+  if (ports.length === 0) return 'a port-forward that does not name its ports in the request cannot be judged'
+  const other = ports.find(port => !/^[0-9]{1,5}$/.test(port) || !port_forward.includes(Number(port)))
+  return other === undefined ? undefined : `forwarding to port ${other.slice(0, 8)} is not in scope`
+}

@@ -1,0 +1,94 @@
+/**
+ * Secrets whose values an agent is not to see: their names and keys leave, their values do not. Answers are forced to be
+ * plain JSON, read whole or event by event, and written anew from what was read; what is not JSON is refused. Pure.
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+import { GatewayError, type Refused, refuse } from '../../denial.ts'
+import { parseAsWritten } from '../../statement/http/json.ts'
+import type { Filter } from '../http/index.ts'
+
+const most = 16 * 1024 * 1024
+const nothing = Buffer.alloc(0)
+/** `***` as a Secret's data is written, in base64. */
+const stars = 'Kioq'
+/** The object as it was applied, data and all. */
+const applied = 'kubectl.kubernetes.io/last-applied-configuration'
+
+/** What is asked for in place of a client's own Accept: protobuf and tables hold the same values in other forms. */
+export const plainJson = ['accept', 'application/json']
+
+export function maskSecrets(
+  verb: string,
+): (status: number, headers: IncomingHttpHeaders) => Filter | Refused {
+  return (_status, { 'content-type': type = 'no type' }) => {
+    if (!/^application\/json\s*(?:;|$)/i.test(type))
+      return unmaskable(`it is ${type.slice(0, 64)} and not JSON`)
+    return verb === 'watch' ? byLine() : whole()
+  }
+}
+
+function whole(): Filter {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  return {
+    whole: true,
+    push(chunk) {
+      bytes += chunk.length
+      if (bytes > most) throw tooLarge()
+      chunks.push(Buffer.from(chunk))
+      return nothing
+    },
+    end: () => (bytes === 0 ? nothing : masked(Buffer.concat(chunks))),
+  }
+}
+
+/** A watch: one event a line, and no end. */
+function byLine(): Filter {
+  let held: Buffer = nothing
+  return {
+    push(chunk) {
+      const bytes = Buffer.concat([held, chunk])
+      const end = bytes.lastIndexOf(0x0a) + 1
+      held = bytes.subarray(end)
+      if (held.length > most) throw tooLarge()
+      const lines = bytes.subarray(0, end).toString('latin1').split('\n').slice(0, -1)
+      return Buffer.concat(lines.flatMap(line => [masked(Buffer.from(line, 'latin1')), Buffer.from('\n')]))
+    },
+    end: () => (held.length === 0 ? nothing : masked(held)),
+  }
+}
+
+function masked(bytes: Buffer): Buffer {
+  if (bytes.every(byte => byte === 0x20 || byte === 0x0d || byte === 0x0a)) return bytes
+  try {
+    return Buffer.from(JSON.stringify(mask(parseAsWritten(bytes))))
+  } catch {
+    throw new GatewayError(unmaskable('its JSON cannot be read').denial, undefined)
+  }
+}
+
+/** Wherever it stands: a Secret, a list of them, an event, a table's row. */
+function mask(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(mask)
+  if (typeof value !== 'object' || value === null) return value
+  const object = value as Record<string, unknown>
+  for (const [key, held] of Object.entries(object)) {
+    if (key === 'data' || key === 'stringData') object[key] = starred(held)
+    else if (key === 'annotations' && typeof held === 'object' && held !== null)
+      delete (held as never)[applied]
+    else object[key] = mask(held)
+  }
+  return object
+}
+
+const starred = (held: unknown): unknown =>
+  typeof held === 'object' && held !== null && !Array.isArray(held)
+    ? Object.fromEntries(Object.keys(held).map(key => [key, stars]))
+    : null
+
+function unmaskable(why: string): Refused {
+  const say = `Secrets are masked in this answer, and it cannot be looked into: ${why}`
+  return refuse('upstream_refused', say, { say, facts: { status: 502 } })
+}
+
+const tooLarge = () => new GatewayError(unmaskable(`it has more than ${most} bytes`).denial, undefined)
