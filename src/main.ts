@@ -49,12 +49,12 @@ const commands: Readonly<Record<string, { readonly does: string; readonly load: 
   },
   end: { does: 'give a grant back', load: async () => (await import('./cli/end.ts')).endCommand() },
   connect: {
-    does: 'ask, run psql or ssh, give back',
+    does: 'ask, run psql, ssh, curl or kubectl, give back',
     load: async () => (await import('./cli/connect.ts')).connectCommand(await protocols()),
   },
   run: {
     does: 'ask, run any command, give back',
-    load: async () => (await import('./cli/run.ts')).runCommand(),
+    load: async () => (await import('./cli/run.ts')).runCommand(await protocols()),
   },
   replay: { does: 'play a recording', load: async () => (await import('./cli/replay.ts')).replayCommand() },
   audit: {

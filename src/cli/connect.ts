@@ -19,7 +19,7 @@ type Protocols = ReadonlyMap<string, AnyProtocol>
 
 export function connectCommand(protocols: Protocols): Command {
   const command = new Command('connect')
-    .description('ask for a connection, run psql or ssh on it, give it back')
+    .description('ask for a connection, run psql, ssh, curl or kubectl on it, give it back')
     .argument('<connection>')
     .argument('[arguments...]', "the client's own arguments, after --")
   return withRequestOptions(command).action(
@@ -88,13 +88,14 @@ async function makeKey(folder: string): Promise<{ file: string; publicKey: strin
   return { file, publicKey: (await readFile(`${file}.pub`, 'utf8')).trim().split(' ').slice(0, 2).join(' ') }
 }
 
-async function runClient(
+/** The protocol's files in a folder of the run's own, and what its client is told. */
+export async function prepareClient(
   protocol: AnyProtocol,
   grant: GrantAnswer,
   folder: string,
   args: readonly string[],
   keyFile?: string,
-): Promise<number> {
+): Promise<{ readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> }> {
   const prepared = protocol.client.prepare({
     grant,
     folder,
@@ -104,6 +105,17 @@ async function runClient(
   for (const [name, text] of Object.entries(prepared.files)) {
     await writeFile(path.join(folder, name), text, { mode: 0o600 })
   }
+  return prepared
+}
+
+async function runClient(
+  protocol: AnyProtocol,
+  grant: GrantAnswer,
+  folder: string,
+  args: readonly string[],
+  keyFile?: string,
+): Promise<number> {
+  const prepared = await prepareClient(protocol, grant, folder, args, keyFile)
   return runChild(protocol.client.program, prepared.args, { ...withoutToken(process.env), ...prepared.env })
 }
 

@@ -1,13 +1,17 @@
-/** `postern run CONNECTION -- COMMAND`: asks, runs any command with PG*, DATABASE_URL and the like set, gives back. */
+/** `postern run CONNECTION -- COMMAND`: asks, runs any command with PG*, KUBECONFIG and the like set, gives back. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { Command } from 'commander'
+import type { AnyProtocol } from '../protocol/protocol.ts'
 import { runChild } from './child.ts'
 import { createClient } from './client.ts'
-import { withoutToken } from './connect.ts'
+import { prepareClient, withoutToken } from './connect.ts'
 import { exit } from './exit.ts'
 import { giveBack, type RequestOptions, requestGrant, withRequestOptions } from './grant.ts'
 import { Stop } from './stop.ts'
 
-export function runCommand(): Command {
+export function runCommand(protocols: ReadonlyMap<string, AnyProtocol>): Command {
   const command = new Command('run')
     .description('ask for a connection, run a command with its environment set, give it back')
     .argument('<connection>')
@@ -21,9 +25,19 @@ export function runCommand(): Command {
       const grant = await requestGrant(client, connection, options)
       if (grant.state !== 'active')
         throw new Stop(exit.no, `${grant.id} is ${grant.state}: wait for its approval`)
+      const folder = await mkdtemp(path.join(tmpdir(), 'postern-'))
       try {
-        process.exitCode = await runChild(program, args, { ...withoutToken(process.env), ...grant.env })
+        const protocol = protocols.get(grant.protocol)
+        // What its client reads from files (a kubeconfig, a CA), any command may read too.
+        const prepares = protocol !== undefined && !protocol.client.wantsKey
+        const own = prepares ? (await prepareClient(protocol, grant, folder, [])).env : {}
+        process.exitCode = await runChild(program, args, {
+          ...withoutToken(process.env),
+          ...grant.env,
+          ...own,
+        })
       } finally {
+        await rm(folder, { recursive: true, force: true })
         await giveBack(client, grant)
       }
     },

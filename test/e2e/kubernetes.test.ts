@@ -103,6 +103,17 @@ test('kubectl reads what the grant reads, unchanged', { skip }, async () => {
   assert.match((await kubectl('reader-agents', 'version')).stdout, /Server Version: /)
 })
 
+test('postern run sets KUBECONFIG for any command', { skip }, async () => {
+  const ran = await gateway.cli(
+    ['run', 'prod', '--', 'sh', '-c', 'kubectl get cm settings -n shop -o name'],
+    {
+      token: okta.token({ groups: ['reader-agents'] }),
+      env: { PATH: `${programsFolder}:${process.env['PATH']}`, HOME: home.dir },
+    },
+  )
+  assert.equal(ran.stdout, 'configmap/settings\n', ran.stderr)
+})
+
 test('what is not in scope is Forbidden, in words that kubectl prints', { skip }, async () => {
   const cases: readonly (readonly [RegExp, ...string[]])[] = [
     [/Forbidden.*postern: .*every namespace/s, 'get', 'pods', '-A'],
