@@ -27,6 +27,8 @@ export function listenHttp2(
     settings: { maxConcurrentStreams, maxHeaderListSize: maxHeaderSize, enablePush: false },
     maxHeaderListPairs,
     maxSettings: 16,
+    // A target may send two of a header that has one: that is between it and its client.
+    strictSingleValueFields: false,
     maxOutstandingPings: 10,
     maxSessionInvalidFrames: 10,
     maxSessionRejectedStreams: 100,

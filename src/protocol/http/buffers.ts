@@ -12,26 +12,23 @@ const large = 16 * 1024
 
 export const reading = Buffer.allocUnsafeSlow(size)
 const free: ArrayBuffer[] = []
+/** Lent by us, and not given back yet: Node has memory of this size too, in which many buffers live. */
+const lent = new WeakSet<ArrayBufferLike>()
 
 /** The first `length` bytes of {@link reading}. */
 export function copyOf(length: number): Buffer {
   if (length < large) return Buffer.from(reading.subarray(0, length))
-  const copy = Buffer.from(free.pop() ?? new ArrayBuffer(size), 0, length)
+  const memory = free.pop() ?? new ArrayBuffer(size)
+  lent.add(memory)
+  const copy = Buffer.from(memory, 0, length)
   reading.copy(copy, 0, 0, length)
   return copy
 }
 
 /**
  * Nobody looks at these bytes any more. Whoever calls this knows of every view there is: one that were kept would show
- * another session's answer.
+ * another session's answer. Memory that is not ours, or was given back before, stays whose it is.
  */
-export function release(bytes: Buffer): void {
-  const memory = bytes.buffer
-  if (
-    memory.byteLength === size &&
-    memory instanceof ArrayBuffer &&
-    free.length < mostFree &&
-    memory !== reading.buffer
-  )
-    free.push(memory)
+export function release({ buffer: memory }: Buffer): void {
+  if (lent.delete(memory) && memory instanceof ArrayBuffer && free.length < mostFree) free.push(memory)
 }

@@ -15,6 +15,7 @@ import type { Body } from './body.ts'
 import { release } from './buffers.ts'
 import type { Answering, Sending } from './connection.ts'
 import { denialOf } from './ending.ts'
+import { isGrpc, perMessage } from './grpc.ts'
 import { answerTooLarge } from './guard.ts'
 import { type FlatHeaders, headersByName, valuesOf } from './headers.ts'
 import { type Filter, inTurn } from './scrub.ts'
@@ -139,7 +140,8 @@ export class Exchange implements Answering {
     const own = hasBody ? this.#onward.answer?.(status, headersByName(headers)) : undefined
     if (own instanceof Refused) return void this.#stop(own.denial)
     this.#ownFilter = own !== undefined
-    const scrub = upstream.secrets.filter()
+    const found = upstream.secrets.filter()
+    const scrub = isGrpc(valuesOf(headers, 'content-type')[0]) ? perMessage(found) : found
     this.#filter = own === undefined ? scrub : inTurn(scrub, own)
     this.#status = status
     const place = {

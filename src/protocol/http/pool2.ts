@@ -13,6 +13,7 @@ import {
 import { connect as connectTcp } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Answering, Outgoing, Sending } from './connection.ts'
+import { isGrpc } from './grpc.ts'
 import { type FlatHeaders, valuesOf } from './headers.ts'
 import { connectTimeout, type PoolOptions, patience } from './pool.ts'
 
@@ -79,7 +80,7 @@ class Stream implements Sending {
     }
     const { method, path, headers, body, length } = outgoing
     try {
-      const grpc = valuesOf(headers, 'content-type')[0]?.startsWith('application/grpc')
+      const grpc = isGrpc(valuesOf(headers, 'content-type')[0])
       const stream = open().request(
         {
           ':method': method,

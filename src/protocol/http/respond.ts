@@ -3,8 +3,9 @@ import type { ServerResponse } from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
 import type { Denial } from '../../denial.ts'
 import type { Sink } from './exchange.ts'
+import { isGrpc } from './grpc.ts'
 import type { Refusal } from './refuse.ts'
-import { isGrpc, streamSink } from './respond2.ts'
+import { streamSink } from './respond2.ts'
 
 /** The stream of a response over HTTP/2. */
 export const streamOf = (response: ServerResponse): ServerHttp2Stream | undefined =>

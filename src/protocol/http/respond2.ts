@@ -5,12 +5,9 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import { type Denial, sayOf } from '../../denial.ts'
 import type { Sink } from './exchange.ts'
-import type { FlatHeaders } from './headers.ts'
+import { type FlatHeaders, valuesOf } from './headers.ts'
 import { named } from './pool2.ts'
 import { type Refusal, statusOf } from './refuse.ts'
-
-export const isGrpc = (contentType: string | undefined): boolean =>
-  contentType !== undefined && /^application\/grpc(?:\+|$)/.test(contentType)
 
 function refuseStream(stream: ServerHttp2Stream, { status, headers, body }: Refusal): void {
   if (stream.destroyed || stream.headersSent) return void stream.close(constants.NGHTTP2_INTERNAL_ERROR)
@@ -24,16 +21,21 @@ export function streamSink(
   refusalFor: (denial: Denial) => Refusal,
 ): Sink {
   let trailers: FlatHeaders = []
+  // Node's own response would send its own, which are none.
+  stream.removeAllListeners('wantTrailers')
   stream.once('wantTrailers', () => stream.sendTrailers(named(trailers)))
   return {
     start(status, headers) {
-      if (!stream.destroyed)
-        stream.respond({ ':status': status, ...named(headers) }, { waitForTrailers: grpc })
+      if (stream.destroyed) return
+      // "Trailers-Only": the target has said it all in its head.
+      const isWhole = grpc && valuesOf(headers, 'grpc-status').length > 0
+      const how = isWhole ? { endStream: true } : { waitForTrailers: grpc }
+      stream.respond({ ':status': status, ...named(headers) }, how)
     },
     write: (chunk, written) => stream.write(chunk, error => (error ? undefined : written?.())),
     end(more = []) {
       trailers = more
-      stream.end()
+      if (!stream.writableEnded) stream.end()
     },
     refuse(denial) {
       if (grpc) refuseGrpc(stream, denial)
@@ -73,8 +75,11 @@ function statusTrailers(denial: Denial): FlatHeaders {
     'grpc-status',
     String(status),
     'grpc-message',
-    encodeURIComponent(sayOf(denial)),
+    percentEncoded(sayOf(denial)),
     'postern-code',
     denial.code,
   ]
 }
+
+const percentEncoded = (text: string) =>
+  text.replace(/[^\x20-\x24\x26-\x7e]+/g, part => encodeURIComponent(part.toWellFormed()))
