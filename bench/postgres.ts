@@ -19,6 +19,9 @@ import { missing, run, until } from '../test/fixtures/run.ts'
 const seconds = Number(process.env.BENCH_SECONDS ?? 5)
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3)
 const clients = Number(process.env.BENCH_CLIENTS ?? 8)
+const modes = (process.env.BENCH_MODES ?? 'simple,extended,prepared').split(',')
+/** Of the second gateway. */
+const workers = Number(process.env.BENCH_WORKERS ?? 2)
 const A_DAY = 86_400_000
 
 export interface Way {
@@ -40,9 +43,14 @@ export async function benchPostgres(home: Home, say: (line: string) => void): Pr
     return
   }
   const orders = await startPostgres(home, { scale: 10 })
-  const ways = [direct(orders), await bouncer(home, orders), await gateway(home, orders)]
+  const ways = [
+    direct(orders),
+    await bouncer(home, orders),
+    await gateway(home, orders),
+    await gateway(home, orders, 'disable', workers),
+  ]
   say(`postgres: pgbench -S, ${clients} clients, best of ${rounds} runs of ${seconds} s, one machine for all`)
-  for (const mode of ['simple', 'extended', 'prepared']) {
+  for (const mode of modes) {
     const best = new Map<string, Figure>()
     for (let round = 0; round < rounds; round++) {
       for (const way of ways) {
@@ -54,7 +62,7 @@ export async function benchPostgres(home: Home, say: (line: string) => void): Pr
     for (const [name, { rate, cpu }] of best) {
       const cost = Number.isNaN(cpu) ? '' : `  ${cpu.toFixed(1).padStart(6)} ms CPU a thousand`
       say(
-        `  ${mode.padEnd(9)} ${name.padEnd(10)} ${rate.toFixed(0).padStart(7)}/s  ${(rate / peer).toFixed(2)} of PgBouncer${cost}`,
+        `  ${mode.padEnd(9)} ${name.padEnd(19)} ${rate.toFixed(0).padStart(7)}/s  ${(rate / peer).toFixed(2)} of PgBouncer${cost}`,
       )
     }
   }
@@ -70,12 +78,14 @@ export async function measure({ url, pid }: Way, mode: string): Promise<Figure> 
   return { rate, cpu: ((await cpuOf(pid)) - before) / (count / 1000) }
 }
 
-/** User and system time in milliseconds, all threads. Linux counts in hundredths of a second. */
+/** User and system time in milliseconds, all threads and children. Linux counts in hundredths of a second. */
 async function cpuOf(pid: number | undefined): Promise<number> {
   if (pid === undefined) return Number.NaN
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10
+  const children = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).split(' ').filter(Boolean)
+  const theirs = await Promise.all(children.map(child => cpuOf(Number(child))))
+  return theirs.reduce((sum, each) => sum + each, (Number(fields[11]) + Number(fields[12])) * 10)
 }
 
 /** On both sides of whatever stands in the middle. */
@@ -136,13 +146,19 @@ logfile = ${join(dir, 'log')}
   return { name: 'PgBouncer', url, ...(child.pid === undefined ? {} : { pid: child.pid }) }
 }
 
-export async function gateway(home: Home, orders: TestOrders, tls: Tls = 'disable'): Promise<Way> {
+export async function gateway(
+  home: Home,
+  orders: TestOrders,
+  tls: Tls = 'disable',
+  workers = 1,
+): Promise<Way> {
   const okta = await fakeOkta(home)
   const rule = (connection: string) =>
     `  - { group: sre-agents, connection: ${connection}, ttl: 1h, scope: { statements: [select], tables: [public.*], functions: [pg_catalog.repeat, pg_catalog.generate_series] }, sessions: { at_once: 100 } }`
   const served = await startGateway(home, {
     okta,
     postgres: orders,
+    args: ['--workers', String(workers)],
     connections: `
   orders-tls:
     protocol: postgres
@@ -154,7 +170,8 @@ export async function gateway(home: Home, orders: TestOrders, tls: Tls = 'disabl
   })
   const granted = await served.grant(okta.token(), tls === 'require' ? 'orders-tls' : 'orders-db')
   if (granted.status !== 201) throw new Error(`no grant: ${granted.text}`)
-  return { name: 'Postern', url: pgUrl(served, granted.json, `sslmode=${tls}`), pid: served.pid }
+  const name = workers === 1 ? 'Postern' : `Postern --workers ${workers}`
+  return { name, url: pgUrl(served, granted.json, `sslmode=${tls}`), pid: served.pid }
 }
 
 if (import.meta.main) {
