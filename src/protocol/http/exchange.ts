@@ -67,7 +67,8 @@ export class Exchange implements Answering {
   #done: () => void = () => undefined
   #sending: Sending | undefined
   #filter: Filter | undefined
-  #ownFilter = false
+  /** The protocol's own. */
+  #own: Filter | undefined
   /** The head of an answer that may still be refused. */
   #held: FlatHeaders | undefined
   #started = false
@@ -139,7 +140,7 @@ export class Exchange implements Answering {
       return void this.#stop(answerTooLarge(maxResponse))
     const own = hasBody ? this.#onward.answer?.(status, headersByName(headers)) : undefined
     if (own instanceof Refused) return void this.#stop(own.denial)
-    this.#ownFilter = own !== undefined
+    this.#own = own
     const found = upstream.secrets.filter()
     const scrub = isGrpc(valuesOf(headers, 'content-type')[0]) ? perMessage(found) : found
     this.#filter = own === undefined ? scrub : inTurn(scrub, own)
@@ -204,7 +205,7 @@ export class Exchange implements Answering {
       return void this.#stop(answerTooLarge(this.#onward.maxResponse))
     const isKept = this.#digest(bytes)
     // A filter of the protocol's own may hold on to what it was shown.
-    const written = from === undefined || isKept || this.#ownFilter ? undefined : () => release(from)
+    const written = from === undefined || isKept || this.#own !== undefined ? undefined : () => release(from)
     if (!this.#sink.write(bytes, written)) this.#sending?.pause()
   }
 
@@ -232,7 +233,14 @@ export class Exchange implements Answering {
     if (this.#isOver) return
     this.#finish({ error: { code: denial.code, message: denial.detail } })
     if (!this.#started) this.#sink.refuse(denial)
-    else this.#sink.cut(denial)
+    else this.#break(denial)
+  }
+
+  #break(denial: Denial): void {
+    const last = this.#own?.farewell?.(denial)
+    if (last === undefined) return void this.#sink.cut(denial)
+    this.#sink.write(last)
+    this.#sink.end()
   }
 
   #finish(more: Pick<Result, 'error'>): void {

@@ -11,6 +11,7 @@ import { pathPatternProblem } from '../../statement/http/pattern.ts'
 import { listsOf, matchNothing, meetPatterns, type Patterns } from '../../statement/patterns.ts'
 import { type GraphqlScope, graphqlWords } from './graphql.ts'
 import { type Mask, meetMasks } from './mask.ts'
+import { presetNames, presets } from './presets.ts'
 
 /** Path patterns: one list, or several of which each must match (what two lists meet in). */
 export type PathPatterns = Patterns<string>
@@ -111,19 +112,6 @@ const keys = {
   mask,
 }
 
-const complete = z.strictObject({
-  methods: keys.methods.default([]),
-  paths: keys.paths.default([]),
-  headers: keys.headers.default([]),
-  query: keys.query.default(['*']),
-  content_types: keys.content_types.default(['*']),
-  max_body: keys.max_body.default(10 * MiB),
-  max_response: keys.max_response.default(1024 * MiB),
-  websocket: keys.websocket.default(false),
-  graphql: keys.graphql.optional(),
-  mask: keys.mask.default([]),
-})
-
 const limit = z.strictObject({
   methods: keys.methods.optional(),
   paths: keys.paths.optional(),
@@ -137,23 +125,53 @@ const limit = z.strictObject({
   mask: keys.mask.optional(),
 })
 
+const complete = limit.extend({
+  preset: z
+    .enum(presetNames)
+    .optional()
+    .meta({ description: 'A scope to begin with: docs/protocols/http.md.' }),
+})
+
+/** Everything unsaid is refused, except what says nothing by itself. */
+const unsaid: HttpScope = {
+  methods: [],
+  paths: [],
+  headers: [],
+  query: ['*'],
+  content_types: ['*'],
+  max_body: 10 * MiB,
+  max_response: 1024 * MiB,
+  websocket: false,
+  mask: [],
+}
+
+/** What a rule says, or what its preset does and the rule says beside it: then the narrower of both. */
+function completed({ preset, ...said }: z.output<typeof complete>): HttpScope {
+  const own = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)) as HttpLimit
+  if (preset === undefined) return normal({ ...unsaid, ...(own as Partial<HttpScope>) })
+  return meet(normal({ ...unsaid, ...presets[preset] }), own)
+}
+
 export const httpScope = {
-  schema: complete.transform(
-    ({ graphql, ...said }): HttpScope => ({
-      ...said,
-      ...(graphql === undefined ? {} : { graphql: meetGraphql(graphql, graphql) }),
-      mask: meetMasks(said.mask, []),
-      // What another entry covers is left out, so that a meeting with itself changes nothing.
-      headers: meetNames(said.headers, said.headers),
-      query: meetNames(said.query, said.query),
-      content_types: meetNames(said.content_types, said.content_types),
-    }),
-  ) as z.ZodType<HttpScope>,
+  schema: complete.transform(completed) as z.ZodType<HttpScope>,
   limit: limit as z.ZodType<HttpLimit>,
   meet,
   isEmpty,
   words,
   warnings,
+}
+
+/** What another entry covers is left out, so that a meeting with itself changes nothing. */
+function normal(scope: HttpScope): HttpScope {
+  const { headers, query, content_types, graphql, mask } = scope
+  return {
+    ...scope,
+    headers: meetNames(headers, headers),
+    query: meetNames(query, query),
+    content_types: meetNames(content_types, content_types),
+    ...(graphql === undefined ? {} : { graphql: meetGraphql(graphql, graphql) }),
+    mask: meetMasks(mask, []),
+  }
 }
 
 function meet(scope: HttpScope, other: HttpLimit): HttpScope {

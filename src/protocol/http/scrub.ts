@@ -2,12 +2,15 @@
  * The lease's values in what an upstream sends back (attack 141): replaced by stars, one a byte, so that no length and no
  * offset changes. Found as they are, as JSON, base64 and percent-encoding write them, and split over chunks.
  */
+import type { Denial } from '../../denial.ts'
 import { Hidden } from '../../recording/hidden.ts'
 
 /** Bytes on their way to a client. What may not be let go yet is held until more comes, or `end`. */
 export interface Filter {
   /** Nothing is told of the answer before its end: it may still be refused, by a {@link GatewayError} from either call. */
   readonly whole?: true
+  /** The last words of an answer that is cut under way: after them it ends as if whole. */
+  readonly farewell?: (denial: Denial) => Buffer
   push(chunk: Buffer): Buffer
   end(): Buffer
 }
