@@ -1,6 +1,10 @@
 /** ATTACKS.md section 4.5 over raw sockets: framing, hops, other requests' paths, and what a browser could be made to send. */
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import type { OutgoingHttpHeaders } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Home, openHome } from '../../src/demo/home.ts'
 import { type Api, startApi } from '../fixtures/api.ts'
@@ -267,4 +271,58 @@ test('H142: a WebSocket handshake in any other form is refused', async () => {
   // 0x88, then 1002: the protocol was violated.
   assert.ok(unmasked.includes('\x03\xea'), JSON.stringify(unmasked.slice(-80)))
   assert.ok(!api.messages.includes('hello'))
+})
+
+test('H135: over HTTP/2 nothing becomes a second request or another header on its way to HTTP/1.1', async () => {
+  const ca = await readFile(join(gateway.dir, 'data/keys/ca.pem'), 'utf8')
+  const before = api.seen.length
+  const table: readonly [string, Readonly<Record<string, string | readonly string[]>>, string?][] = [
+    ['transfer-encoding', { 'transfer-encoding': 'chunked' }],
+    ['connection', { connection: 'x-api-key' }],
+    [
+      'a length that is not the body',
+      { ':method': 'POST', 'content-length': '3', 'content-type': 'text/plain' },
+      'hello',
+    ],
+    [
+      'two lengths',
+      { ':method': 'POST', 'content-length': ['5', '6'], 'content-type': 'text/plain' },
+      'hello',
+    ],
+    ['a space in the path', { ':path': '/c/api/orders/1 HTTP/1.1' }],
+    ['a line in the path', { ':path': '/c/api/orders/1\r\nx: y' }],
+    ['an absolute path', { ':path': 'http://evil.example/c/api/orders/1' }],
+    ['out of the connection', { ':path': '/c/api/../other/x' }],
+    ['another authority', { ':authority': 'evil.example' }],
+    ['a Host beside it', { host: 'evil.example' }],
+    ['TRACE', { ':method': 'TRACE' }],
+    ['a method in small letters', { ':method': 'get' }],
+    ['two credentials', { authorization: [authorization, 'Bearer pst_other'] }],
+    ['a foreign Origin', { origin: 'https://evil.example' }],
+  ]
+  for (const [label, more, body] of table) {
+    const session = connectHttp2(`https://localhost:${gateway.ports.http}`, {
+      ca,
+      strictSingleValueFields: false,
+    })
+    session.on('error', () => undefined)
+    const status = await new Promise<number>(resolve => {
+      try {
+        const stream = session.request(
+          { ':path': '/c/api/orders/1', authorization, ...more } as OutgoingHttpHeaders,
+          { endStream: body === undefined },
+        )
+        stream.on('response', headers => resolve(headers[':status'] ?? 0))
+        stream.on('error', () => resolve(0))
+        stream.on('close', () => resolve(0))
+        if (body !== undefined) stream.end(body)
+      } catch {
+        // Node's own client will not send it.
+        resolve(0)
+      }
+    })
+    session.destroy()
+    assert.ok(status === 0 || status >= 400, `${label}: ${status}`)
+  }
+  assert.equal(api.seen.length, before)
 })
