@@ -2,15 +2,20 @@
  * Answers over HTTP/2. For gRPC its own: a refusal is a status that its clients understand, the target's trailers are passed
  * on, and an answer that is cut ends in trailers that say why (gRPC over HTTP/2, "Responses").
  */
-import { constants, type ServerHttp2Stream } from 'node:http2'
+import type { ServerHttp2Stream } from 'node:http2'
 import { type Denial, sayOf } from '../../denial.ts'
 import type { Sink } from './exchange.ts'
 import { type FlatHeaders, valuesOf } from './headers.ts'
 import { named } from './pool2.ts'
 import { type Refusal, statusOf } from './refuse.ts'
 
+/** By RST_STREAM: `close` would end the stream first, and a part would look whole (attack 143). */
+function breakOff(stream: ServerHttp2Stream): void {
+  stream.destroy(new Error('cut by the gateway'))
+}
+
 function refuseStream(stream: ServerHttp2Stream, { status, headers, body }: Refusal): void {
-  if (stream.destroyed || stream.headersSent) return void stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  if (stream.destroyed || stream.headersSent) return void breakOff(stream)
   stream.respond({ ':status': status, ...named(headers) })
   stream.end(body)
 }
@@ -42,7 +47,7 @@ export function streamSink(
       else refuseStream(stream, refusalFor(denial))
     },
     cut(denial) {
-      if (!grpc) return void stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+      if (!grpc) return void breakOff(stream)
       trailers = statusTrailers(denial)
       stream.end()
     },
@@ -50,7 +55,7 @@ export function streamSink(
 }
 
 function refuseGrpc(stream: ServerHttp2Stream, denial: Denial): void {
-  if (stream.destroyed || stream.headersSent) return void stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  if (stream.destroyed || stream.headersSent) return void breakOff(stream)
   // "Trailers-Only": everything in one frame.
   const head = { ':status': 200, 'content-type': 'application/grpc', ...named(statusTrailers(denial)) }
   stream.respond(head, { endStream: true })
