@@ -11,6 +11,8 @@ const STDERR = 2
 const STATUS = 3
 const RESIZE = 4
 const longestControl = 4096
+/** Of a WebSocket's own frames: close, ping, pong. */
+const firstControl = 8
 
 export interface Streamed {
   /** The command, or what else it is. */
@@ -50,7 +52,9 @@ export function streamMessages({ title, tty, ports }: Streamed): (recorder: Reco
 /** Pieces of messages, each with the channel that its message began with. */
 function byChannel(told: (channel: number, bytes: Buffer, last: boolean) => void): Messages['fromClient'] {
   let channel: number | undefined
-  return (payload, last) => {
+  return (payload, last, opcode) => {
+    // A close frame begins with its code, and is no message.
+    if (opcode >= firstControl) return
     const begins = channel === undefined
     channel ??= payload[0]
     if (channel !== undefined) told(channel, begins ? payload.subarray(1) : payload, last)

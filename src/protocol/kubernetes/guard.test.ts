@@ -56,8 +56,9 @@ const refused: readonly (readonly [string, RegExp])[] = [
   ['PATCH /api/v1/namespaces/shop/pods/web', /patch is not in scope/],
   ['DELETE /api/v1/namespaces/shop/pods/web', /delete is not in scope/],
   ['DELETE /api/v1/namespaces/shop/pods', /deletecollection is not in scope/],
-  ['GET /api/v1/namespaces/shop/pods/web/exec?command=ls', /goes over a WebSocket/],
-  ['POST /api/v1/namespaces/shop/pods/web/exec?command=ls', /goes over a WebSocket/],
+  ['GET /api/v1/namespaces/shop/pods/web/exec?command=ls', /exec is not in scope/],
+  ['POST /api/v1/namespaces/shop/pods/web/exec?command=ls', /exec is not in scope/],
+  ['GET /api/v1/namespaces/shop/pods/web/log/more', /behind a subresource/],
   ['GET /api/v1/namespaces/shop/pods/web/proxy/', /never allowed/],
   ['GET /api/v1/nodes/n1/proxy/metrics', /every namespace|never allowed/],
   ['GET /api/v1/namespaces/shop/services/web:80/proxy/', /never allowed/],
@@ -101,10 +102,8 @@ test('names limit what is got, listed and written, and lists must select one', (
   ]
   const no = [
     'GET /api/v1/namespaces/shop/configmaps/other',
-    'GET /api/v1/namespaces/shop/configmaps',
     'GET /api/v1/namespaces/shop/configmaps?fieldSelector=metadata.name%3Dother',
     'GET /api/v1/namespaces/shop/configmaps?fieldSelector=metadata.name!=settings',
-    'GET /api/v1/namespaces/shop/configmaps?labelSelector=metadata.name%3Dsettings',
     'POST /api/v1/namespaces/shop/configmaps',
     'DELETE /api/v1/namespaces/shop/configmaps',
     'DELETE /api/v1/namespaces/shop/configmaps?fieldSelector=metadata.name%3Dsettings',
@@ -112,6 +111,48 @@ test('names limit what is got, listed and written, and lists must select one', (
   ]
   for (const line of yes) assert.equal(judge(named, line), 'yes', line)
   for (const line of no) assert.notEqual(judge(named, line), 'yes', line)
+})
+
+test('where one name is in scope, a list that selects nothing is made to select it', () => {
+  const said = { verbs: ['list', 'watch'], resources: ['configmaps'], namespaces: ['shop'] }
+  const one = scopeOf({ ...said, names: ['settings'] })
+  const sent = (scope: KubernetesScope, line: string) => {
+    const { verdict, path } = judgeKubernetes(scope, headOf(line))
+    return verdict.allow ? path : 'no'
+  }
+  const at = '/api/v1/namespaces/shop/configmaps'
+  assert.equal(sent(one, `GET ${at}`), `${at}?fieldSelector=metadata.name%3Dsettings`)
+  assert.equal(sent(one, `GET ${at}?watch=1`), `${at}?watch=1&fieldSelector=metadata.name%3Dsettings`)
+  assert.equal(
+    sent(one, `GET ${at}?labelSelector=a%3Db`),
+    `${at}?labelSelector=a%3Db&fieldSelector=metadata.name%3Dsettings`,
+  )
+  assert.equal(sent(one, `GET ${at}?fieldSelector=type%3Dx`), 'no')
+  assert.equal(sent(scopeOf({ ...said, names: ['settings', 'other'] }), `GET ${at}`), 'no')
+  assert.equal(sent(scopeOf(said), `GET ${at}`), at)
+})
+
+test('a masked Secret takes no patch that could move its values or guess them', () => {
+  const said = { verbs: ['patch'], resources: ['secrets', 'configmaps'], namespaces: ['shop'] }
+  const patch = (scope: KubernetesScope, kind: string, contentType: string) => {
+    const head = headOf(`PATCH /api/v1/namespaces/shop/${kind}/x`)
+    return judgeKubernetes(scope, { ...head, contentType }).verdict.allow
+  }
+  const masked = scopeOf(said)
+  for (const type of ['application/merge-patch+json', 'application/apply-patch+yaml'])
+    assert.ok(patch(masked, 'secrets', type), type)
+  for (const type of ['application/json-patch+json', 'application/json', 'application/apply-patch+cbor'])
+    assert.ok(!patch(masked, 'secrets', type), type)
+  assert.notEqual(judge(masked, 'PATCH /api/v1/namespaces/shop/secrets/x'), 'yes', 'of no type')
+  assert.ok(patch(masked, 'configmaps', 'application/json-patch+json'))
+  assert.ok(patch(scopeOf({ ...said, secrets: 'clear' }), 'secrets', 'application/json-patch+json'))
+})
+
+test('asking what one may needs no verb: it changes nothing', () => {
+  const can = 'POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews'
+  assert.equal(judge(reader, can), 'yes')
+  assert.notEqual(judge(scopeOf({ ...reader, discovery: false }), can), 'yes')
+  assert.notEqual(judge(reader, can.replace('self', '')), 'yes')
 })
 
 const ws = { Upgrade: 'websocket', 'Sec-WebSocket-Protocol': 'v5.channel.k8s.io, v4.channel.k8s.io' }

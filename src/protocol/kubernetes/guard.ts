@@ -1,6 +1,7 @@
 /** A request under its session's scope -> a verdict (DESIGN.md section 8). Pure; what it cannot read it refuses. */
 import { refuse } from '../../denial.ts'
 import type { Statement, Verdict } from '../../recording/record.ts'
+import type { RequestTarget } from '../../statement/http/target.ts'
 import { listsOf, matchNothing } from '../../statement/patterns.ts'
 import { matchArgv } from '../../statement/shell/pattern.ts'
 import type { Head } from '../http/index.ts'
@@ -9,6 +10,8 @@ import { coversPath, execWords, isClusterWide, type KubernetesScope, kubernetesS
 
 export interface KubernetesVerdict {
   readonly verdict: Verdict
+  /** Path and query as they go on. */
+  readonly path: string
   readonly info: RequestInfo
 }
 
@@ -20,18 +23,38 @@ export function judgeKubernetes(scope: KubernetesScope, head: Head): KubernetesV
   if ('unreadable' in target) {
     const statement = { kind: 'unread', text: `${method} ${head.raw.slice(0, 4096)}`, touches: [] }
     const info: RequestInfo = { is: 'unreadable', why: target.unreadable }
-    return { info, verdict: unread(statement, target.unreadable) }
+    return { info, path: '', verdict: unread(statement, target.unreadable) }
   }
-  const info = readRequestInfo(method, target.path, target.query)
-  const statement = statementOf(head, info)
-  if (info.is === 'unreadable') return { info, verdict: unread(statement, info.why) }
+  const { info, query } = narrowed(
+    scope,
+    readRequestInfo(method, target.path, target.query),
+    head.method,
+    target,
+  )
+  const path = query === undefined ? target.path : `${target.path}?${query}`
+  const statement = statementOf(method, path, info)
+  if (info.is === 'unreadable') return { info, path, verdict: unread(statement, info.why) }
   const problem = problemOf(scope, head, info)
-  if (problem === undefined) return { info, verdict: { allow: true, statement } }
+  if (problem === undefined) return { info, path, verdict: { allow: true, statement } }
   const say = `${problem}; this grant allows ${kubernetesScope.words(scope)}`
-  return {
-    info,
-    verdict: { allow: false, statement, denial: refuse('statement_refused', problem, { say }).denial },
-  }
+  const { denial } = refuse('statement_refused', problem, { say })
+  return { info, path, verdict: { allow: false, statement, denial } }
+}
+
+/** Where one name is in scope, a list or watch that selects nothing is one of that name. */
+function narrowed(
+  { names }: KubernetesScope,
+  info: RequestInfo,
+  method: string,
+  { path, query }: RequestTarget,
+): { readonly info: RequestInfo; readonly query: string | undefined } {
+  const [name, another] = names
+  if (info.is !== 'resource' || info.name !== undefined || !/^(list|watch)$/.test(info.verb))
+    return { info, query }
+  if (name === undefined || name === '*' || another !== undefined || info.query.has('fieldSelector'))
+    return { info, query }
+  const selecting = `${query === undefined || query === '' ? '' : `${query}&`}fieldSelector=metadata.name%3D${encodeURIComponent(name)}`
+  return { info: readRequestInfo(method, path, selecting), query: selecting }
 }
 
 function unread(statement: Statement, why: string): Verdict {
@@ -39,15 +62,16 @@ function unread(statement: Statement, why: string): Verdict {
   return { allow: false, statement, denial: refuse('statement_unparsable', why, { say }).denial }
 }
 
-function statementOf({ method, raw, target }: Head, info: RequestInfo): Statement {
-  const text =
-    'unreadable' in target
-      ? `${method} ${raw.slice(0, 4096)}`
-      : `${method} ${target.path}${target.query === undefined ? '' : `?${target.query}`}`
+function statementOf(method: string, path: string, info: RequestInfo): Statement {
+  const text = `${method} ${path}`
   if (info.is === 'unreadable') return { kind: 'unread', text, touches: [] }
   if (info.is === 'path') return { kind: info.verb, text, touches: [{ act: info.verb, on: info.path }] }
   const at = [info.namespace, kindOf(info), info.name].filter(Boolean).join('/')
-  return { kind: info.verb, text, touches: [{ act: info.verb, on: at }] }
+  const command = info.query.get('command')
+  if (kindOf(info) !== 'pods/exec' || command === undefined)
+    return { kind: info.verb, text, touches: [{ act: info.verb, on: at }] }
+  const ran = { act: 'run', on: command.join(' ').slice(0, 4096) }
+  return { kind: 'exec', text, touches: [{ act: 'exec', on: at }, ran] }
 }
 
 /** As a scope names it: `pods/log`, `deployments.apps`. */
@@ -65,6 +89,7 @@ function problemOf(
   const as = headers.find(impersonates)
   if (as !== undefined) return `${as} (kubectl --as) cannot be used here`
   if (info.is === 'path') return pathProblem(scope, head, info)
+  if (scope.discovery && isSelfReview(info) && head.kind === 'request') return undefined
   return placeProblem(scope, info) ?? actProblem(scope, head, info)
 }
 
@@ -119,11 +144,11 @@ function actProblem(scope: KubernetesScope, head: Head, info: ResourceRequest): 
   const kind = kindOf(info)
   switch (kind) {
     case 'pods/exec':
-      return streamed(head, 'exec') ?? execProblem(scope, info)
+      return execProblem(scope, info) ?? streamed(head, 'exec')
     case 'pods/attach':
-      return streamed(head, 'attach') ?? attachProblem(scope)
+      return attachProblem(scope) ?? streamed(head, 'attach')
     case 'pods/portforward':
-      return streamed(head, 'port-forward') ?? portProblem(scope, info)
+      return portProblem(scope, head, info)
   }
   if (head.kind === 'upgrade') return `no WebSocket is opened to ${kind}`
   if (/\/proxy$/.test(kind)) return `${kind} is never allowed: what is behind it is not judged`
@@ -131,7 +156,31 @@ function actProblem(scope: KubernetesScope, head: Head, info: ResourceRequest): 
     scope.resources.includes(kind) || (scope.resources.includes('*') && info.subresource === undefined)
   if (!listed) return `${kind} is not in scope`
   if (!scope.verbs.includes(info.verb)) return `${info.verb} is not in scope`
-  return undefined
+  return isMaskedSecret(scope, info) ? patchProblem(head, info) : undefined
+}
+
+export function isMaskedSecret({ secrets }: KubernetesScope, { resource, group }: ResourceRequest): boolean {
+  return secrets === 'masked' && resource === 'secrets' && group === ''
+}
+
+/** These only set what they spell out. A JSON patch moves a value to where nothing is masked, and its `test` guesses one. */
+const settingPatches = new Set([
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+  'application/apply-patch+yaml',
+])
+
+function patchProblem({ contentType }: Head, { verb }: ResourceRequest): string | undefined {
+  if (verb !== 'patch' || settingPatches.has(contentType ?? '')) return undefined
+  return `a patch of type ${(contentType ?? 'none').slice(0, 64)} on a masked Secret is not in scope`
+}
+
+/** What may I, who am I: they change nothing, and kubectl's `auth can-i` and `auth whoami` are these. */
+const selfReview =
+  /^self(subjectaccessreviews|subjectrulesreviews)\.authorization\.k8s\.io$|^selfsubjectreviews\.authentication\.k8s\.io$/
+
+function isSelfReview(info: ResourceRequest): boolean {
+  return info.verb === 'create' && info.namespace === undefined && selfReview.test(kindOf(info))
 }
 
 /** The sub-protocols whose frames name their channel by one byte. */
@@ -167,8 +216,14 @@ function attachProblem({ exec }: KubernetesScope): string | undefined {
   return anything ? undefined : 'attach is not in scope: it needs exec: ["*"]'
 }
 
-function portProblem({ port_forward }: KubernetesScope, { query }: ResourceRequest): string | undefined {
+function portProblem(
+  { port_forward }: KubernetesScope,
+  head: Head,
+  { query }: ResourceRequest,
+): string | undefined {
   if (port_forward.length === 0) return 'port-forward is not in scope'
+  const transport = streamed(head, 'port-forward')
+  if (transport !== undefined) return transport
   const ports = (query.get('ports') ?? []).flatMap(text => text.split(','))
   // kubectl names its ports inside the stream, where they are not read.
   if (ports.length === 0) return 'a port-forward that does not name its ports in the request cannot be judged'

@@ -2,16 +2,24 @@
  * Kubernetes: one cluster as one connection, at `/c/<connection>/` (docs/protocols/kubernetes.md), on the machinery of
  * HTTP. Every request is read as the API server reads it, and judged as that.
  */
-import { type Dialect, type HttpUpstream, type Passing, requestCall, serveRequests } from '../http/index.ts'
+import {
+  type Dialect,
+  type Head,
+  type HttpUpstream,
+  type Passing,
+  requestCall,
+  serveRequests,
+} from '../http/index.ts'
 import type { Protocol } from '../protocol.ts'
 import { dial, type KubernetesLease, type KubernetesTarget, lease, target } from './dial.ts'
 import { streamMessages } from './exec.ts'
-import { judgeKubernetes, kindOf } from './guard.ts'
+import { isMaskedSecret, judgeKubernetes, kindOf } from './guard.ts'
 import { kubectl, present } from './present.ts'
 import { statusObject } from './refuse.ts'
 import type { ResourceRequest } from './request-info.ts'
 import { type KubernetesLimit, type KubernetesScope, kubernetesScope } from './scope.ts'
 import { maskSecrets, plainJson } from './secrets.ts'
+import { anyJson, wholeEvents } from './watch.ts'
 
 const MiB = 1024 * 1024
 /** The API server takes 3 MiB. */
@@ -21,24 +29,18 @@ const maxResponse = 1024 * 1024 * MiB
 
 const dialect: Dialect<KubernetesScope> = {
   judge(head, scope) {
-    const { verdict, info } = judgeKubernetes(scope, head)
-    if (!verdict.allow || 'unreadable' in head.target || info.is === 'unreadable') return { verdict }
-    const { path, query } = head.target
-    const passing: Passing = {
-      path: query === undefined ? path : `${path}?${query}`,
-      headers: [],
-      maxBody,
-      maxResponse,
-    }
+    const { verdict, info, path } = judgeKubernetes(scope, head)
+    if (!verdict.allow || info.is === 'unreadable') return { verdict }
+    const passing: Passing = { path, headers: [], maxBody, maxResponse }
     return {
       verdict,
-      passing: info.is === 'path' ? passing : { ...passing, ...resourcePassing(scope, info) },
+      passing: info.is === 'path' ? passing : { ...passing, ...resourcePassing(scope, head, info) },
     }
   },
   refuse: statusObject,
 }
 
-function resourcePassing(scope: KubernetesScope, info: ResourceRequest): Partial<Passing> {
+function resourcePassing(scope: KubernetesScope, head: Head, info: ResourceRequest): Partial<Passing> {
   const kind = kindOf(info)
   if (/^pods\/(exec|attach|portforward)$/.test(kind)) {
     const title = (info.query.get('command') ?? [kind]).join(' ').slice(0, 256)
@@ -46,8 +48,8 @@ function resourcePassing(scope: KubernetesScope, info: ResourceRequest): Partial
     return { messages: streamMessages({ title, tty, ports: kind === 'pods/portforward' }) }
   }
   // Whatever is done to a Secret, the answer holds it.
-  if (info.resource === 'secrets' && info.group === '' && scope.secrets === 'masked')
-    return { set: plainJson, answer: maskSecrets(info.verb) }
+  if (isMaskedSecret(scope, info)) return { set: plainJson, answer: maskSecrets(info.verb) }
+  if (info.verb === 'watch') return { set: anyJson(head.rawHeaders), answer: wholeEvents }
   return {}
 }
 

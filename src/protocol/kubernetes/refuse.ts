@@ -15,9 +15,10 @@ const reasons: Readonly<Record<number, string>> = {
   503: 'ServiceUnavailable',
 }
 
-export function statusObject(denial: Denial): Refusal {
+/** The object itself, for where it stands in something else: a watch's last event. */
+export function statusFor(denial: Denial) {
   const status = statusOf(denial)
-  const body = {
+  return {
     kind: 'Status',
     apiVersion: 'v1',
     metadata: {},
@@ -27,5 +28,9 @@ export function statusObject(denial: Denial): Refusal {
     details: { causes: [{ reason: denial.code, message: sayOf(denial) }] },
     code: status,
   }
-  return refusalOf(status, 'application/json', Buffer.from(`${JSON.stringify(body)}\n`))
+}
+
+export function statusObject(denial: Denial): Refusal {
+  const body = statusFor(denial)
+  return refusalOf(body.code, 'application/json', Buffer.from(`${JSON.stringify(body)}\n`))
 }

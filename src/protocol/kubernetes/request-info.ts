@@ -78,6 +78,9 @@ function readResource(
   if (said === undefined) return unreadable(`the method ${method.slice(0, 16)}`)
   const { namespace, left } = readNamespace(parts)
   const [resource = '', named, subresource] = left
+  // `pods/web/exec/more`: what an API makes of the rest is nobody's to know.
+  if (left.length > 3 && subresource !== 'proxy')
+    return unreadable('a path that goes on behind a subresource')
   let verb = said
   let name = named
   if (name === undefined && verb === 'get') {

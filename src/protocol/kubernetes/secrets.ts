@@ -6,6 +6,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { GatewayError, type Refused, refuse } from '../../denial.ts'
 import { parseAsWritten } from '../../statement/http/json.ts'
 import type { Filter } from '../http/index.ts'
+import { byEvent } from './watch.ts'
 
 const most = 16 * 1024 * 1024
 const nothing = Buffer.alloc(0)
@@ -23,7 +24,7 @@ export function maskSecrets(
   return (_status, { 'content-type': type = 'no type' }) => {
     if (!/^application\/json\s*(?:;|$)/i.test(type))
       return unmaskable(`it is ${type.slice(0, 64)} and not JSON`)
-    return verb === 'watch' ? byLine() : whole()
+    return verb === 'watch' ? byEvent(masked) : whole()
   }
 }
 
@@ -39,22 +40,6 @@ function whole(): Filter {
       return nothing
     },
     end: () => (bytes === 0 ? nothing : masked(Buffer.concat(chunks))),
-  }
-}
-
-/** A watch: one event a line, and no end. */
-function byLine(): Filter {
-  let held: Buffer = nothing
-  return {
-    push(chunk) {
-      const bytes = Buffer.concat([held, chunk])
-      const end = bytes.lastIndexOf(0x0a) + 1
-      held = bytes.subarray(end)
-      if (held.length > most) throw tooLarge()
-      const lines = bytes.subarray(0, end).toString('latin1').split('\n').slice(0, -1)
-      return Buffer.concat(lines.flatMap(line => [masked(Buffer.from(line, 'latin1')), Buffer.from('\n')]))
-    },
-    end: () => (held.length === 0 ? nothing : masked(held)),
   }
 }
 
