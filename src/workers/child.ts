@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url'
 /** Programs start where the command line starts. */
 const program = fileURLToPath(new URL('../../bin/start.mjs', import.meta.url))
 /** Secrets that the configuration takes from the environment are the first process's: a worker is told the one lease it dials with. */
-const inherited = /^(PATH|HOME|TZ|LANG|LC_.*|NODE_.*|SSL_CERT_.*|POSTERN_LOG)$/
+const inherited =
+  /^(PATH|HOME|TZ|LANG|LC_[A-Z]+|NODE_OPTIONS|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|POSTERN_LOG)$/
 
 const ASKED_EVERY = 3000
 /** A worker that says nothing for so long serves nobody, and could not cut anybody in time. */

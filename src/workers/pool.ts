@@ -80,7 +80,7 @@ export async function startWorkers(at: WorkersAt): Promise<Workers> {
   /** Until the gateway drains. */
   async function keep(n: number, first: Worker): Promise<void> {
     let worker: Worker | undefined = first
-    for (let wait = soonest; ; ) {
+    for (let wait = soonest / 2; ; ) {
       const since = clock.mono()
       await worker?.process.gone
       if (stopping || draining.aborted) return

@@ -132,7 +132,8 @@ export function createRemote(house: House, key: SealKey, join: (hears: Handlers<
   async function record(session: LiveSession, at: Admitted): Promise<Recorder> {
     const { id } = session
     const { data } = house.config()
-    const recording = new RemoteRecording({ session: id, channel, data, key, heads, ...house })
+    const { clock, log } = house
+    const recording = new RemoteRecording({ session: id, channel, data, key, heads, clock, log })
     recordings.set(id, recording)
     const cut = () => channel.tell('cut', { session: id, ending: session.signal.reason })
     session.signal.addEventListener('abort', cut, { once: true })

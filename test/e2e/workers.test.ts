@@ -269,6 +269,35 @@ for (const [how, signal, within] of [
     await verified()
   })
 
+test('what a killed worker ran on a host is gone from it, and the next client is served', {
+  skip,
+}, async () => {
+  const key = await newKey(home)
+  const host = await grant('sre-agents', { public_key: key.public })
+  const seconds = `6${process.pid}.5`
+  const command = ssh(gateway, host, key, [`exec sleep ${seconds}`])
+  const asleepThere = () => commandLines().includes(`sleep ${seconds}`)
+  await until('the command runs on the host', asleepThere)
+  const old = await workers()
+  for (const pid of old) process.kill(pid, 'SIGKILL')
+  assert.notEqual((await command).status, 0)
+  await until('it is gone from the host', () => !asleepThere(), 6000)
+  const fresh = async () => (await workers()).every(pid => !old.includes(pid))
+  await until('other workers are up', fresh)
+  assert.equal((await ssh(gateway, host, key, ['echo', 'again'])).stdout, 'again\n')
+  await verified()
+})
+
+function commandLines(): string[] {
+  return globSync('/proc/[0-9]*/cmdline').map(path => {
+    try {
+      return readFileSync(path, 'utf8').replaceAll('\0', ' ').trim()
+    } catch {
+      return ''
+    }
+  })
+}
+
 test('kill -9 of the first process leaves no worker and nothing upstream', { skip }, async () => {
   const held = await grant()
   const two = [await asleep(pgUrl(gateway, held)), await asleep(pgUrl(gateway, held))]
