@@ -33,19 +33,45 @@ const word = z
 /** The lease's own rights must include impersonating just these. */
 const impersonate = z.strictObject({ user: word, groups: z.array(word).max(32).default([]) }).optional()
 
-export const lease = z.union([
+const standing = z.union([
   z.strictObject({ bearer: secretRef, impersonate }),
   z.strictObject({ client_certificate: filePath, client_key: secretRef, impersonate }),
 ])
+const label = '[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?'
+const minted = z.strictObject({
+  minted: z.literal(true).meta({ description: 'A token is made for each session, and dies with it.' }),
+  service_account: z
+    .string()
+    .max(317)
+    .regex(new RegExp(`^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?/${label}$`), 'is written as namespace/name'),
+  /** May ask for its tokens, and create, list and delete Secrets beside it. */
+  admin: standing,
+})
+
+export const lease = z.union([standing, minted])
 
 export type KubernetesTarget = z.output<typeof target>
 export type KubernetesLease = z.output<typeof lease>
+export type StandingLease = z.output<typeof standing>
 
-export async function dial({
+type At = Dialling<KubernetesTarget, KubernetesLease, KubernetesScope>
+
+export async function dial({ target, lease: taken, signal }: At): Promise<HttpUpstream | Refused> {
+  // What makes leases opens no session.
+  if ('minted' in taken) return refuse('internal_error', 'a lease that makes others came to be used itself')
+  return reach({ target, lease: taken, signal })
+}
+
+/** The cluster with a standing lease. */
+export async function reach({
   target: { url, ca, server_name },
   lease: taken,
   signal,
-}: Dialling<KubernetesTarget, KubernetesLease, KubernetesScope>): Promise<HttpUpstream | Refused> {
+}: {
+  readonly target: KubernetesTarget
+  readonly lease: Leased<StandingLease>
+  readonly signal: AbortSignal
+}): Promise<HttpUpstream | Refused> {
   const address = await pinAddress(hostOf(url))
   if (address instanceof Refused) return address
   const authority = ca === undefined ? undefined : await readFile(ca, 'utf8').catch(() => null)
@@ -62,7 +88,7 @@ export async function dial({
   })
 }
 
-async function credentialOf(taken: Leased<KubernetesLease>): Promise<Credential | Refused> {
+async function credentialOf(taken: Leased<StandingLease>): Promise<Credential | Refused> {
   const as = taken.impersonate
   const headers: (readonly [string, string])[] =
     as === undefined

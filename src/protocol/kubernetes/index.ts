@@ -14,6 +14,7 @@ import type { Protocol } from '../protocol.ts'
 import { dial, type KubernetesLease, type KubernetesTarget, lease, target } from './dial.ts'
 import { streamMessages } from './exec.ts'
 import { isMaskedSecret, judgeKubernetes, kindOf } from './guard.ts'
+import { minting } from './mint.ts'
 import { kubectl, present } from './present.ts'
 import { statusObject } from './refuse.ts'
 import type { ResourceRequest } from './request-info.ts'
@@ -68,6 +69,7 @@ export const kubernetes: Protocol<
   verifier: 'sha-256',
   serve: (client, door) => serveRequests(client, door, dialect),
   dial,
+  minting,
   calls: { request: requestCall(dialect) },
   present,
   client: kubectl,
