@@ -170,7 +170,7 @@ for (const [what, rounds, args] of [
   ['a single process', 12, []],
   ['the first of several processes', 5, ['--workers', '2']],
 ] as const)
-  test(`I10: ${what}, killed ${rounds} times at random moments (seed ${seed}): nothing acknowledged is lost, nothing revoked comes back`, {
+  test(`I10: killed at random moments, nothing acknowledged is lost and nothing revoked comes back: ${what}, ${rounds} times, seed ${seed}`, {
     skip,
     timeout: 150_000,
   }, async t => {

@@ -170,7 +170,7 @@ const invariants: readonly Requirement[] = [
     source: 'invariant 8',
     says: 'After kill -9 the chain recovers and verifies',
     proof: [
-      [chaos('kill'), 'I10: twelve kills'],
+      [chaos('kill'), 'I10: killed at random moments'],
       ['src/audit/crash.test.ts', 'kill -9 at any moment'],
     ],
   },
@@ -203,7 +203,7 @@ const invariants: readonly Requirement[] = [
     source: 'invariant 10',
     says: 'kill -9 loses no acknowledged decision, revives nothing and leaves nothing open upstream',
     proof: [
-      [chaos('kill'), 'I10: twelve kills'],
+      [chaos('kill'), 'I10: killed at random moments'],
       [attack('grants'), 'G48, G223'],
     ],
   },
