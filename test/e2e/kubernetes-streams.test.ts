@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { after, before, test } from 'node:test'
 import { type Home, openHome } from '../../src/demo/home.ts'
+import { freePort } from '../../src/demo/ports.ts'
 import { type Gateway, startGateway } from '../fixtures/gateway.ts'
 import { type FakeOkta, fakeOkta } from '../fixtures/issuer.ts'
 import {
@@ -20,6 +22,7 @@ let home: Home
 let okta: FakeOkta
 let cluster: Cluster
 let gateway: Gateway
+let forwarded: number
 
 const manifest = `
 apiVersion: v1
@@ -36,10 +39,24 @@ before(async () => {
   if (skip) return
   home = await openHome()
   okta = await fakeOkta(home)
+  forwarded = await freePort()
   cluster = await startCluster(home)
   await startKubelet(home, cluster)
   const applied = await cluster.kubectl(['apply', '-f', '-'], manifest)
   assert.equal(applied.status, 0, applied.stderr)
+  const runs = '{"status":{"phase":"Running"}}'
+  const patched = await cluster.kubectl([
+    'patch',
+    'pod',
+    'web',
+    '-n',
+    'shop',
+    '--subresource=status',
+    '--type=merge',
+    '-p',
+    runs,
+  ])
+  assert.equal(patched.status, 0, patched.stderr)
   const scope = 'verbs: [get, list, watch], resources: [pods, pods/log], namespaces: [shop], discovery: true'
   gateway = await startGateway(home, {
     okta,
@@ -52,6 +69,7 @@ before(async () => {
     rules: `
   - { group: exec-agents, connection: prod, ttl: 10m, scope: { ${scope}, exec: ["echo *", "cat", "sh -c 'echo out; echo err >&2; exit 7'"] } }
   - { group: any-agents, connection: prod, ttl: 10m, scope: { ${scope}, exec: ["*"] } }
+  - { group: port-agents, connection: prod, ttl: 10m, scope: { ${scope}, port_forward: [${forwarded}] } }
   - { group: read-agents, connection: prod, ttl: 10m, scope: { ${scope} } }
 `,
   })
@@ -195,6 +213,38 @@ test('a watch that is cut ends with a Status, which kubectl prints', { skip }, a
     const last = JSON.parse(seen.trim().split('\n').at(-1) ?? '')
     assert.deepEqual([last.type, last.object.kind, last.object.status], ['ERROR', 'Status', 'Failure'])
   }
+})
+
+test('kubectl port-forward reaches the ports in scope, each connection recorded, and no other', {
+  skip,
+}, async () => {
+  const server = createServer((request, response) => void response.end(`${request.url} from the pod`))
+  await new Promise<void>(done => server.listen(forwarded, '127.0.0.1', done))
+  home.onEnd(() => void server.close())
+  const [near, other] = [await freePort(), await freePort()]
+  const forward = kubectl('port-agents', ['port-forward', 'web', `${near}:${forwarded}`, `${other}:22`], {
+    timeout: 20_000,
+  })
+  const ask = (port: number, path: string) =>
+    fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } }).then(
+      answer => answer.text(),
+      () => undefined,
+    )
+  for (let i = 0; i < 5; i++)
+    assert.equal(await until('it forwards', () => ask(near, `/${i}`)), `/${i} from the pod`)
+  // The port that is not in scope ends the whole tunnel.
+  assert.equal(await ask(other, '/'), undefined)
+  await until('the tunnel has gone', async () => (await ask(near, '/')) === undefined)
+  const ran = await forward
+  assert.match(ran.stderr, /lost connection to pod/)
+  const journals = (await gateway.dataFiles()).filter(file => file.endsWith('session.jsonl'))
+  const all = (await Promise.all(journals.map(file => readFile(file, 'utf8')))).join('\n')
+  assert.ok(all.includes(`{"act":"forward","on":"shop/pods/web:${forwarded}"}],"verdict":"allow"`))
+  assert.match(all, /"on":"shop\/pods\/web:22"\}\],"verdict":"refused"/)
+  assert.match(
+    (await kubectl('read-agents', ['port-forward', 'web', ':80'])).stderr,
+    /postern: port-forward is not in scope/,
+  )
 })
 
 /** Runs it until `seen` is in its output, locks its subject, and waits for its end. */

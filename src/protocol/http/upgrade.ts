@@ -5,8 +5,8 @@
  */
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
-import { type Denial, Refused, refuse } from '../../denial.ts'
-import type { Recorder, Result, Seq, Verdict } from '../../recording/record.ts'
+import { type Denial, GatewayError, Refused, refuse, sayOf } from '../../denial.ts'
+import { type Recorder, RecordingLost, type Result, type Seq, type Verdict } from '../../recording/record.ts'
 import type { Ending } from '../../words.ts'
 import type { RequestClient, Session } from '../protocol.ts'
 import { guarding } from './answer.ts'
@@ -140,6 +140,19 @@ function acceptOf(headers: FlatHeaders): string {
   return `${lines.join('\r\n')}\r\n`
 }
 
+/** What a piece was refused for: by the frames, by the protocol's own judge, or for want of a record. */
+function brokenOff(thrown: unknown): {
+  readonly code: string
+  readonly close: number
+  readonly message: string
+} {
+  if (thrown instanceof FrameError)
+    return { code: 'protocol_violation', close: thrown.code, message: thrown.message }
+  if (thrown instanceof GatewayError && !(thrown instanceof RecordingLost))
+    return { code: thrown.denial.code, close: 1008, message: sayOf(thrown.denial) }
+  return { code: 'protocol_violation', close: 1011, message: 'the gateway cannot go on' }
+}
+
 /** Resolves when both sockets are done with. */
 function pipe(
   { socket: near, head }: Upgrading,
@@ -188,10 +201,9 @@ function pipe(
         if (frames === outward) recorder.flush()
         if (!to.write(bytes)) from.pause()
       } catch (thrown) {
-        const code = thrown instanceof FrameError ? thrown.code : 1011
-        const message = thrown instanceof FrameError ? thrown.message : 'the gateway cannot go on'
-        error = { code: 'protocol_violation', message }
-        close(code, message)
+        const { code, close: closing, message } = brokenOff(thrown)
+        error = { code, message }
+        close(closing, message)
       }
     }
     signal.addEventListener('abort', cut, { once: true })

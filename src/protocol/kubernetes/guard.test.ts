@@ -201,7 +201,18 @@ test('streams go over channels that can be read', () => {
   const over = (protocol: string) => ({ Upgrade: 'websocket', 'Sec-WebSocket-Protocol': protocol })
   assert.match(judge(runs, `${pod}/exec?command=ls`, { Upgrade: 'SPDY/3.1' }), /over SPDY/)
   assert.match(judge(runs, `${pod}/exec?command=ls`, over('base64.channel.k8s.io')), /base64/)
-  assert.match(judge(runs, `${pod}/portforward`, over('SPDY/3.1+portforward.k8s.io')), /not passed on/)
+  const tunnel = 'SPDY/3.1+portforward.k8s.io'
+  assert.equal(judge(runs, `${pod}/portforward`, over(tunnel)), 'yes')
+  assert.match(
+    judge(runs, `${pod}/portforward?ports=22`, over(tunnel)),
+    /both in the request and in the tunnel/,
+  )
+  assert.match(judge(runs, `${pod}/portforward`, over(`${tunnel}, v4.channel.k8s.io`)), /not passed on/)
+  assert.match(judge(runs, `${pod}/exec?command=ls`, over(tunnel)), /not passed on/)
+  assert.match(
+    judge(scopeOf({ namespaces: ['shop'], exec: ['*'] }), `${pod}/portforward`, over(tunnel)),
+    /not in scope/,
+  )
   assert.match(judge(runs, `${pod}/portforward`, over('v4.channel.k8s.io')), /does not name its ports/)
   assert.match(judge(runs, `${pod}/portforward?ports=22`, over('v4.channel.k8s.io')), /port 22/)
   assert.match(judge(runs, `${pod}/portforward?ports=8080&ports=22`, over('v4.channel.k8s.io')), /port 22/)

@@ -186,6 +186,14 @@ function isSelfReview(info: ResourceRequest): boolean {
 /** The sub-protocols whose frames name their channel by one byte. */
 const channels = /^(?:v[1-5]\.)?channel\.k8s\.io$/
 
+/** How kubectl forwards ports: what it opens is named in there, and judged in there. */
+export function isTunnel({ kind, rawHeaders }: Head): boolean {
+  const protocols = rawHeaders.filter(
+    (_, at) => at % 2 === 1 && rawHeaders[at - 1] === 'sec-websocket-protocol',
+  )
+  return kind === 'upgrade' && protocols.length === 1 && protocols[0] === 'SPDY/3.1+portforward.k8s.io'
+}
+
 /** SPDY, and SPDY within a WebSocket, hide what is in them from whoever does not speak it. */
 function streamed({ kind, rawHeaders }: Head, what: string): string | undefined {
   const values = (name: string) => rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1] === name)
@@ -222,6 +230,7 @@ function portProblem(
   { query }: ResourceRequest,
 ): string | undefined {
   if (port_forward.length === 0) return 'port-forward is not in scope'
+  if (isTunnel(head)) return query.has('ports') ? 'ports both in the request and in the tunnel' : undefined
   const transport = streamed(head, 'port-forward')
   if (transport !== undefined) return transport
   const ports = (query.get('ports') ?? []).flatMap(text => text.split(','))

@@ -13,13 +13,14 @@ import {
 import type { Protocol } from '../protocol.ts'
 import { dial, type KubernetesLease, type KubernetesTarget, lease, target } from './dial.ts'
 import { streamMessages } from './exec.ts'
-import { isMaskedSecret, judgeKubernetes, kindOf } from './guard.ts'
+import { isMaskedSecret, isTunnel, judgeKubernetes, kindOf } from './guard.ts'
 import { minting } from './mint.ts'
 import { kubectl, present } from './present.ts'
 import { statusObject } from './refuse.ts'
 import type { ResourceRequest } from './request-info.ts'
 import { type KubernetesLimit, type KubernetesScope, kubernetesScope } from './scope.ts'
 import { maskSecrets, plainJson } from './secrets.ts'
+import { tunnelMessages } from './tunnel.ts'
 import { anyJson, wholeEvents } from './watch.ts'
 
 const MiB = 1024 * 1024
@@ -43,6 +44,8 @@ const dialect: Dialect<KubernetesScope> = {
 
 function resourcePassing(scope: KubernetesScope, head: Head, info: ResourceRequest): Partial<Passing> {
   const kind = kindOf(info)
+  if (kind === 'pods/portforward' && isTunnel(head))
+    return { messages: tunnelMessages(scope.port_forward, `${info.namespace}/pods/${info.name}`) }
   if (/^pods\/(exec|attach|portforward)$/.test(kind)) {
     const title = (info.query.get('command') ?? [kind]).join(' ').slice(0, 256)
     const tty = /^(1|true)$/.test(info.query.get('tty')?.[0] ?? '')

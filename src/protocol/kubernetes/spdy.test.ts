@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { constants, deflateSync } from 'node:zlib'
+import { SpdyClient } from './spdy.ts'
+import { dictionary } from './spdy-dictionary.ts'
+
+const u32 = (n: number) => Buffer.from([n >>> 24, (n >> 16) & 255, (n >> 8) & 255, n & 255])
+const text = (value: string) => Buffer.concat([u32(value.length), Buffer.from(value, 'latin1')])
+const block = (...pairs: readonly (readonly [string, string])[]) =>
+  Buffer.concat([u32(pairs.length), ...pairs.flatMap(([name, value]) => [text(name), text(value)])])
+const control = (type: number, body: Buffer, version = 3) =>
+  Buffer.concat([Buffer.from([0x80, version, 0, type]), u32(body.length), body])
+const data = (bytes: string) => Buffer.concat([u32(1), u32(bytes.length), Buffer.from(bytes)])
+
+/** SYN_STREAMs whose headers are one deflate stream, each ended as a client's flush ends it. */
+function opening(...blocks: readonly Buffer[]): Buffer[] {
+  const finishFlush = constants.Z_SYNC_FLUSH
+  return blocks.map((bytes, i) => {
+    const own = i === 0 ? deflateSync(bytes, { dictionary, finishFlush }) : stored(bytes)
+    return control(1, Buffer.concat([u32(2 * i + 1), u32(0), Buffer.from([0, 0]), own]))
+  })
+}
+
+/** A block of deflate that is not packed. */
+function stored(bytes: Buffer): Buffer {
+  const length = bytes.length
+  return Buffer.concat([
+    Buffer.from([0, length & 255, length >> 8, ~length & 255, (~length >> 8) & 255]),
+    bytes,
+  ])
+}
+
+function read(bytes: Buffer, size = bytes.length): string[] {
+  const ports: string[] = []
+  const spdy = new SpdyClient(
+    headers => void ports.push(`${headers.get('streamtype')} ${headers.get('port')}`),
+  )
+  for (let at = 0; at < bytes.length; at += size) spdy.push(bytes.subarray(at, at + size))
+  return ports
+}
+
+const to = (port: string, kind = 'data') => block(['port', port], ['requestid', '0'], ['streamtype', kind])
+
+test('each stream that is opened is told by its headers, however the bytes are cut', () => {
+  const [first, second, third] = opening(to('80', 'error'), to('80'), to('8080')) as [Buffer, Buffer, Buffer]
+  const all = Buffer.concat([
+    first,
+    second,
+    data('GET / HTTP/1.1'),
+    control(6, u32(1)),
+    data(''),
+    third,
+    data('x'.repeat(70_000)),
+  ])
+  for (const size of [all.length, 1, 2, 3, 7, 64])
+    assert.deepEqual(read(all, size), ['error 80', 'data 80', 'data 8080'], `${size}`)
+})
+
+test('what the other end could read otherwise is refused', () => {
+  const one = (...blocks: readonly Buffer[]) => Buffer.concat(opening(...blocks))
+  const refused: readonly (readonly [string, Buffer, RegExp])[] = [
+    [
+      'bytes that would be the next stream\u2019s headers',
+      one(Buffer.concat([to('80'), to('22')])),
+      /behind the headers/,
+    ],
+    ['a port twice', one(block(['port', '80'], ['port', '22'])), /not one by itself/],
+    ['a name in capitals', one(block(['Port', '80'])), /not one by itself/],
+    ['two values in one', one(block(['port', '80\x0022'])), /no text/],
+    ['fewer pairs than announced', one(Buffer.concat([u32(2), text('port'), text('80')])), /end early/],
+    ['HEADERS, which would add to a stream', control(8, Buffer.alloc(8)), /type 8/],
+    ['SYN_REPLY', control(2, Buffer.alloc(8)), /type 2/],
+    ['an unknown frame', control(77, Buffer.alloc(8)), /type 77/],
+    ['another version', control(1, Buffer.alloc(12), 2), /version/],
+    [
+      'a control frame without end',
+      Buffer.concat([Buffer.from([0x80, 3, 0, 1, 0]), Buffer.from([255, 255, 255])]),
+      /too large/,
+    ],
+    ['what does not inflate', control(1, Buffer.alloc(40, 7)), /inflated/],
+    ['no room for an id', control(1, Buffer.alloc(3)), /too short/],
+    [
+      'a bomb',
+      control(1, Buffer.concat([Buffer.alloc(10), deflateSync(Buffer.alloc(8_000_000), { dictionary })])),
+      /inflated/,
+    ],
+    ['an empty SYN_STREAM', control(1, Buffer.alloc(0)), /too short/],
+  ]
+  for (const [what, bytes, why] of refused) {
+    assert.throws(() => read(bytes), why, what)
+    assert.throws(() => read(bytes, 1), why, what)
+  }
+})
