@@ -56,6 +56,10 @@ const commands: Readonly<Record<string, { readonly does: string; readonly load: 
     does: 'ask, run any command, give back',
     load: async () => (await import('./cli/run.ts')).runCommand(await protocols()),
   },
+  config: {
+    does: 'a ready-made kubeconfig',
+    load: async () => (await import('./cli/config.ts')).configCommand(),
+  },
   replay: { does: 'play a recording', load: async () => (await import('./cli/replay.ts')).replayCommand() },
   audit: {
     does: 'verify or follow the audit',

@@ -1,6 +1,6 @@
 /** The clients that programs use, through the door of a real API server: JavaScript's, Python's, helm. */
 import assert from 'node:assert/strict'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { ApiException, CoreV1Api, KubeConfig, Watch } from '@kubernetes/client-node'
@@ -8,7 +8,14 @@ import { type Home, openHome } from '../../src/demo/home.ts'
 import { python3 } from '../fixtures/clients.ts'
 import { type Gateway, startGateway } from '../fixtures/gateway.ts'
 import { type FakeOkta, fakeOkta } from '../fixtures/issuer.ts'
-import { type Cluster, noCluster, noHelm, programsFolder, startCluster } from '../fixtures/kubernetes.ts'
+import {
+  type Cluster,
+  kubectlProgram,
+  noCluster,
+  noHelm,
+  programsFolder,
+  startCluster,
+} from '../fixtures/kubernetes.ts'
 import { run, until } from '../fixtures/run.ts'
 
 const modules = join(import.meta.dirname, '../../node_modules/.cache/postern/python')
@@ -139,6 +146,46 @@ except client.ApiException as refused:
   const [pods, secret, event, refused] = ran.stdout.split('\n')
   assert.deepEqual([pods, secret, event], ["['web']", "{'key': 'Kioq'}", 'ADDED web'])
   assert.match(refused ?? '', /^403 Forbidden .*postern: delete is not in scope/)
+})
+
+test('postern config kube: a kubeconfig without a credential, one grant for many runs of kubectl', {
+  skip: noCluster,
+}, async () => {
+  const token = okta.token({ groups: ['reader-agents'], sub: 'config@example.com' })
+  const made = await gateway.cli(['config', 'kube', 'prod'], { token })
+  assert.equal(made.status, 0, made.stderr)
+  assert.ok(!made.stdout.includes('pst_') && !made.stdout.includes(token))
+  const { users } = JSON.parse(made.stdout)
+  assert.deepEqual(
+    [users[0].user.exec.apiVersion, users[0].user.exec.interactiveMode],
+    ['client.authentication.k8s.io/v1', 'Never'],
+  )
+  const kubeconfig = join(home.dir, 'kubeconfig')
+  const cache = join(home.dir, 'cache')
+  await writeFile(kubeconfig, made.stdout)
+  const kubectl = (bearer: string) =>
+    run(kubectlProgram, ['get', 'pods', '-n', 'shop', '-o', 'name'], {
+      env: { KUBECONFIG: kubeconfig, POSTERN_TOKEN: bearer, XDG_CACHE_HOME: cache, HOME: home.dir },
+    })
+  for (let i = 0; i < 3; i++) {
+    const ran = await kubectl(token)
+    assert.equal(ran.stdout, 'pod/web\n', ran.stderr)
+  }
+  const kept = (await readdir(join(cache, 'postern'))).map(name => join(cache, 'postern', name))
+  assert.equal(kept.length, 1)
+  assert.equal((await stat(kept[0] ?? '')).mode & 0o777, 0o600)
+  const first = await readFile(kept[0] ?? '', 'utf8')
+  // What was cut, or is another's, is not used again.
+  await gateway.api('DELETE', `/v1/grants/${JSON.parse(first).id}`, token)
+  assert.equal((await kubectl(token)).stdout, 'pod/web\n')
+  const second = await readFile(kept[0] ?? '', 'utf8')
+  assert.notEqual(second, first)
+  assert.equal(
+    (await kubectl(okta.token({ groups: ['reader-agents'], sub: 'other@example.com' }))).stdout,
+    'pod/web\n',
+  )
+  assert.notEqual(await readFile(kept[0] ?? '', 'utf8'), second)
+  assert.notEqual((await kubectl('no-token')).status, 0)
 })
 
 test('helm installs, lists and uninstalls, where Secrets are clear', { skip: noHelm }, async () => {
