@@ -170,6 +170,9 @@ echo "mark: end"
       return ran.status === 0 ? ran.stdout : ''
     })
     assert.match(page, /href="file"/)
+    // The API's port answers everybody on this machine, but forward does not list it.
+    const elsewhere = await run('curl', ['-sS', '-x', `socks5h://127.0.0.1:${socks}`, gateway.url])
+    assert.equal(elsewhere.status, 97, elsewhere.stderr)
   } finally {
     client.kill()
   }
