@@ -151,6 +151,10 @@ export class SessionChannel implements Channel, Running {
 
   /** What nobody watches any more does not go on: sshd hangs up terminals alone, so commands are told as well. */
   nearClose(): void {
+    if (this.ends.statusIsLeft && this.#runs !== 'scp') {
+      this.ends.closingByNear()
+      return
+    }
     this.ends.closedByNear()
     if (!this.ends.farClosed && this.#program !== undefined) {
       // A host that honours no signals (OpenSSH's, to root) leaves it running until the session's end sweeps it up.

@@ -26,7 +26,7 @@ test("paramiko with the grant's password runs a command", async () => {
 import paramiko, sys
 c = paramiko.SSHClient(); c.set_missing_host_key_policy(paramiko.AutoAddPolicy())
 c.connect('127.0.0.1', ${w.port}, '${g.id}', '${g.password}', allow_agent=False, look_for_keys=False)
-i, o, e = c.exec_command('echo hello')
+i, o, e = c.exec_command('echo hello'); i.close()
 sys.stdout.write(o.read().decode()); status = o.channel.recv_exit_status(); c.close(); sys.exit(status)
 `
   assert.deepEqual(await run('/usr/bin/python3', ['-c', python]), { code: 0, stdout: 'hello\n', stderr: '' })

@@ -45,6 +45,7 @@ export class Ends {
   #far: number | undefined
   #nearEof = false
   #nearClosed = false
+  #nearEofSent = false
   #nearCloseSent = false
   #farClosed = false
   #farCloseSent = false
@@ -76,6 +77,13 @@ export class Ends {
   }
   get nearClosed(): boolean {
     return this.#nearClosed
+  }
+  /**
+   * Both sides have said EOF, and how it ended is to come. OpenSSH's client closes here and listens on (RFC 4254 section
+   * 5.3), so that is no goodbye: the command goes on, and the host's own close is waited for.
+   */
+  get statusIsLeft(): boolean {
+    return this.#nearEof && this.#nearEofSent && !this.#nearCloseSent
   }
   get nearCloseSent(): boolean {
     return this.#nearCloseSent
@@ -110,7 +118,10 @@ export class Ends {
   }
 
   farEof(): void {
-    this.down.after(() => this.toNear(msg.channelEof))
+    this.down.after(() => {
+      this.toNear(msg.channelEof)
+      this.#nearEofSent = true
+    })
     this.down.settle()
   }
 
@@ -134,10 +145,15 @@ export class Ends {
     this.up.settle()
   }
 
-  /** The client is done: what it has not yet been sent is of no use to it. */
-  closedByNear(): void {
+  /** The client is done, and listens until it has our CLOSE. */
+  closingByNear(): void {
     if (this.#nearClosed) throw new Malformed('a second close')
     this.#nearClosed = true
+  }
+
+  /** The client is done: what it has not yet been sent is of no use to it. */
+  closedByNear(): void {
+    this.closingByNear()
     this.down.drop()
     this.closeNear()
     this.#forget()
