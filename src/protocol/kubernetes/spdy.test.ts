@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { constants, deflateSync } from 'node:zlib'
-import { SpdyClient } from './spdy.ts'
+import fc from 'fast-check'
+import { SpdyClient, SpdyError } from './spdy.ts'
 import { dictionary } from './spdy-dictionary.ts'
 
 const u32 = (n: number) => Buffer.from([n >>> 24, (n >> 16) & 255, (n >> 8) & 255, n & 255])
@@ -90,4 +91,24 @@ test('what the other end could read otherwise is refused', () => {
     assert.throws(() => read(bytes), why, what)
     assert.throws(() => read(bytes, 1), why, what)
   }
+})
+
+test('whatever the bytes are, they are streams or an error of ours', () => {
+  const good = Buffer.concat(opening(to('80', 'error'), to('80')))
+  const flips = fc.array(fc.record({ at: fc.nat(good.length - 1), to: fc.nat(255) }), {
+    minLength: 1,
+    maxLength: 4,
+  })
+  fc.assert(
+    fc.property(flips, fc.integer({ min: 1, max: 64 }), (changes, size) => {
+      const bytes = Buffer.from(good)
+      for (const { at, to: value } of changes) bytes[at] = value
+      try {
+        for (const told of read(bytes, size)) assert.match(told, /^[\x20-\x7e]* [\x20-\x7e]*$/)
+      } catch (error) {
+        assert.ok(error instanceof SpdyError, String(error))
+      }
+    }),
+    { numRuns: 2000 },
+  )
 })
