@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { openSync } from 'node:fs'
-import { appendFile, readFile, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Home, openHome } from '../src/demo/home.ts'
 import { makeHostKeys } from '../src/demo/host/keys.ts'
@@ -21,15 +21,21 @@ const rounds = Number(process.env.BENCH_ROUNDS ?? 3)
 const logins = Number(process.env.BENCH_SSH_LOGINS ?? 20)
 const keystrokes = Number(process.env.BENCH_SSH_KEYS ?? 300)
 const sessions = Number(process.env.BENCH_SSH_SESSIONS ?? 60)
+const files = Number(process.env.BENCH_SSH_FILES ?? 10_000)
+/** Parts of this bench by name, all unless said. */
+const parts = process.env.BENCH_SSH_PARTS?.split(',')
 const cipher = process.env.BENCH_SSH_CIPHER ?? 'aes128-gcm@openssh.com'
 const devNull = openSync('/dev/null', 'r+')
 
 /** A name in the ssh_config that all of them share. */
-type Way = 'direct' | 'ssh -J' | 'Postern'
+type Way = 'direct' | 'ssh -J' | 'Postern' | 'prefixes'
 const ways: readonly Way[] = ['direct', 'ssh -J', 'Postern']
 
 interface Bench {
   readonly pid: number
+  /** Of the files that are copied: the one that {@link Way} `prefixes` is limited to. */
+  readonly folder: string
+  readonly config: string
   readonly say: (line: string) => void
   ssh(way: Way, args: readonly string[], stdio: 'null' | 'pipe'): ChildProcess
 }
@@ -41,11 +47,9 @@ export async function benchSsh(home: Home, say: (line: string) => void): Promise
     return
   }
   const bench = await start(home, say)
-  // First, while the heap is small: what bulk leaves behind would hide it.
-  await idle(bench)
-  await bulk(bench)
-  await setUp(bench)
-  await echo(bench)
+  // Idle sessions first, while the heap is small: what bulk leaves behind would hide it.
+  for (const part of [idle, bulk, setUp, echo, smallFiles])
+    if (parts === undefined || parts.includes(part.name)) await part(bench)
 }
 
 async function start(home: Home, say: (line: string) => void): Promise<Bench> {
@@ -55,15 +59,20 @@ async function start(home: Home, say: (line: string) => void): Promise<Bench> {
   const keys = await makeHostKeys(folder)
   const jump = await startJumpHost(home, folder, keys)
   if (jump === undefined) throw new Error('no second sshd')
+  const small = await home.folder('small')
   const gateway = await startGateway(home, {
     okta,
     sshd,
-    rules: `  - { group: sre-agents, connection: web-1, ttl: 1h, sessions: { at_once: 10000 }, scope: { shell: true, exec: ["*"], sftp: read } }`,
+    rules: `  - { group: sre-agents, connection: web-1, ttl: 1h, sessions: { at_once: 10000 }, scope: { shell: true, exec: ["*"], sftp: write } }
+  - { group: log-agents, connection: web-1, ttl: 1h, scope: { sftp: { read: [${small}], write: [${small}] } } }`,
     env: process.env.BENCH_NODE_OPTIONS === undefined ? {} : { NODE_OPTIONS: process.env.BENCH_NODE_OPTIONS },
   })
-  const key = await newKey(home)
-  const granted = await gateway.grant(okta.token(), 'web-1', { public_key: key.public })
-  if (granted.status !== 201) throw new Error(`no grant: ${granted.text}`)
+  const granted = async (group: string) => {
+    const key = await newKey(home)
+    const answer = await gateway.grant(okta.token({ groups: [group] }), 'web-1', { public_key: key.public })
+    if (answer.status !== 201) throw new Error(`no grant: ${answer.text}`)
+    return [gateway.ports.ssh, answer.json.credential.username, key.file] as const
+  }
   const config = join(home.dir, 'ssh_config')
   await writeFile(config, '')
   const host = (name: Way | 'jump', port: number, user: string, keyFile: string, more = '') =>
@@ -80,7 +89,8 @@ async function start(home: Home, say: (line: string) => void): Promise<Bench> {
   await host('direct', sshd.port, sshd.user, sshd.leaseFile)
   await host('jump', jump, sshd.user, keys.leaseFile)
   await host('ssh -J', sshd.port, sshd.user, sshd.leaseFile, 'ProxyJump jump')
-  await host('Postern', gateway.ports.ssh, granted.json.credential.username, key.file)
+  await host('Postern', ...(await granted('sre-agents')))
+  await host('prefixes', ...(await granted('log-agents')))
   await appendFile(
     config,
     `Host *
@@ -94,6 +104,8 @@ async function start(home: Home, say: (line: string) => void): Promise<Bench> {
   )
   return {
     pid: gateway.pid,
+    folder: small,
+    config,
     say,
     ssh: (way, args, stdio) =>
       spawn('ssh', ['-F', config, ...args.slice(0, -1), way.replace(' ', ''), ...args.slice(-1)], {
@@ -177,6 +189,48 @@ async function echo(bench: Bench): Promise<void> {
     bench.say(
       `  ${way.padEnd(8)} ${quantile(times, 0.5).toFixed(2)} ms median  ${quantile(times, 0.99).toFixed(2)} ms p99`,
     )
+}
+
+/** A tree of small files both ways by OpenSSH's sftp, which handles one file after the other. */
+async function smallFiles(bench: Bench): Promise<void> {
+  const { config, folder, say } = bench
+  const [from, there] = [join(folder, 'from'), join(folder, 'there')]
+  for (let i = 0; i < files; i++) {
+    const into = join(from, String(i % 20))
+    if (i < 20) await mkdir(into, { recursive: true })
+    await writeFile(join(into, String(i)), 'x'.repeat(1000))
+  }
+  say(`ssh: sftp of ${files} files of 1,000 bytes, best of ${rounds} (prefixes: Postern, with paths limited)`)
+  for (const [kind, command] of [
+    ['get', `get -r ${from} ${there}`],
+    ['put', `put -r ${from} ${there}`],
+  ] as const) {
+    const best = new Map<Way, { took: number; cpu: number }>()
+    for (let round = 0; round < rounds; round++) {
+      for (const way of [...ways, 'prefixes'] as const) {
+        await rm(there, { recursive: true, force: true })
+        if (kind === 'put') await mkdir(there)
+        const before = await cpuOf(bench.pid)
+        const began = performance.now()
+        const sftp = spawn('sftp', ['-q', '-F', config, '-b', '-', way.replace(' ', '')], {
+          stdio: ['pipe', devNull, 'inherit'],
+        })
+        sftp.stdin?.end(`${command}\n`)
+        await done(sftp)
+        const took = performance.now() - began
+        const cpu = (await cpuOf(bench.pid)) - before
+        if (took < (best.get(way)?.took ?? Number.POSITIVE_INFINITY)) best.set(way, { took, cpu })
+      }
+    }
+    const direct = best.get('direct')?.took ?? Number.NaN
+    for (const [way, { took, cpu }] of best) {
+      const each = (took / files).toFixed(2)
+      const cost = way === 'direct' || way === 'ssh -J' ? '' : `  ${(cpu / files).toFixed(2)} ms CPU a file`
+      say(
+        `  ${kind} ${way.padEnd(8)} ${each.padStart(6)} ms a file  ${(took / direct).toFixed(2)} of direct${cost}`,
+      )
+    }
+  }
 }
 
 async function idle(bench: Bench): Promise<void> {

@@ -40,6 +40,8 @@ export interface Open {
   readonly opened: ReadonlySet<'read' | 'write'>
   readonly read: Tally
   readonly written: Tally
+  /** Requests on it that the host has not yet answered. */
+  owed: number
 }
 
 export class OpenFiles {
@@ -72,7 +74,15 @@ export class OpenFiles {
     const key = handle.toString('latin1')
     if (handle.length > maxHandleBytes || this.#open.has(key)) throw new Malformed('a handle of the host')
     const opened = new Set((['read', 'write'] as const).filter(act => how.acts.includes(act)))
-    this.#open.set(key, { seq, path, file: how.file, opened, read: new Tally(), written: new Tally() })
+    this.#open.set(key, {
+      seq,
+      path,
+      file: how.file,
+      opened,
+      read: new Tally(),
+      written: new Tally(),
+      owed: 0,
+    })
   }
 
   /** The handle may not be used again, whatever the host makes of the close. */

@@ -64,6 +64,25 @@ async function raw(g: Granted) {
   return { client, channel, send, next, ask, status }
 }
 
+test('a close is answered behind the reads that went before it, also where the host is not waited for', async () => {
+  for (const scope of [{ sftp: 'read' }, { sftp: { read: [data] } }]) {
+    const s = await raw(w.grant(scope))
+    const read = [0n, 32_768] as const
+    const handle = new Reader(await s.ask(fxp.open, join(data, 'file'), 1, 0), 5).bytes().toString('latin1')
+    s.send(fxp.read, 100, handle, ...read)
+    s.send(fxp.close, 101, handle)
+    assert.deepEqual([(await s.next())[0], (await s.next())[0]], [fxp.data, fxp.status])
+    const again = new Reader(await s.ask(fxp.open, join(data, 'file'), 1, 0), 5).bytes().toString('latin1')
+    await s.ask(fxp.read, again, ...read)
+    assert.equal(await s.status(fxp.close, again), fxStatus.ok)
+    assert.equal(await s.status(fxp.read, again, ...read), fxStatus.failure, 'a closed handle')
+    const digest = createHash('sha256').update('inside\n').digest('hex')
+    const wanted = { act: 'read', path: join(data, 'file'), bytes: 7, digest }
+    assert.deepEqual(w.last().recorder.of('file'), [wanted, wanted])
+    s.client.socket.destroy()
+  }
+})
+
 test('no path and no packet leads out of the prefixes (attack 117)', async () => {
   const s = await raw(scoped())
   const denied = fxStatus.permissionDenied

@@ -86,6 +86,12 @@ export function everywhere(prefixes: readonly string[]): boolean {
   return prefixes.includes(root)
 }
 
+/** Relative paths begin where the host begins; where that is out of scope, at the first prefix. */
+export function startOf(scope: Pick<Paths, 'read' | 'write'>, home: string): string {
+  const all = [...scope.read, ...scope.write]
+  return under(all, home) ? home : (all[0] ?? '/')
+}
+
 /** What a path would be if there were no links: a first look, never the last. */
 export function lexical(path: string, start: string): string {
   const parts: string[] = []

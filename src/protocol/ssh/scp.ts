@@ -14,7 +14,8 @@ import { msg } from './messages.ts'
 import { oneLine } from './refuse.ts'
 import { receive } from './scp-receive.ts'
 import { send } from './scp-send.ts'
-import type { SftpClient, SftpRelay } from './sftp.ts'
+import type { SftpRelay } from './sftp.ts'
+import type { SftpClient } from './sftp-sides.ts'
 
 const maxLine = 4096
 const maxInput = 4 * 1024 * 1024

@@ -6,7 +6,7 @@
  * judged and used: `..` and links lead nowhere else (attack 117). What cannot be judged is not offered (attack 118).
  * Handles, requests under way and what waits for the client are all bounded (attack 119).
  */
-import type { Recorder, Seq, Verdict } from '../../recording/record.ts'
+import type { Seq, Verdict } from '../../recording/record.ts'
 import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
 import { needs, type Operation, readOperation, withPaths } from '../../statement/sftp/operation.ts'
 import {
@@ -18,35 +18,17 @@ import {
   reframed,
   statusPacket,
 } from '../../statement/sftp/packet.ts'
-import { OpenFiles } from './files.ts'
+import { type Open, OpenFiles } from './files.ts'
 import { allowsAsIs, judgeSftp } from './guard.ts'
-import { lexical, under } from './paths.ts'
-import type { Pipe } from './pipe.ts'
+import { lexical, startOf } from './paths.ts'
 import { realPaths } from './real-paths.ts'
 import { oneLine } from './refuse.ts'
-import type { SshScope } from './scope.ts'
 import { announced, cappedLimits, nameIn, statusOf } from './sftp-answers.ts'
-import type { Turnstile } from './turnstile.ts'
+import type { SftpRelayOptions } from './sftp-sides.ts'
 
 const version = 3
 const maxUnderWay = 1024
 const maxWaiting = 1024 * 1024
-
-/** Who speaks sftp to us: a client's channel, or scp's legacy mode as `scp.ts` understands it. */
-export interface SftpClient {
-  push(packet: Buffer): void
-  settle(): void
-  readonly waiting: number
-}
-
-export interface SftpRelayOptions {
-  readonly scope: SshScope
-  readonly recorder: Recorder
-  readonly turnstile: Turnstile
-  readonly up: Pipe
-  readonly client: SftpClient
-  refused(verdict: Verdict): void
-}
 
 /** One request that is being looked into: the client's number for it, and its verdict so far. */
 interface Looking {
@@ -103,7 +85,7 @@ export class SftpRelay {
     if (this.#greeted !== 'yes' || this.#asked.has(operation.id) || this.#asked.size >= maxUnderWay)
       throw new Malformed('sftp requests too early, too many, or of one number')
     this.#asked.add(operation.id)
-    if ('misread' in operation) this.#refuse(operation.id, fxStatus.badMessage, operation.misread)
+    if ('misread' in operation) this.#status(operation.id, fxStatus.badMessage, operation.misread)
     else if (operation.handle !== undefined) this.#onHandle(operation, operation.handle, body)
     else this.#onPaths(operation, body)
   }
@@ -111,7 +93,7 @@ export class SftpRelay {
   #onHandle(operation: Operation, handle: string, body: Buffer): void {
     const open = this.#files.get(handle)
     if (open === undefined) {
-      this.#refuse(operation.id, fxStatus.failure, 'no such handle')
+      this.#status(operation.id, fxStatus.failure, 'no such handle')
       return
     }
     const verdict = judgeSftp(this.#at.scope, operation, [open.path])
@@ -120,27 +102,55 @@ export class SftpRelay {
       return
     }
     const { read, write } = operation
+    if (operation.name === 'close') {
+      this.#close(operation, handle, open, body)
+      return
+    }
+    open.owed++
     if (read !== undefined) {
       if (read.length > maxReadBytes) body.writeUInt32BE(maxReadBytes, body.length - 4)
-      this.#ask(reframed(body), answer => {
-        if (answer[0] !== fxp.data) return this.#reply(operation.id, answer)
-        const data = new Reader(answer, 5).bytes()
-        const judged = judgeSftp(this.#at.scope, { ...operation, write: { offset: read.offset, data } }, [
-          open.path,
-        ])
-        if (!judged.allow) return this.#denied(operation, judged)
-        open.read.add(read.offset, data)
-        return this.#reply(operation.id, answer)
-      })
+      this.#ask(reframed(body), answer => this.#wasRead(operation, open, read.offset, answer))
       return
     }
     if (write !== undefined) open.written.add(write.offset, write.data)
-    if (operation.name === 'close') this.#files.close(handle)
     this.#ask(reframed(body), answer => {
+      open.owed--
       if (write !== undefined && statusOf(answer) !== fxStatus.ok) open.written.spoil()
-      if (operation.name === 'close') this.#files.closed(open)
       this.#reply(operation.id, answer)
     })
+  }
+
+  #wasRead(operation: Operation, open: Open, offset: bigint, answer: Buffer): void {
+    open.owed--
+    if (answer[0] !== fxp.data) {
+      this.#reply(operation.id, answer)
+      return
+    }
+    const data = new Reader(answer, 5).bytes()
+    const verdict = judgeSftp(this.#at.scope, { ...operation, write: { offset, data } }, [open.path])
+    if (!verdict.allow) {
+      this.#denied(operation, verdict)
+      return
+    }
+    open.read.add(offset, data)
+    this.#reply(operation.id, answer)
+  }
+
+  /**
+   * What was only read, and of which nothing is owed any more, is closed for the client at once: the host's answer could
+   * tell it nothing, and many small files are a matter of round trips.
+   */
+  #close(operation: Operation, handle: string, open: Open, body: Buffer): void {
+    this.#files.close(handle)
+    const atOnce = open.owed === 0 && !open.opened.has('write')
+    this.#ask(reframed(body), answer => {
+      if (atOnce) return
+      this.#files.closed(open)
+      this.#reply(operation.id, answer)
+    })
+    if (!atOnce) return
+    this.#files.closed(open)
+    this.#status(operation.id, fxStatus.ok, '')
   }
 
   #onPaths(operation: Operation, body: Buffer): void {
@@ -155,7 +165,7 @@ export class SftpRelay {
       return
     }
     if (opens(operation) && !this.#files.reserve()) {
-      this.#refuse(operation.id, fxStatus.failure, 'too many open files')
+      this.#status(operation.id, fxStatus.failure, 'too many open files')
       return
     }
     if (operation.paths.length === 0 || allowsAsIs(scope, operation)) {
@@ -244,7 +254,7 @@ export class SftpRelay {
       this.#files.notOpened()
       this.#ask(framed(message(fxp.close, 0, new Reader(opened, 5).bytes())), () => undefined)
       this.#at.recorder.file(seq, { act: 'open', path, error: 'the path became another while it was opened' })
-      return this.#refuse(operation.id, fxStatus.permissionDenied, 'postern: the path is changing')
+      return this.#status(operation.id, fxStatus.permissionDenied, 'postern: the path is changing')
     })
   }
 
@@ -263,14 +273,15 @@ export class SftpRelay {
     this.#at.refused(verdict)
     const say = verdict.allow ? '' : (verdict.denial.say ?? '')
     const unknown = operation.act === 'unknown'
-    this.#refuse(
+    this.#status(
       operation.id,
       unknown ? fxStatus.opUnsupported : fxStatus.permissionDenied,
       `postern: ${say}`,
     )
   }
 
-  #refuse(id: number, code: number, text: string): void {
+  /** Answers from here, where the host is not asked. */
+  #status(id: number, code: number, text: string): void {
     if (this.#at.client.waiting > maxWaiting) throw new Malformed('sftp answers that are not taken')
     this.#asked.delete(id)
     this.#at.client.push(statusPacket(id, code, oneLine(text)))
@@ -299,7 +310,6 @@ export class SftpRelay {
     then(body)
   }
 
-  /** Relative paths begin where the host begins; where that is out of scope, at the first prefix. */
   #welcome(extensions: readonly string[]): void {
     const { sftp } = this.#at.scope
     const ready = (start: string) => {
@@ -312,11 +322,7 @@ export class SftpRelay {
       return
     }
     this.#greeted = 'starting'
-    const all = [...sftp.read, ...sftp.write]
-    this.#ask(framed(message(fxp.realpath, 0, '.')), answer => {
-      const home = nameIn(answer) ?? '/'
-      ready(under(all, home) ? home : (all[0] ?? '/'))
-    })
+    this.#ask(framed(message(fxp.realpath, 0, '.')), answer => ready(startOf(sftp, nameIn(answer) ?? '/')))
   }
 
   #reply(id: number, answer: Buffer): void {
