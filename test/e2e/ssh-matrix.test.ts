@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Home, openHome } from '../../src/demo/home.ts'
@@ -95,40 +95,6 @@ for (const { name, skip, run } of clients)
     const expected = `command hello 4\nrefused 126\nread ${bytes.length} ${digest}\ndenied 3\n`
     assert.equal(ran.stdout, expected, ran.stderr)
   })
-
-test('Ansible: raw, setup, copy and command', { skip: absent('python/ansible', python3) }, async () => {
-  const key = await newKey(home)
-  const answer = await gateway.grant(okta.token(), 'web-1', { public_key: key.public })
-  const dir = await home.folder('ansible')
-  await mkdir(join(dir, 'cp'))
-  const host = {
-    ansible_host: '127.0.0.1',
-    ansible_port: gateway.ports.ssh,
-    ansible_user: answer.json.credential.username,
-    ansible_ssh_private_key_file: key.file,
-    ansible_python_interpreter: python3,
-    ansible_remote_tmp: join(dir, 'tmp'),
-    ansible_ssh_args: `-F none -o ControlMaster=auto -o ControlPersist=2s -o UserKnownHostsFile=${known} -o IdentitiesOnly=yes`,
-    from: join(folder, 'file'),
-    to: join(dir, 'copied'),
-  }
-  const inventory = join(dir, 'hosts.json')
-  await writeFile(inventory, JSON.stringify({ all: { hosts: { web: host } } }))
-  const ran = await run(python3, ['-m', 'ansible', 'playbook', '-i', inventory, join(here, 'play.yml')], {
-    cwd: dir,
-    timeout: 120_000,
-    env: {
-      PYTHONPATH: modules,
-      ANSIBLE_HOME: join(dir, 'home'),
-      ANSIBLE_LOCAL_TEMP: join(dir, 'local'),
-      ANSIBLE_SSH_CONTROL_PATH_DIR: join(dir, 'cp'),
-      LC_ALL: 'C.UTF-8',
-    },
-  })
-  assert.equal(ran.status, 0, ran.stdout + ran.stderr)
-  assert.match(ran.stdout, new RegExp(`did raw Linux ${bytes.length}`))
-  assert.ok((await readFile(join(dir, 'copied'))).equals(bytes))
-})
 
 /**
  * Remote-SSH runs `ssh -T -D PORT host sh`, gives the shell a script that starts its server and prints where it listens
