@@ -77,7 +77,7 @@ export class SessionChannel implements Channel, Running {
       this.#service.fromFar(data)
       return
     }
-    this.#program?.output(data, type === stderr)
+    if (this.#program?.output(data, type === stderr) === false) return
     down.push(data, type === stderr)
     down.settle()
   }
@@ -134,7 +134,7 @@ export class SessionChannel implements Channel, Running {
       this.#service.fromNear(data)
       return
     }
-    this.#program?.input(data)
+    if (this.#program?.input(data) === false) return
     up.push(data, false)
     up.settle()
   }
@@ -251,11 +251,7 @@ export class SessionChannel implements Channel, Running {
     this.#runs = runs
     if (runs === 'sftp') this.#service = this.#sftp(this.#client())
     else if (runs === 'scp') this.#service = this.#scp(seq, text)
-    else {
-      const { pty } = this.#setup
-      const { recorder, recordValues } = this.#relay
-      this.#program = new Program(recorder, seq, { what: runs, command: text, pty, recordValues })
-    }
+    else this.#program = new Program(this.#relay, seq, { what: runs, command: text, pty: this.#setup.pty })
     this.#replies.later(done => {
       if (!done && this.#program !== undefined) this.#program.tag = 'refused by the host'
       if (done) this.#service?.begin?.()

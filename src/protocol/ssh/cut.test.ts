@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Ending } from '../../words.ts'
@@ -120,4 +122,22 @@ test('when the host goes away the client is told', async () => {
   const ran = await client
   assert.match(ran.stdout + ran.stderr, /the host closed the connection/)
   assert.equal(w.last().ending?.why, 'upstream_closed')
+})
+
+test('what cut_on names ends the session when a program shows it or when it is typed, and it is not run', async () => {
+  const made = join(w.folder, 'made')
+  const g = w.grant({ shell: true, exec: ['*'], cut_on: ['BEGIN * PRIVATE KEY', `touch ${made}`] })
+  const key = await run('ssh', [...w.args(g), '127.0.0.1', `cat ${w.folder}/lease; sleep 30`])
+  assert.notEqual(key.code, 0)
+  assert.doesNotMatch(key.stdout, /PRIVATE KEY/)
+  assert.match(key.stderr, /postern: what was shown is named by cut_on in the grant's scope; session ended/)
+  assert.equal((w.last().recorder.of('refused') as [{ text: string }])[0]?.text, 'BEGIN * PRIVATE KEY')
+  assert.equal(w.last().ending?.why, 'limit_exceeded')
+  for (const way of [['-tt'], ['-T']]) {
+    const typed = await run('ssh', [...way, ...w.args(g), '127.0.0.1'], `touch ${made}\nsleep 30\n`)
+    assert.match(typed.stdout + typed.stderr, /what was typed is named by cut_on/)
+    assert.equal(existsSync(made), false)
+  }
+  const fine = await run('ssh', [...w.args(g), '127.0.0.1', 'echo no key here'])
+  assert.equal(fine.stdout, 'no key here\n')
 })

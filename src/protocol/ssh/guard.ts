@@ -165,6 +165,12 @@ export function allowsEnv(scope: SshScope, name: string, value: string): boolean
   return scope.env.includes(name) && value.length <= 4096 && !value.includes('\0')
 }
 
+/** A pattern of `cut_on` was met: what it was, for the recording. The client is not told which. */
+export function judgeCaught(pattern: string, how: 'shown' | 'typed'): Verdict {
+  const statement = { kind: 'cut_on', text: pattern, touches: [{ act: how, on: pattern }] }
+  return no(statement, 'statement_refused', `${how} what the grant's cut_on names`)
+}
+
 /** Anything else that a client may ask for: never in scope yet, and said so in the recording. */
 export function judgeOther(kind: string, what: string, say: string): Verdict {
   const text = what.slice(0, 256)

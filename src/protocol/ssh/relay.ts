@@ -12,7 +12,7 @@ import type { Session } from '../protocol.ts'
 import { SessionChannel } from './channel.ts'
 import type { Channel } from './ends.ts'
 import { ForwardChannel } from './forward.ts'
-import { judgeForward, judgeOther } from './guard.ts'
+import { judgeCaught, judgeForward, judgeOther } from './guard.ts'
 import { channelOpenFailed, disconnectReason, msg, openFailure } from './messages.ts'
 import { oneLine } from './refuse.ts'
 import { execWords, type SshScope } from './scope.ts'
@@ -229,6 +229,11 @@ export class Relay implements RelaySide, FarSide {
   }
   makeRoom(again: () => void): boolean {
     return this.#session.upstream.makeRoom(again)
+  }
+  caught(pattern: string, how: 'shown' | 'typed'): void {
+    this.recorder.statement(judgeCaught(pattern, how))
+    const text = `what was ${how} is named by cut_on in the grant's scope; session ended`
+    this.#end({ how: 'cut', why: 'limit_exceeded', text })
   }
   started(channel: SessionChannel): void {
     this.#session.upstream.running.add(channel)

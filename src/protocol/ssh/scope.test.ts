@@ -29,6 +29,7 @@ const scopes: fc.Arbitrary<SshScope> = fc
     scp: fc.boolean(),
     forward: fc.uniqueArray(fc.constantFrom('db:5432', 'DB:5432', '[::1]:80', '10.0.0.1:80')),
     env: fc.uniqueArray(fc.constantFrom('LANG', 'LC_ALL', 'TZ')),
+    cut_on: fc.uniqueArray(fc.constantFrom('rm -rf', 'BEGIN * KEY')),
   })
   .map(said => schema.parse(said))
 const lines = ['uptime', 'ls', 'ls /tmp', 'cat /var/log/x', 'id; id', 'rm x']

@@ -21,6 +21,8 @@ export interface SshScope {
   readonly scp: boolean
   readonly forward: readonly string[]
   readonly env: readonly string[]
+  /** Text that ends the session when a program shows it or when it is typed (`watch.ts`). */
+  readonly cut_on: readonly string[]
 }
 
 export type SshLimit = { readonly [K in keyof SshScope]?: SshScope[K] | undefined }
@@ -47,6 +49,18 @@ const variable = z
     'this variable can make programs run other code, so it can never be passed on',
   )
 
+/** At least some letters: an asterisk alone would end every session at its first line. */
+const cutOn = z
+  .array(
+    z
+      .string()
+      .max(256)
+      .refine(text => !/\p{Cc}/u.test(text), 'a pattern of cut_on is within one line')
+      .refine(text => text.replaceAll('*', '').length >= 3, 'a pattern of cut_on has three letters at least'),
+  )
+  .max(32)
+  .transform(tidy)
+
 const complete = z.strictObject({
   shell: z.boolean().default(false),
   pty: z.boolean().optional(),
@@ -55,6 +69,7 @@ const complete = z.strictObject({
   scp: z.boolean().default(false),
   forward: forwardSchema.default([]),
   env: z.array(variable).max(64).default([]),
+  cut_on: cutOn.default([]),
 })
 
 const limit = z.strictObject({
@@ -65,6 +80,7 @@ const limit = z.strictObject({
   scp: z.boolean().optional(),
   forward: forwardSchema.optional(),
   env: z.array(variable).max(64).optional(),
+  cut_on: cutOn.optional(),
 })
 
 export const sshScope = {
@@ -86,7 +102,13 @@ function meet(scope: SshScope, other: SshLimit): SshScope {
     forward:
       other.forward === undefined ? scope.forward : scope.forward.filter(to => other.forward?.includes(to)),
     env: other.env === undefined ? scope.env : scope.env.filter(name => other.env?.includes(name)),
+    cut_on: tidy([...scope.cut_on, ...(other.cut_on ?? [])]),
   }
+}
+
+/** Each once and in order, so that equal lists look equal. */
+function tidy(list: readonly string[]): readonly string[] {
+  return [...new Set(list)].sort()
 }
 
 function isEmpty(scope: SshScope): boolean {
@@ -103,7 +125,9 @@ function words(scope: SshScope): string {
   if (files !== undefined) parts.push(scope.scp ? `${files}, scp too` : files)
   if (scope.forward.length > 0) parts.push(`forward to ${scope.forward.join(', ')}`)
   if (scope.env.length > 0) parts.push(`env ${scope.env.join(', ')}`)
-  return parts.length === 0 ? 'nothing' : parts.join('; ')
+  if (parts.length === 0) return 'nothing'
+  if (scope.cut_on.length > 0) parts.push(`cut on: ${scope.cut_on.join(', ')}`)
+  return parts.join('; ')
 }
 
 /** `exec of: uptime, ls *`, or nothing where no command is allowed. */

@@ -36,6 +36,8 @@ export interface RelaySide {
   refused(verdict: Verdict, near?: number): void
   /** Something of ours may still run on the host though its channel is closed. */
   leftBehind(): void
+  /** What was shown or typed matches a pattern of `cut_on`: the session ends. */
+  caught(pattern: string, how: 'shown' | 'typed'): void
   started(channel: SessionChannel): void
   stopped(channel: SessionChannel): void
   forget(ends: { readonly id: number }): void
