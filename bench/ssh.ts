@@ -37,6 +37,8 @@ interface Bench {
   readonly folder: string
   readonly config: string
   readonly say: (line: string) => void
+  /** Of `ssh`. */
+  args(way: Way, args: readonly string[]): readonly string[]
   ssh(way: Way, args: readonly string[], stdio: 'null' | 'pipe'): ChildProcess
 }
 
@@ -102,13 +104,18 @@ async function start(home: Home, say: (line: string) => void): Promise<Bench> {
   LogLevel ERROR
 `,
   )
+  const args = (way: Way, more: readonly string[]) => [
+    ...['-F', config, ...more.slice(0, -1)],
+    ...[way.replace(' ', ''), ...more.slice(-1)],
+  ]
   return {
     pid: gateway.pid,
     folder: small,
     config,
     say,
-    ssh: (way, args, stdio) =>
-      spawn('ssh', ['-F', config, ...args.slice(0, -1), way.replace(' ', ''), ...args.slice(-1)], {
+    args,
+    ssh: (way, more, stdio) =>
+      spawn('ssh', args(way, more), {
         stdio: stdio === 'null' ? [devNull, devNull, 'inherit'] : ['pipe', 'pipe', 'inherit'],
       }),
   }
@@ -119,12 +126,14 @@ async function bulk(bench: Bench): Promise<void> {
   const { say } = bench
   say(`ssh: ${megabytes} MB, ${cipher}, best of ${rounds} runs in turn, one machine for all`)
   const download = (way: Way) => done(bench.ssh(way, [`head -c ${bytes} /dev/zero`], 'null'))
+  // The shell joins them: a pipe through this process would cost what it measures.
   const upload = (way: Way) => {
-    const client = bench.ssh(way, ['cat > /dev/null'], 'pipe')
-    const source = spawn('head', ['-c', String(bytes), '/dev/zero'], { stdio: ['ignore', 'pipe', 'inherit'] })
-    if (client.stdin !== null) source.stdout.pipe(client.stdin)
-    client.stdout?.resume()
-    return done(client)
+    const source = spawn(
+      'sh',
+      ['-c', `head -c ${bytes} /dev/zero | exec "$@"`, 'sh', 'ssh', ...bench.args(way, ['cat > /dev/null'])],
+      { stdio: [devNull, devNull, 'inherit'] },
+    )
+    return done(source)
   }
   const kinds = {
     download,

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, before, type TestContext, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { message } from '../../statement/sftp/fields.ts'
 import { newKey } from './hostkey.ts'
 import { pinned, proofOf } from './identity.ts'
@@ -68,6 +69,20 @@ test('keys are changed after so many bytes, counted both ways, and after so much
   const byTime = await pair(t, { millis: 60 })
   await until(() => byTime.server.wire.exchanges >= 4, 'new keys, again and again')
   assert.deepEqual([...byTime.client.ends, ...byTime.server.ends], [])
+})
+
+test('a wire that is not read from changes its keys all the same, and is not read from after', async t => {
+  const { client, server } = await pair(t, { bytes: 1_000_000 })
+  client.wire.pause()
+  const data = Buffer.alloc(30_000)
+  for (let i = 0; i < 40; i++) client.wire.send([message(msg.channelData, 0, data.length), data])
+  await until(() => client.wire.exchanges === 2 && !client.wire.blocked, 'new keys')
+  server.wire.send(message(msg.globalRequest, 'later', false))
+  await wait(100)
+  assert.deepEqual(client.heard, [])
+  client.wire.resume()
+  await until(() => client.heard.length === 1, 'it is read again')
+  assert.deepEqual([...client.ends, ...server.ends], [])
 })
 
 test("OpenSSH's server takes the new keys that we wish for", async t => {

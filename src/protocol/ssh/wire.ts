@@ -43,6 +43,7 @@ export class Wire {
   readonly #rekeyMillis: number
   #ready = false
   #ended = false
+  #paused = false
   #bytes = 0
   #bytesAtKex = 0
   #exchanges = 0
@@ -94,10 +95,16 @@ export class Wire {
     this.#count(payload instanceof Uint8Array ? payload.length : payload[1].length)
   }
 
+  /**
+   * Reads no more, but for a key exchange under way: two wires that exchange keys at once, and each of which waits for the
+   * other, would never read their ends. What else comes meanwhile is bounded by the windows that were given.
+   */
   pause(): void {
-    this.#socket.pause()
+    this.#paused = true
+    if (!this.#transport.exchanging) this.#socket.pause()
   }
   resume(): void {
+    this.#paused = false
     this.#socket.resume()
   }
 
@@ -159,6 +166,7 @@ export class Wire {
     this.#bytesAtKex = this.#bytes
     clearTimeout(this.#rekeyTimer)
     if (this.#ended) return
+    if (this.#paused) this.#socket.pause()
     this.#rekeyTimer = setTimeout(() => this.#rekey(), this.#rekeyMillis)
     this.#rekeyTimer.unref()
     if (this.#ready) {
@@ -172,6 +180,7 @@ export class Wire {
   #rekey(): void {
     if (this.#ended || !this.#ready || this.#transport.exchanging) return
     this.#transport.rekey()
+    this.#socket.resume()
     this.#watchExchange()
   }
 
