@@ -227,9 +227,12 @@ export class Connection {
     this.since = performance.now()
     // An answer that came before the whole body leaves a connection that nobody can use.
     const isFree = this.#answers.isFree && this.#sent && this.#keeps > 0 && !this.#socket.destroyed
-    // Before the end is told: whoever waits for a connection has it in the same turn.
-    if (isFree) this.#owner.free(this)
-    else this.#socket.destroy()
+    if (isFree) {
+      // The end of an answer that its client took slowly leaves the socket paused, and the next answer would never be read.
+      this.#socket.resume()
+      // Before the end is told: whoever waits for a connection has it in the same turn.
+      this.#owner.free(this)
+    } else this.#socket.destroy()
     told?.onEnd()
   }
 

@@ -96,6 +96,27 @@ test('each form of lease reaches the target over verified TLS', async () => {
   }
 })
 
+test('an answer that ends while its client takes no more leaves the connection to the next', async () => {
+  const target = { url: new URL(`https://127.0.0.1:${await listen()}/`), ca: await file('ca.pem', ca.cert) }
+  const bearer = new SecretRef(`file:${await file('secret', 's3cret-value')}`)
+  await using upstream = (await dialled(target, { bearer })) as HttpUpstream
+  const slowly = () =>
+    new Promise<void>((resolve, reject) => {
+      const sending = upstream.send(
+        { method: 'GET', path: '/', headers: [], body: undefined },
+        {
+          onHead: () => undefined,
+          onData: () => sending.pause(),
+          onEnd: resolve,
+          onError: reject,
+        },
+      )
+    })
+  await slowly()
+  await slowly()
+  assert.match(await ask(upstream), /^Bearer /)
+})
+
 test('a client certificate is shown where it is the lease, and only there', async () => {
   const port = await listen({ requestCert: true, rejectUnauthorized: false })
   const client = await issueServer(ca, ['client.internal'], Date.now(), year / 2)
