@@ -98,20 +98,9 @@ export class Pool implements Owner {
   }
 
   #connect(how: { onread?: OnReadOpts }): Socket {
-    const { address, port, tls } = this.#options
-    const to = { host: address, port, noDelay: true, keepAlive: true, ...how }
-    const socket =
-      tls === undefined
-        ? connectTcp(to)
-        : connectTls({
-            ...to,
-            ...tls,
-            rejectUnauthorized: true,
-            minVersion: 'TLSv1.2',
-            ALPNProtocols: ['http/1.1'],
-          })
+    const socket = connectTo(this.#options, 'http/1.1', how)
     const late = setTimeout(() => socket.destroy(new Error('no connection in time')), connectTimeout)
-    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => clearTimeout(late))
+    socket.once(this.#options.tls === undefined ? 'connect' : 'secureConnect', () => clearTimeout(late))
     socket.once('close', () => clearTimeout(late))
     return socket
   }
@@ -122,6 +111,18 @@ export class Pool implements Owner {
       if (connection.isLate(now, patience)) connection.expire(new Error('the target did not answer in time'))
     }
   }
+}
+
+/** A socket to the address that was judged, and to nothing that cannot prove its name. */
+export function connectTo(
+  { address, port, tls }: PoolOptions,
+  protocol: 'http/1.1' | 'h2',
+  how: { onread?: OnReadOpts } = {},
+): Socket {
+  const to = { host: address, port, noDelay: true, keepAlive: true, ...how }
+  if (tls === undefined) return connectTcp(to)
+  const verified = { rejectUnauthorized: true, minVersion: 'TLSv1.2' } as const
+  return connectTls({ ...to, ...tls, ...verified, ALPNProtocols: [protocol] })
 }
 
 const over = new Error('the session is over')

@@ -10,12 +10,10 @@ import {
   constants,
   type IncomingHttpHeaders,
 } from 'node:http2'
-import { connect as connectTcp } from 'node:net'
-import { connect as connectTls } from 'node:tls'
 import type { Answering, Outgoing, Sending } from './connection.ts'
 import { isGrpc } from './grpc.ts'
 import { type FlatHeaders, valuesOf } from './headers.ts'
-import { connectTimeout, type PoolOptions, patience } from './pool.ts'
+import { connectTimeout, connectTo, type PoolOptions, patience } from './pool.ts'
 
 export class Pool2 {
   readonly #options: PoolOptions
@@ -38,21 +36,11 @@ export class Pool2 {
   #open(): ClientHttp2Session {
     if (this.#isOver) throw new Error('the session is over')
     if (this.#session !== undefined && !this.#session.closed && !this.#session.destroyed) return this.#session
-    const { address, port, host, tls } = this.#options
-    const to = { host: address, port, noDelay: true, keepAlive: true }
+    const { host, tls } = this.#options
     const made = connectHttp2(`${tls === undefined ? 'http' : 'https'}://${host}`, {
       settings: { enablePush: false, maxHeaderListSize: 64 * 1024 },
       maxSessionMemory: 32,
-      createConnection: () =>
-        tls === undefined
-          ? connectTcp(to)
-          : connectTls({
-              ...to,
-              ...tls,
-              rejectUnauthorized: true,
-              minVersion: 'TLSv1.2',
-              ALPNProtocols: ['h2'],
-            }),
+      createConnection: () => connectTo(this.#options, 'h2'),
     })
     const late = setTimeout(() => made.destroy(new Error('no connection in time')), connectTimeout)
     made.once('connect', (_, socket) => {
