@@ -2,17 +2,15 @@
  * Reaching an API: the address is found and judged, the lease becomes headers or a client certificate. Nothing is sent
  * before the first request. The only file of this folder that sees a secret.
  */
-import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { hostOf } from '../../config/address.ts'
 import { filePath, secretRef } from '../../config/reference.ts'
 import type { Leased } from '../../config/secret.ts'
 import { Refused, refuse } from '../../denial.ts'
 import type { Dialling } from '../protocol.ts'
-import { pinAddress } from './address.ts'
 import { isReserved } from './headers.ts'
+import { certified, reach, verifying } from './reach.ts'
 import type { HttpScope } from './scope.ts'
-import { type Credential, HttpUpstream } from './upstream.ts'
+import type { Credential, HttpUpstream } from './upstream.ts'
 
 const urlForm = 'must be an http:// or https:// URL without credentials, query or fragment'
 
@@ -30,13 +28,7 @@ export const httpUrl = z.string({ error: urlForm }).transform((text, at): URL =>
 
 export const target = z.strictObject({
   url: httpUrl.meta({ description: 'Where the API is; paths of the scope are below it.' }),
-  ca: filePath.optional(),
-  /** The name in the certificate, where it is not the url's. */
-  server_name: z
-    .string()
-    .max(253)
-    .regex(/^[A-Za-z0-9.-]+$/, 'must be a host name')
-    .optional(),
+  ...verifying,
   http2: z
     .boolean()
     .optional()
@@ -104,24 +96,12 @@ export type HttpTarget = z.output<typeof target>
 export type HttpLease = z.output<typeof lease>
 
 export async function dial({
-  target: { url, ca, server_name, http2 },
+  target,
   lease: taken,
   signal,
 }: Dialling<HttpTarget, HttpLease, HttpScope>): Promise<HttpUpstream | Refused> {
-  const address = await pinAddress(hostOf(url))
-  if (address instanceof Refused) return address
-  const authority = ca === undefined ? undefined : await readFile(ca, 'utf8').catch(() => null)
-  if (authority === null) return refuse('upstream_unreachable', `the CA file ${ca} cannot be read`)
-  const credential = await credentialOf(taken, authority)
-  if (credential instanceof Refused) return credential
-  const upstream = new HttpUpstream({
-    url,
-    address,
-    credential,
-    http2: http2 === true,
-    ...(authority === undefined ? {} : { ca: authority }),
-    ...(server_name === undefined ? {} : { serverName: server_name }),
-  })
+  const upstream = await reach(target, ca => credentialOf(taken, ca))
+  if (upstream instanceof Refused) return upstream
   const refused = await upstream.ready()
   if (refused === undefined && !signal.aborted) return upstream
   upstream.destroy()
@@ -169,9 +149,8 @@ async function credentialOf(taken: Leased<HttpLease>, ca: string | undefined): P
   }
   if (held.client_certificate !== undefined && held.client_key !== undefined) {
     const key = held.client_key.revealLine()
-    const cert = await readFile(held.client_certificate, 'utf8').catch(() => undefined)
-    if (cert === undefined) return refuse('upstream_unreachable', 'the client certificate cannot be read')
-    return { headers: [], secrets: [key], certificate: { cert, key } }
+    const shown = await certified(held.client_certificate, key)
+    return shown instanceof Refused ? shown : { headers: [], secrets: [key], ...shown }
   }
   return refuse('upstream_unreachable', 'the lease has no form that this protocol knows')
 }

@@ -3,7 +3,7 @@
  * requests of one grant are one session.
  *
  * What a protocol on top of HTTP needs is exported here: {@link serveRequests} with a {@link Dialect} of its own,
- * {@link requestCall}, {@link HttpUpstream} and {@link pinAddress} for its `dial.ts`.
+ * {@link requestCall}, and {@link reach} for its `dial.ts`.
  */
 import type { Protocol } from '../protocol.ts'
 import { requestCall } from './calls.ts'
@@ -15,16 +15,16 @@ import { curl, present } from './present.ts'
 import { problemOf } from './refuse.ts'
 import { type HttpLimit, type HttpScope, httpScope } from './scope.ts'
 import { type Dialect, serveRequests } from './serve.ts'
-import { HttpUpstream } from './upstream.ts'
+import type { HttpUpstream } from './upstream.ts'
 
-/** @public */
-export type { Address } from './address.ts'
-/** @public */
-export { pinAddress } from './address.ts'
 /** @public */
 export type { Head } from './guard.ts'
 /** @public */
-export { lowered } from './headers.ts'
+export { lowered, valuesOf } from './headers.ts'
+/** @public */
+export { heldWhole, writtenAnew } from './held.ts'
+/** @public */
+export { certified, reach, verifying } from './reach.ts'
 /** @public */
 export { type Refusal, refusalOf, statusOf } from './refuse.ts'
 /** @public */
@@ -36,7 +36,7 @@ export type { Messages } from './upgrade.ts'
 /** @public */
 export type { Credential } from './upstream.ts'
 /** @public */
-export { type Dialect, HttpUpstream, httpUrl, requestCall, serveRequests }
+export { type Dialect, type HttpUpstream, httpUrl, requestCall, serveRequests }
 
 const dialect: Dialect<HttpScope> = {
   judge(head, scope) {

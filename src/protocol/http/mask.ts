@@ -5,32 +5,26 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { GatewayError, type Refused, refuse } from '../../denial.ts'
-import { parseAsWritten } from '../../statement/http/json.ts'
 import { type JsonPath, readJsonPath, replaceAt } from '../../statement/http/json-path.ts'
+import { type MaskWith, partial, stronger } from '../../statement/mask.ts'
+import { heldWhole, writtenAnew } from './held.ts'
 import type { Filter } from './scrub.ts'
-
-export type MaskWith = 'full' | 'partial' | 'hash' | 'blank'
 
 export interface Mask {
   readonly path: string
   readonly with: MaskWith
 }
 
-/** The less of a value a mask lets through, the stronger it is. */
-const strength: Readonly<Record<MaskWith, number>> = { partial: 1, hash: 2, blank: 3, full: 4 }
-
 /** Both sides' paths; one that both name gets the stronger mask. */
 export function meetMasks(ours: readonly Mask[], theirs: readonly Mask[]): readonly Mask[] {
   const met = new Map<string, Mask>()
   for (const mask of [...ours, ...theirs]) {
-    const other = met.get(mask.path)
-    if (other === undefined || strength[mask.with] > strength[other.with]) met.set(mask.path, mask)
+    const other = met.get(mask.path) ?? mask
+    met.set(mask.path, { path: mask.path, with: stronger(mask.with, other.with) })
   }
   return [...met.values()]
 }
 
-/** What is read whole before any of it leaves. */
-const mostBytes = 16 * 1024 * 1024
 const json = /^application\/(?:json|[a-z0-9.+-]+\+json)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i
 
 /** For one answer: how its bytes leave, or why it cannot. */
@@ -42,41 +36,27 @@ export function maskAnswer(
   if (status === 204 || status === 304 || length === '0') return empty
   if (!json.test(type ?? '')) return unmaskable(`it is ${type?.slice(0, 64) ?? 'of no type'} and not JSON`)
   if (status === 206) return unmaskable('it is a part of a whole')
-  const chunks: Buffer[] = []
-  let bytes = 0
-  return {
-    whole: true,
-    push(chunk) {
-      bytes += chunk.length
-      if (bytes > mostBytes)
-        throw new GatewayError(unmaskable(`it has more than ${mostBytes} bytes`).denial, undefined)
-      // A copy: the memory may be used for another answer.
-      chunks.push(Buffer.from(chunk))
-      return nothing
-    },
-    end: () => masked(Buffer.concat(chunks), masks),
-  }
+  return heldWhole(bytes => masked(bytes, masks), unmaskable)
 }
 
-const nothing = Buffer.alloc(0)
 const empty: Filter = {
   push() {
     throw new GatewayError(unmaskable('it has a body where there is none').denial, undefined)
   },
-  end: () => nothing,
+  end: () => Buffer.alloc(0),
 }
 
 function masked(bytes: Buffer, masks: readonly Mask[]): Buffer {
-  let value: unknown
-  try {
-    value = parseAsWritten(bytes)
-    // `$` itself has no path: a value alone is never a member.
-    for (const { path, with: form } of masks)
-      replaceAt(value, pathOf(path), found => maskedValue(found, form))
-  } catch {
-    throw new GatewayError(unmaskable('its JSON cannot be read').denial, undefined)
-  }
-  return Buffer.from(JSON.stringify(value))
+  return writtenAnew(
+    bytes,
+    value => {
+      // `$` itself has no path: a value alone is never a member.
+      for (const { path, with: form } of masks)
+        replaceAt(value, pathOf(path), found => maskedValue(found, form))
+      return value
+    },
+    unmaskable,
+  )
 }
 
 const paths = new Map<string, JsonPath>()
@@ -101,10 +81,7 @@ function maskedValue(found: unknown, form: MaskWith): unknown {
   if (form === 'full') return '***'
   if (form === 'blank') return ''
   if (form === 'hash') return createHmac('sha256', key).update(found).digest('hex').slice(0, 32)
-  const [first = ''] = found
-  const at = found.lastIndexOf('@')
-  if (at > 0) return `${at > first.length ? first : ''}***${found.slice(at)}`
-  return found.length > first.length ? `${first}***` : '***'
+  return partial(found)
 }
 
 function unmaskable(why: string): Refused {

@@ -2,13 +2,11 @@
  * Reaching a cluster's API server: the address is found and judged, the lease becomes a token or a client certificate.
  * Nothing is sent before the first request. The only file of this folder that sees a secret.
  */
-import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { hostOf } from '../../config/address.ts'
 import { filePath, secretRef } from '../../config/reference.ts'
 import type { Leased } from '../../config/secret.ts'
 import { Refused, refuse } from '../../denial.ts'
-import { type Credential, HttpUpstream, httpUrl, pinAddress } from '../http/index.ts'
+import { type Credential, certified, type HttpUpstream, httpUrl, reach, verifying } from '../http/index.ts'
 import type { Dialling } from '../protocol.ts'
 import type { KubernetesScope } from './scope.ts'
 
@@ -16,13 +14,7 @@ export const target = z.strictObject({
   url: httpUrl
     .refine(url => url.protocol === 'https:', 'a cluster is reached by https://')
     .meta({ description: "The API server's URL." }),
-  ca: filePath.optional(),
-  /** The name in the certificate, where it is not the url's. */
-  server_name: z
-    .string()
-    .max(253)
-    .regex(/^[A-Za-z0-9.-]+$/, 'must be a host name')
-    .optional(),
+  ...verifying,
 })
 
 const word = z
@@ -59,12 +51,12 @@ type At = Dialling<KubernetesTarget, KubernetesLease, KubernetesScope>
 export async function dial({ target, lease: taken, signal }: At): Promise<HttpUpstream | Refused> {
   // What makes leases opens no session.
   if ('minted' in taken) return refuse('internal_error', 'a lease that makes others came to be used itself')
-  return reach({ target, lease: taken, signal })
+  return openCluster({ target, lease: taken, signal })
 }
 
 /** The cluster with a standing lease. */
-export async function reach({
-  target: { url, ca, server_name },
+export async function openCluster({
+  target,
   lease: taken,
   signal,
 }: {
@@ -72,20 +64,10 @@ export async function reach({
   readonly lease: Leased<StandingLease>
   readonly signal: AbortSignal
 }): Promise<HttpUpstream | Refused> {
-  const address = await pinAddress(hostOf(url))
-  if (address instanceof Refused) return address
-  const authority = ca === undefined ? undefined : await readFile(ca, 'utf8').catch(() => null)
-  if (authority === null) return refuse('upstream_unreachable', `the CA file ${ca} cannot be read`)
-  const credential = await credentialOf(taken)
-  if (credential instanceof Refused) return credential
-  if (signal.aborted) return refuse('upstream_unreachable', 'no time left to reach it')
-  return new HttpUpstream({
-    url,
-    address,
-    credential,
-    ...(authority === undefined ? {} : { ca: authority }),
-    ...(server_name === undefined ? {} : { serverName: server_name }),
-  })
+  const upstream = await reach(target, () => credentialOf(taken))
+  if (upstream instanceof Refused || !signal.aborted) return upstream
+  upstream.destroy()
+  return refuse('upstream_unreachable', 'no time left to reach it')
 }
 
 async function credentialOf(taken: Leased<StandingLease>): Promise<Credential | Refused> {
@@ -101,7 +83,6 @@ async function credentialOf(taken: Leased<StandingLease>): Promise<Credential | 
     return { headers: [['authorization', `Bearer ${value}`], ...headers], secrets: [value] }
   }
   const key = taken.client_key.revealLine()
-  const cert = await readFile(taken.client_certificate, 'utf8').catch(() => undefined)
-  if (cert === undefined) return refuse('upstream_unreachable', 'the client certificate cannot be read')
-  return { headers, secrets: [key], certificate: { cert, key } }
+  const shown = await certified(taken.client_certificate, key)
+  return shown instanceof Refused ? shown : { headers, secrets: [key], ...shown }
 }

@@ -4,7 +4,7 @@ import type { Statement, Verdict } from '../../recording/record.ts'
 import type { RequestTarget } from '../../statement/http/target.ts'
 import { listsOf, matchNothing } from '../../statement/patterns.ts'
 import { matchArgv } from '../../statement/shell/pattern.ts'
-import type { Head } from '../http/index.ts'
+import { type Head, valuesOf } from '../http/index.ts'
 import { type RequestInfo, type ResourceRequest, readRequestInfo } from './request-info.ts'
 import { coversPath, execWords, isClusterWide, type KubernetesScope, kubernetesScope } from './scope.ts'
 
@@ -93,19 +93,17 @@ function problemOf(
   return placeProblem(scope, info) ?? actProblem(scope, head, info)
 }
 
-/** RFC-less paths that every client reads first. */
+/** What every client reads first. */
 const discovery = [
-  ...[
-    '/version',
-    '/version/',
-    '/api',
-    '/api/',
-    '/apis',
-    '/apis/',
-    '/openapi/v2',
-    '/openapi/v3',
-    '/openapi/v3/*',
-  ],
+  '/version',
+  '/version/',
+  '/api',
+  '/api/',
+  '/apis',
+  '/apis/',
+  '/openapi/v2',
+  '/openapi/v3',
+  '/openapi/v3/*',
 ]
 /** `/api/v1`, `/apis/apps`, `/apis/apps/v1`: lists of what there is. */
 const lists = /^\/(?:api\/[a-z0-9]+|apis\/[a-z0-9.-]+(?:\/[a-z0-9]+)?)\/?$/
@@ -188,20 +186,19 @@ const channels = /^(?:v[1-5]\.)?channel\.k8s\.io$/
 
 /** How kubectl forwards ports: what it opens is named in there, and judged in there. */
 export function isTunnel({ kind, rawHeaders }: Head): boolean {
-  const protocols = rawHeaders.filter(
-    (_, at) => at % 2 === 1 && rawHeaders[at - 1] === 'sec-websocket-protocol',
-  )
+  const protocols = valuesOf(rawHeaders, 'sec-websocket-protocol')
   return kind === 'upgrade' && protocols.length === 1 && protocols[0] === 'SPDY/3.1+portforward.k8s.io'
 }
 
 /** SPDY, and SPDY within a WebSocket, hide what is in them from whoever does not speak it. */
 function streamed({ kind, rawHeaders }: Head, what: string): string | undefined {
-  const values = (name: string) => rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1] === name)
   if (kind !== 'upgrade')
-    return values('upgrade').some(value => /spdy/i.test(value))
+    return valuesOf(rawHeaders, 'upgrade').some(value => /spdy/i.test(value))
       ? `${what} over SPDY is not passed on: use a client that speaks WebSocket (kubectl 1.31 or later)`
       : `${what} goes over a WebSocket`
-  const protocols = values('sec-websocket-protocol').flatMap(value => value.split(',').map(one => one.trim()))
+  const protocols = valuesOf(rawHeaders, 'sec-websocket-protocol').flatMap(value =>
+    value.split(',').map(one => one.trim()),
+  )
   const other = protocols.find(one => !channels.test(one))
   return other === undefined
     ? undefined
@@ -234,7 +231,6 @@ function portProblem(
   const transport = streamed(head, 'port-forward')
   if (transport !== undefined) return transport
   const ports = (query.get('ports') ?? []).flatMap(text => text.split(','))
-  // kubectl names its ports inside the stream, where they are not read.
   if (ports.length === 0) return 'a port-forward that does not name its ports in the request cannot be judged'
   const other = ports.find(port => !/^[0-9]{1,5}$/.test(port) || !port_forward.includes(Number(port)))
   return other === undefined ? undefined : `forwarding to port ${other.slice(0, 8)} is not in scope`

@@ -10,7 +10,7 @@ import { Refused, refuse } from '../../denial.ts'
 import type { HttpUpstream } from '../http/index.ts'
 import type { Dialling, Minted, Minting, Sweeping } from '../protocol.ts'
 import { ask } from './ask.ts'
-import { type KubernetesLease, type KubernetesTarget, reach } from './dial.ts'
+import { type KubernetesLease, type KubernetesTarget, openCluster } from './dial.ts'
 import type { KubernetesScope } from './scope.ts'
 
 /** How long unmaking one may take. Longer is the sweep's affair. */
@@ -36,7 +36,7 @@ async function mint(at: At): Promise<Minted<KubernetesLease> | Refused> {
   const lease = mintedLease(at.lease)
   const [namespace = '', account = ''] = lease.service_account.split('/')
   const secrets = `/api/v1/namespaces/${namespace}/secrets`
-  const admin = await reach({ target: at.target, lease: lease.admin, signal: at.signal })
+  const admin = await openCluster({ target: at.target, lease: lease.admin, signal: at.signal })
   if (admin instanceof Refused) return told(admin)
   await using _closing = admin
   const labels = { [gatewayLabel]: at.gateway, [sessionLabel]: at.session }
@@ -100,7 +100,7 @@ async function asAdmin(
   signal: AbortSignal,
   work: (admin: HttpUpstream) => Promise<Refused | undefined>,
 ): Promise<Refused | undefined> {
-  const admin = await reach({ target, lease, signal })
+  const admin = await openCluster({ target, lease, signal })
   if (admin instanceof Refused) return told(admin)
   await using _closing = admin
   const failed = await work(admin)

@@ -3,13 +3,10 @@
  * plain JSON, read whole or event by event, and written anew from what was read; what is not JSON is refused. Pure.
  */
 import type { IncomingHttpHeaders } from 'node:http'
-import { GatewayError, type Refused, refuse } from '../../denial.ts'
-import { parseAsWritten } from '../../statement/http/json.ts'
-import type { Filter } from '../http/index.ts'
+import { type Refused, refuse } from '../../denial.ts'
+import { type Filter, heldWhole, writtenAnew } from '../http/index.ts'
 import { byEvent } from './watch.ts'
 
-const most = 16 * 1024 * 1024
-const nothing = Buffer.alloc(0)
 /** `***` as a Secret's data is written, in base64. */
 const stars = 'Kioq'
 /** The object as it was applied, data and all. */
@@ -24,32 +21,13 @@ export function maskSecrets(
   return (_status, { 'content-type': type = 'no type' }) => {
     if (!/^application\/json\s*(?:;|$)/i.test(type))
       return unmaskable(`it is ${type.slice(0, 64)} and not JSON`)
-    return verb === 'watch' ? byEvent(masked) : whole()
-  }
-}
-
-function whole(): Filter {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  return {
-    whole: true,
-    push(chunk) {
-      bytes += chunk.length
-      if (bytes > most) throw tooLarge()
-      chunks.push(Buffer.from(chunk))
-      return nothing
-    },
-    end: () => (bytes === 0 ? nothing : masked(Buffer.concat(chunks))),
+    return verb === 'watch' ? byEvent(masked) : heldWhole(masked, unmaskable)
   }
 }
 
 function masked(bytes: Buffer): Buffer {
   if (bytes.every(byte => byte === 0x20 || byte === 0x0d || byte === 0x0a)) return bytes
-  try {
-    return Buffer.from(JSON.stringify(mask(parseAsWritten(bytes))))
-  } catch {
-    throw new GatewayError(unmaskable('its JSON cannot be read').denial, undefined)
-  }
+  return writtenAnew(bytes, mask, unmaskable)
 }
 
 /** Wherever it stands: a Secret, a list of them, an event, a table's row. */
@@ -75,5 +53,3 @@ function unmaskable(why: string): Refused {
   const say = `Secrets are masked in this answer, and it cannot be looked into: ${why}`
   return refuse('upstream_refused', say, { say, facts: { status: 502 } })
 }
-
-const tooLarge = () => new GatewayError(unmaskable(`it has more than ${most} bytes`).denial, undefined)

@@ -4,7 +4,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { type Denial, GatewayError, refuse } from '../../denial.ts'
-import type { Filter, Head } from '../http/index.ts'
+import { type Filter, type Head, valuesOf } from '../http/index.ts'
 import { statusFor } from './refuse.ts'
 
 /** An object has at most about 3 MiB in etcd. */
@@ -49,9 +49,7 @@ const farewell = (denial: Denial): Buffer =>
 
 /** What of a client's Accept is JSON, tables among it; other forms of a watch could not be ended in words. */
 export function anyJson(rawHeaders: Head['rawHeaders']): string[] {
-  const types = rawHeaders
-    .filter((_, at) => at % 2 === 1 && rawHeaders[at - 1] === 'accept')
-    .flatMap(value => value.split(',').map(type => type.trim()))
+  const types = valuesOf(rawHeaders, 'accept').flatMap(value => value.split(',').map(type => type.trim()))
   const json = types.filter(type => /^application\/json\s*(?:;|$)/i.test(type))
   return ['accept', json.length === 0 ? 'application/json' : json.join(', ')]
 }

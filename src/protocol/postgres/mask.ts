@@ -3,7 +3,7 @@
  * agent can choose (attack 85). A value whose type cannot hold the asked form becomes NULL. Pure.
  */
 import { createHmac, randomBytes } from 'node:crypto'
-import type { MaskWith } from './scope.ts'
+import { type MaskWith, partial } from '../../statement/mask.ts'
 import { dataRow, type ERROR, encodeRow, errorFields, type Field, type NOTICE, report } from './wire.ts'
 
 /** `oid.attnum` to the mask. */
@@ -64,12 +64,4 @@ const forms: Readonly<Record<MaskWith, (value: Buffer) => Buffer | null>> = {
   blank: () => Buffer.alloc(0),
   hash: value => Buffer.from(createHmac('sha256', key).update(value).digest('hex').slice(0, 32)),
   partial: value => Buffer.from(partial(value.toString('utf8'))),
-}
-
-/** `ann@example.com` shows as `a***@example.com`, all else as its first character: `A***`. One character shows nothing. */
-function partial(text: string): string {
-  const [first = ''] = text
-  const at = text.lastIndexOf('@')
-  if (at > 0) return `${at > first.length ? first : ''}***${text.slice(at)}`
-  return text.length > first.length ? `${first}***` : '***'
 }

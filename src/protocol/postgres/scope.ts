@@ -5,12 +5,11 @@
  * keys it leaves out.
  */
 import { z } from 'zod'
+import { type MaskWith, stronger } from '../../statement/mask.ts'
 import type { ScopeKind } from '../protocol.ts'
 import { covers, meetNames, meetStars } from './relations.ts'
 import { keys } from './scope-keys.ts'
 import { warningsOf, wordsOf } from './scope-words.ts'
-
-export type MaskWith = 'full' | 'partial' | 'hash' | 'blank'
 
 export interface ColumnMask {
   /** `schema.table.column`, as the catalogue spells it. */
@@ -144,17 +143,17 @@ function smaller(ours: number | null, theirs: number | null): number | null {
   return Math.min(ours, theirs)
 }
 
-// The less of a value a mask lets through, the stronger it is.
-const strength: Record<MaskWith, number> = { partial: 1, hash: 2, blank: 3, full: 4 }
-
 /** Both sides' columns; one that both mask gets the stronger mask, and may decide only where both let it. */
 export function meetMasks(ours: readonly ColumnMask[], theirs: readonly ColumnMask[]): readonly ColumnMask[] {
   const met = new Map<string, ColumnMask>()
   for (const mask of [...ours, ...theirs]) {
     const other = met.get(mask.column) ?? mask
-    const stronger = strength[mask.with] > strength[other.with] ? mask : other
     const filter = mask.filter === true && other.filter === true
-    met.set(mask.column, { column: mask.column, with: stronger.with, ...(filter && { filter }) })
+    met.set(mask.column, {
+      column: mask.column,
+      with: stronger(mask.with, other.with),
+      ...(filter && { filter }),
+    })
   }
   return [...met.values()]
 }
