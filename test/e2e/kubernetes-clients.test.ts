@@ -10,10 +10,10 @@ import { type Gateway, startGateway } from '../fixtures/gateway.ts'
 import { type FakeOkta, fakeOkta } from '../fixtures/issuer.ts'
 import {
   type Cluster,
+  clientPath,
   kubectlProgram,
   noCluster,
   noHelm,
-  programsFolder,
   startCluster,
 } from '../fixtures/kubernetes.ts'
 import { run, until } from '../fixtures/run.ts'
@@ -50,15 +50,10 @@ before(async () => {
   home = await openHome()
   okta = await fakeOkta(home)
   cluster = await startCluster(home)
-  const applied = await cluster.kubectl(['apply', '-f', '-'], manifest)
-  assert.equal(applied.status, 0, applied.stderr)
+  await cluster.apply(manifest)
   gateway = await startGateway(home, {
     okta,
-    connections: `  prod:
-    protocol: kubernetes
-    target: { url: "${cluster.url}", ca: "file:${cluster.ca}" }
-    lease: { bearer: env:CLUSTER_TOKEN }
-`,
+    connections: cluster.connection('prod'),
     env: { CLUSTER_TOKEN: cluster.tokens.admin },
     rules: `
   - { group: reader-agents, connection: prod, ttl: 10m, scope: { verbs: [get, list, watch], resources: [pods, secrets], namespaces: [shop], discovery: true } }
@@ -199,7 +194,7 @@ test('helm installs, lists and uninstalls, where Secrets are clear', { skip: noH
   const helm = (group: string, ...args: string[]) =>
     gateway.cli(['run', 'prod', '--', 'helm', '-n', 'shop', ...args], {
       token: okta.token({ groups: [group] }),
-      env: { PATH: `${programsFolder}:${process.env['PATH']}`, HOME: home.dir },
+      env: { PATH: clientPath, HOME: home.dir },
     })
   const installed = await helm('helm-agents', 'install', 'first', chart)
   assert.equal(installed.status, 0, installed.stderr)

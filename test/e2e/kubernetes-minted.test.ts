@@ -40,13 +40,12 @@ before(async () => {
   home = await openHome()
   okta = await fakeOkta(home)
   cluster = await startCluster(home)
-  const applied = await cluster.kubectl(['apply', '-f', '-'], manifest)
-  assert.equal(applied.status, 0, applied.stderr)
-  const connection = (name: string, account: string) => `  ${name}:
-    protocol: kubernetes
-    target: { url: "${cluster.url}", ca: "file:${cluster.ca}" }
-    lease: { minted: true, service_account: ${account}, admin: { bearer: env:CLUSTER_TOKEN } }
-`
+  await cluster.apply(manifest)
+  const connection = (name: string, account: string) =>
+    cluster.connection(
+      name,
+      `{ minted: true, service_account: ${account}, admin: { bearer: env:CLUSTER_TOKEN } }`,
+    )
   gateway = await startGateway(home, {
     okta,
     connections: connection('prod', 'shop/reader') + connection('gone', 'shop/nobody'),

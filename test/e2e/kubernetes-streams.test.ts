@@ -8,13 +8,7 @@ import { type Home, openHome } from '../../src/demo/home.ts'
 import { freePort } from '../../src/demo/ports.ts'
 import { type Gateway, startGateway } from '../fixtures/gateway.ts'
 import { type FakeOkta, fakeOkta } from '../fixtures/issuer.ts'
-import {
-  type Cluster,
-  noCluster,
-  programsFolder,
-  startCluster,
-  startKubelet,
-} from '../fixtures/kubernetes.ts'
+import { type Cluster, clientPath, noCluster, startCluster, startKubelet } from '../fixtures/kubernetes.ts'
 import { type Ran, type Running, until } from '../fixtures/run.ts'
 
 const skip = noCluster
@@ -42,8 +36,7 @@ before(async () => {
   forwarded = await freePort()
   cluster = await startCluster(home)
   await startKubelet(home, cluster)
-  const applied = await cluster.kubectl(['apply', '-f', '-'], manifest)
-  assert.equal(applied.status, 0, applied.stderr)
+  await cluster.apply(manifest)
   const runs = '{"status":{"phase":"Running"}}'
   const patched = await cluster.kubectl([
     'patch',
@@ -60,11 +53,7 @@ before(async () => {
   const scope = 'verbs: [get, list, watch], resources: [pods, pods/log], namespaces: [shop], discovery: true'
   gateway = await startGateway(home, {
     okta,
-    connections: `  prod:
-    protocol: kubernetes
-    target: { url: "${cluster.url}", ca: "file:${cluster.ca}" }
-    lease: { bearer: env:CLUSTER_TOKEN }
-`,
+    connections: cluster.connection('prod'),
     env: { CLUSTER_TOKEN: cluster.tokens.admin },
     rules: `
   - { group: exec-agents, connection: prod, ttl: 10m, scope: { ${scope}, exec: ["echo *", "cat", "sh -c 'echo out; echo err >&2; exit 7'"] } }
@@ -80,7 +69,7 @@ const kubectl = (group: string, args: readonly string[], how: Running = {}): Pro
   gateway.cli(['connect', 'prod', '--', '-n', 'shop', ...args], {
     ...how,
     token: okta.token({ groups: [group] }),
-    env: { PATH: `${programsFolder}:${process.env['PATH']}`, HOME: home.dir },
+    env: { PATH: clientPath, HOME: home.dir },
   })
 
 test('exec runs what the patterns allow, with its input, its streams and its exit code', {
@@ -258,7 +247,7 @@ async function cut(group: string, who: string, args: readonly string[], seen: Re
         ...process.env,
         POSTERN_URL: gateway.url,
         POSTERN_TOKEN: okta.token({ groups: [group], sub }),
-        PATH: `${programsFolder}:${process.env['PATH']}`,
+        PATH: clientPath,
         HOME: home.dir,
       },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test'
 import { type Home, openHome } from '../../src/demo/home.ts'
 import { type Gateway, startGateway } from '../fixtures/gateway.ts'
 import { type FakeOkta, fakeOkta } from '../fixtures/issuer.ts'
-import { type Cluster, noCluster, programsFolder, startCluster } from '../fixtures/kubernetes.ts'
+import { type Cluster, clientPath, noCluster, startCluster } from '../fixtures/kubernetes.ts'
 import { type Ran, until } from '../fixtures/run.ts'
 
 const skip = noCluster
@@ -41,20 +41,11 @@ before(async () => {
   home = await openHome()
   okta = await fakeOkta(home)
   cluster = await startCluster(home)
-  const applied = await cluster.kubectl(['apply', '-f', '-'], manifest)
-  assert.equal(applied.status, 0, applied.stderr)
+  await cluster.apply(manifest)
   gateway = await startGateway(home, {
     okta,
-    connections: `  prod:
-    protocol: kubernetes
-    target: { url: "${cluster.url}", ca: "file:${cluster.ca}" }
-    lease: { bearer: env:CLUSTER_TOKEN }
-    token_login: true
-  as-nobody:
-    protocol: kubernetes
-    target: { url: "${cluster.url}", ca: "file:${cluster.ca}" }
-    lease: { bearer: env:CLUSTER_TOKEN, impersonate: { user: somebody-without-rights } }
-`,
+    connections: `${cluster.connection('prod')}    token_login: true
+${cluster.connection('as-nobody', '{ bearer: env:CLUSTER_TOKEN, impersonate: { user: somebody-without-rights } }')}`,
     env: { CLUSTER_TOKEN: cluster.tokens.admin },
     rules: `
   - { group: reader-agents, connection: prod, ttl: 10m, scope: { verbs: [get, list, watch], resources: [pods, secrets, configmaps, selfsubjectaccessreviews.authorization.k8s.io], namespaces: [shop], discovery: true } }
@@ -69,7 +60,7 @@ after(() => home?.close())
 const kubectl = (group: string, ...args: string[]): Promise<Ran> =>
   gateway.cli(['connect', 'prod', '--', ...args], {
     token: okta.token({ groups: [group] }),
-    env: { PATH: `${programsFolder}:${process.env['PATH']}`, HOME: home.dir },
+    env: { PATH: clientPath, HOME: home.dir },
   })
 
 /** A request with a grant's password, past kubectl. */
@@ -108,7 +99,7 @@ test('postern run sets KUBECONFIG for any command', { skip }, async () => {
     ['run', 'prod', '--', 'sh', '-c', 'kubectl get cm settings -n shop -o name'],
     {
       token: okta.token({ groups: ['reader-agents'] }),
-      env: { PATH: `${programsFolder}:${process.env['PATH']}`, HOME: home.dir },
+      env: { PATH: clientPath, HOME: home.dir },
     },
   )
   assert.equal(ran.stdout, 'configmap/settings\n', ran.stderr)
@@ -298,7 +289,7 @@ test('kubectl get --watch is cut with its grant', { skip }, async () => {
         ...process.env,
         POSTERN_URL: gateway.url,
         POSTERN_TOKEN: token,
-        PATH: `${programsFolder}:${process.env['PATH']}`,
+        PATH: clientPath,
         HOME: home.dir,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
