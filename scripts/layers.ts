@@ -20,7 +20,7 @@ export const layers: readonly (readonly string[])[] = [
   ['broker'],
   ['identity', 'policy', 'approval', 'grant'],
   ['protocol/*'],
-  ['protocol/protocol'],
+  ['protocol/protocol', 'protocol/reads'],
   ['statement', 'recording', 'audit'],
   ['config', 'store', 'bus', 'ledger'],
   ['telemetry', 'words', 'denial'],

@@ -52,6 +52,11 @@ export class ClientTurn implements FrameJudge {
     this.#send()
   }
 
+  /** Part of what was taken waits here, in the bytes that were given. */
+  get waiting(): boolean {
+    return this.#waiting
+  }
+
   /** Answers came: a client that had too many outstanding, or sent too early, may be read again. */
   relieve(): void {
     if (this.#early && (this.line.copy !== 'none' || this.line.owed.length === 0)) {

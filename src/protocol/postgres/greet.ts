@@ -3,9 +3,11 @@
  *
  * Encryption first (SSLRequest, direct TLS; GSS never), then the startup packet, then `authenticate.ts`.
  */
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Refused, refuse } from '../../denial.ts'
 import type { Client, Door, Shown } from '../protocol.ts'
+import { byEvents, type ReadBy, takeOver } from '../reads.ts'
 import { authenticate, failBearer } from './authenticate.ts'
 import { endPointOf } from './binding.ts'
 import { fill, Gone, Inbox } from './inbox.ts'
@@ -23,6 +25,8 @@ const LAST_WORD = 5000
 export interface Greeted {
   /** Decrypted, paused, nobody listening. */
   readonly wire: Duplex
+  /** How to read from it, once it is resumed. */
+  readonly readBy: ReadBy
   readonly startup: Startup
   readonly shown: Shown
   /** What OAUTHBEARER tells a client whose token is refused. */
@@ -55,7 +59,8 @@ export async function greet(client: Streamed, door: Doorway, grace = LOGIN_GRACE
       door,
     )
     if (authenticated === null) return null
-    return { wire: conversation.wire, startup, ...authenticated, rest: conversation.leave() }
+    const { wire, readBy } = conversation
+    return { wire, readBy, startup, ...authenticated, rest: conversation.leave() }
   } catch (error) {
     conversation.finish(lastWords(error, door))
     return null
@@ -91,13 +96,18 @@ export async function refuseBearer(
 /** The wire as it is now: plaintext first, then perhaps TLS. */
 class Conversation {
   wire: Duplex
+  readBy: ReadBy
   inbox = new Inbox(WAITING)
   secure = false
   endPoint: Buffer | null = null
+  readonly #socket: Socket
   #stop: () => void
 
   constructor(client: Streamed) {
-    this.wire = client.socket
+    const { socket, readBy } = takeOver(client.socket)
+    this.#socket = socket
+    this.wire = socket
+    this.readBy = readBy
     this.wire.on('error', () => this.close(new Gone('the connection failed')))
     this.#stop = fill(this.inbox, this.wire)
   }
@@ -110,15 +120,16 @@ class Conversation {
   async toTls(client: Streamed, direct: boolean): Promise<void> {
     const early = this.leave()
     // CVE-2021-23222, attack 100: what came in clear before the switch must never be read as if it had come inside.
-    if (!direct && (early.length > 0 || client.socket.readableLength > 0)) {
+    if (!direct && (early.length > 0 || this.#socket.readableLength > 0)) {
       throw new Violation('bytes came in clear after the request for TLS')
     }
-    if (direct) client.socket.unshift(early)
-    else client.socket.write('S')
+    if (direct) this.#socket.unshift(early)
+    else this.#socket.write('S')
     this.inbox = new Inbox(WAITING)
-    const secure = await encrypt(client.socket, client.keys.tls, direct, LOGIN_GRACE)
+    const secure = await encrypt(this.#socket, client.keys.tls, direct, LOGIN_GRACE)
     this.endPoint = endPointOf(secure.getX509Certificate())
     this.wire = secure
+    this.readBy = byEvents(secure)
     this.wire.on('error', () => this.close(new Gone('the connection failed')))
     this.#stop = fill(this.inbox, this.wire)
     this.secure = true

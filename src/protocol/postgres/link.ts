@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { buffersFor, type Reader as SocketReader } from '../reads.ts'
 import { endPointOf } from './binding.ts'
 import { Gone } from './inbox.ts'
 import type { PostgresTarget } from './target.ts'
@@ -12,25 +13,18 @@ import { encryptUpstream } from './tls.ts'
 import { Violation } from './wire.ts'
 
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])
-/** An idle session holds the small buffer; while much comes, reads are large. */
-const SMALL = 8 * 1024
-const LARGE = 64 * 1024
 
 export interface Link {
   readonly wire: Duplex
   /** What SCRAM can be bound to: the certificate that the target showed. */
   readonly endPoint: Buffer | null
-  /** The bytes are the reader's until it returns, and longer only where {@link Reader.keeps} says so. */
   reader: Reader
   pause(): void
   resume(): void
   destroy(): void
 }
 
-export interface Reader {
-  take(chunk: Buffer): void
-  /** Bytes of the last chunk are still waiting to be written somewhere: the next read needs its own buffer. */
-  keeps(): boolean
+export interface Reader extends SocketReader {
   over(error: Error): void
 }
 
@@ -41,30 +35,16 @@ export async function openLink(target: PostgresTarget, signal: AbortSignal): Pro
   return target.tls.mode === 'disable' ? plain(target, signal) : encrypted(target, signal)
 }
 
-/** The same buffers again and again instead of an allocation a read (DESIGN section 10). */
 async function plain(target: PostgresTarget, signal: AbortSignal): Promise<Link> {
-  const small = Buffer.allocUnsafeSlow(SMALL)
-  let large: Buffer | null = null
-  let last = 0
   let link: Link | null = null
-  const socket = connect({
-    host: target.host,
-    port: target.port,
-    onread: {
-      buffer() {
-        const much = last >= SMALL
-        if (link?.reader.keeps()) return Buffer.allocUnsafeSlow(much ? LARGE : SMALL)
-        if (!much) large = null
-        else large ??= Buffer.allocUnsafeSlow(LARGE)
-        return large ?? small
-      },
-      callback(count, bytes) {
-        last = count
-        link?.reader.take((bytes as Buffer).subarray(0, count))
-        return true
-      },
+  const onread = buffersFor(
+    chunk => {
+      link?.reader.take(chunk)
+      return true
     },
-  })
+    () => link?.reader.keeps() ?? false,
+  )
+  const socket = connect({ host: target.host, port: target.port, onread })
   await connected(socket, signal)
   link = made(socket, null)
   return link

@@ -7,6 +7,7 @@ import type { Verdict } from '../../recording/record.ts'
 import { mayShow } from '../../statement/sql/settings.ts'
 import type { Ending } from '../../words.ts'
 import type { Session } from '../protocol.ts'
+import { byEvents } from '../reads.ts'
 import type { Judged, PostgresGuard } from './guard.ts'
 import { Gone } from './inbox.ts'
 import { MemoryWire } from './memory-wire.ts'
@@ -54,7 +55,8 @@ export class OneShots {
         ['bytea_output', 'hex'],
       ],
     } as const
-    const greeted = { wire: this.wire, startup, rest: Buffer.alloc(0) }
+    const { wire } = this
+    const greeted = { wire, readBy: byEvents(wire), startup, rest: Buffer.alloc(0) }
     relay(session, greeted, this.#watched(guard)).then(over, over)
     this.#last = this.reply.upTo(READY).catch(() => undefined)
   }

@@ -26,7 +26,7 @@ const LAST_BYTES = 400
 
 type PostgresSession = Session<PostgresScope, PostgresUpstream>
 /** A client as its greeting left it, or one of the gateway's own. */
-type Client = Pick<Greeted, 'wire' | 'rest'> & {
+type Client = Pick<Greeted, 'wire' | 'readBy' | 'rest'> & {
   readonly startup: Pick<Greeted['startup'], 'database' | 'applicationName' | 'settings'>
 }
 
@@ -124,7 +124,10 @@ async function run(line: Line, session: PostgresSession, greeted: Client): Promi
     { once: true },
   )
 
-  client.on('data', (chunk: Buffer) => guarded(() => fromClient.take(chunk)))
+  greeted.readBy({
+    take: chunk => guarded(() => fromClient.take(chunk)),
+    keeps: () => fromClient.waiting || upstream.writing,
+  })
   client.on('drain', drained)
   client.on('end', gone)
   client.on('close', gone)

@@ -70,6 +70,11 @@ export class PostgresUpstream implements Upstream {
     return this.#link.wire.write(bytes)
   }
 
+  /** Bytes of the last {@link send} have not left yet. */
+  get writing(): boolean {
+    return this.#link.wire.writableLength > 0
+  }
+
   drained(then: () => void): void {
     this.#link.wire.once('drain', then)
   }
