@@ -77,10 +77,14 @@ function millis(ms: number): string {
 export const columnsOf = (columns: readonly string[], redact: (text: string) => string): string =>
   `[${columns.map(name => json(redact(name))).join(',')}]`
 
-/** Members are joined rather than an object serialised: this runs for every statement. `columns` are ready-made. */
+/**
+ * Each member behind a comma. They are joined rather than an object serialised: this runs for every statement. `columns` and
+ * `tag` are ready-made.
+ */
 export function resultMembers(
-  { rows, bytes, ms, digest, truncated, tag, error }: Result,
+  { rows, bytes, ms, digest, truncated, error }: Result,
   columns: string | undefined,
+  tag: string | undefined,
   redact: (text: string) => string,
 ): string {
   let joined = ''
@@ -90,10 +94,10 @@ export function resultMembers(
   if (columns !== undefined) joined += `,"columns":${columns}`
   if (digest !== undefined) joined += `,"digest":"${digest}"`
   if (truncated !== undefined) joined += `,"truncated":${truncated}`
-  if (tag !== undefined) joined += `,"tag":${json(redact(tag))}`
+  if (tag !== undefined) joined += `,"tag":${tag}`
   if (error !== undefined)
     joined += `,"error":${json({ code: redact(error.code), message: redact(redactPasswords(error.message)) })}`
-  return joined.slice(1)
+  return joined
 }
 
 export function parameterMembers(parameters: Uint8Array, hidden: Hidden): string {
