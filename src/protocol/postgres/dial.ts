@@ -12,11 +12,11 @@ import type { Dialling } from '../protocol.ts'
 import { findFamilies, needsFamilies, scopeThere, type There } from './family.ts'
 import { Gone, Inbox } from './inbox.ts'
 import { type Link, openLink } from './link.ts'
-import { findOwnFunctions, ownFunctions } from './own-functions.ts'
+import { findOwnFunctions, mayFindOwnFunctions, ownFunctions } from './own-functions.ts'
 import { readParameter, visibleParameter } from './parameters.ts'
 import type { PostgresScope } from './scope.ts'
 import { bindingTo, clientBare, clientFinal } from './scram.ts'
-import { CHECK_CONNECTION, run, startupSettings } from './session-setup.ts'
+import { type Answer, CHECK_CONNECTION, run, runAll, startupSettings } from './session-setup.ts'
 import { type PostgresTarget, type RoleLease, schemaOf } from './target.ts'
 import { PostgresUpstream, readInto } from './upstream.ts'
 import {
@@ -69,14 +69,15 @@ export async function dial(
   if (loggedIn instanceof Refused) return loggedIn
   const { link, inbox, key, parameters } = loggedIn
   try {
-    await run(link, inbox, CHECK_CONNECTION)
+    const schema = schemaOf(at.target)
+    // The first may be unknown to the server, and is then left.
+    const [, some] = await runAll(link, inbox, [CHECK_CONNECTION, mayFindOwnFunctions(schema)])
     const there = await asThere(link, inbox, at.scope)
     if (there instanceof Refused) {
       link.destroy()
       return there
     }
-    const own = await run(link, inbox, findOwnFunctions(schemaOf(at.target)))
-    if (own.error !== null) throw new ServerSaidNo(`its functions could not be looked up: ${own.error}`)
+    const own = found(some).length === 0 ? [] : found(await run(link, inbox, findOwnFunctions(schema)))
     link.pause()
     if (inbox.waiting > 0) throw new Violation('the target sent more than was asked')
     return new PostgresUpstream({
@@ -86,7 +87,7 @@ export async function dial(
       parameters,
       scope: there.scope,
       masks: there.masks,
-      own: ownFunctions(schemaOf(at.target), own.rows),
+      own: ownFunctions(schema, own),
     })
   } catch (error) {
     link.destroy()
@@ -204,6 +205,11 @@ async function untilReady(inbox: Inbox): Promise<Pick<LoggedIn, 'key' | 'paramet
       if (parameters.size > 64) throw new Violation('too many parameters')
     } else if (type !== NOTICE) throw new Violation('an unexpected message before the session was ready')
   }
+}
+
+function found({ rows, error }: Answer): Answer['rows'] {
+  if (error !== null) throw new ServerSaidNo(`its functions could not be looked up: ${error}`)
+  return rows
 }
 
 async function asThere(link: Link, inbox: Inbox, scope: Narrowed<PostgresScope>): Promise<There | Refused> {

@@ -6,6 +6,23 @@
 import type { OwnFunctions } from '../../statement/sql/analysis.ts'
 import { literal } from './quote.ts'
 
+/** Base types that most functions take: bool to uuid and jsonb, and arrays of the usual ones. Their numbers never change. */
+export const baseTypes = [
+  16, 17, 18, 19, 20, 21, 23, 25, 26, 114, 700, 701, 790, 869, 1000, 1005, 1007, 1009, 1015, 1016, 1021, 1022,
+  1042, 1043, 1082, 1083, 1114, 1115, 1182, 1184, 1185, 1186, 1231, 1266, 1700, 2950, 2951, 3802,
+] as const
+
+/**
+ * Whether {@link findOwnFunctions} may find anything. Most schemas have no function that takes more than plain values or is
+ * called as a built-in is; to know that costs a session's start a quarter of looking closely.
+ */
+export const mayFindOwnFunctions = (schema: string): string => `SELECT 1 FROM pg_catalog.pg_proc p
+  WHERE p.pronamespace = pg_catalog.to_regnamespace(${literal(schema)})
+    AND (p.pronargs > 0 AND NOT p.proargtypes[0] = ANY ('{${baseTypes.join()}}'::pg_catalog.oid[])
+      OR EXISTS (SELECT 1 FROM pg_catalog.pg_proc c
+        WHERE c.proname = p.proname AND c.pronamespace = pg_catalog.to_regnamespace('pg_catalog')))
+  LIMIT 1`
+
 /**
  * `name, kind` a row, in order: `row` for what can be called with one row, no column of which hides it; `name` for what
  * is called as a built-in is, extensions' apart, which whoever made the extension answers for.

@@ -56,10 +56,26 @@ export interface Answer {
 
 /** One simple query of ours and its whole answer. */
 export async function run(link: Link, inbox: Inbox, sql: string): Promise<Answer> {
+  link.wire.write(query(sql))
+  return answer(inbox)
+}
+
+/** Several, each by itself, in one go: the answers come in their order. */
+export async function runAll<const Sql extends readonly string[]>(
+  link: Link,
+  inbox: Inbox,
+  statements: Sql,
+): Promise<{ readonly [N in keyof Sql]: Answer }> {
+  link.wire.write(Buffer.concat(statements.map(query)))
+  const answers: Answer[] = []
+  for (const _ of statements) answers.push(await answer(inbox))
+  return answers as { readonly [N in keyof Sql]: Answer }
+}
+
+async function answer(inbox: Inbox): Promise<Answer> {
   const rows: (string | null)[][] = []
   const reported: (readonly [string, string])[] = []
   let error: string | null = null
-  link.wire.write(query(sql))
   for (;;) {
     const { type, payload } = await inbox.frame(handshakeBounds)
     switch (type) {
