@@ -55,21 +55,21 @@ export function buffersFor(take: (chunk: Buffer) => boolean, keeps: () => boolea
   }
 }
 
-/** Call it before the socket is read from. Whoever holds the socket that was accepted can still destroy it, and hears of its end. */
-export function takeOver(accepted: Socket): Accepted {
+/**
+ * Call it before the socket is read from. Whoever holds the socket that was accepted can still destroy it, and hears of its end.
+ * `shared` may be one buffer for many sockets, whose readers keep nothing.
+ */
+export function takeOver(accepted: Socket, shared?: Uint8Array): Accepted {
   const held = accepted as unknown as { _handle: object | null }
   let reader: Reader | null = null
-  const socket = new Socket({
-    handle: held._handle,
-    onread: buffersFor(
-      chunk => {
-        if (reader === null) return socket.push(Buffer.from(chunk))
-        reader.take(chunk)
-        return true
-      },
-      () => reader?.keeps() ?? false,
-    ),
-  } as ConstructorParameters<typeof Socket>[0])
+  const take = (chunk: Buffer): boolean => {
+    if (reader === null) return socket.push(Buffer.from(chunk))
+    reader.take(chunk)
+    return true
+  }
+  const onread =
+    shared === undefined ? buffersFor(take, () => reader?.keeps() ?? false) : intoShared(shared, take)
+  const socket = new Socket({ handle: held._handle, onread } as ConstructorParameters<typeof Socket>[0])
   held._handle = null
   socket.on('error', () => socket.destroy())
   socket.once('close', () => accepted.destroy())
@@ -81,3 +81,9 @@ export function takeOver(accepted: Socket): Accepted {
     },
   }
 }
+
+/** For `onread` of many sockets: one buffer, of which nothing is kept. */
+export const intoShared = (buffer: Uint8Array, take: (chunk: Buffer) => boolean): OnReadOpts => ({
+  buffer,
+  callback: (count, bytes) => take(Buffer.from(bytes.buffer, bytes.byteOffset, count)),
+})

@@ -10,6 +10,7 @@ import { filePath, secretRef } from '../../config/reference.ts'
 import { type Refused, refuse } from '../../denial.ts'
 import { type Field, Malformed, message, Reader } from '../../statement/sftp/fields.ts'
 import type { Dialling } from '../protocol.ts'
+import { intoShared } from '../reads.ts'
 import { certificateType } from './certificate.ts'
 import type { HostTrust } from './exchange.ts'
 import { certifiedBy, pinned } from './identity.ts'
@@ -19,7 +20,7 @@ import { mint } from './minted.ts'
 import type { SshScope } from './scope.ts'
 import { publicKeyOf, type Signer, signatures, signerOf } from './signature.ts'
 import { SshUpstream } from './upstream.ts'
-import { Wire } from './wire.ts'
+import { readBuffer, Wire } from './wire.ts'
 
 const key = z
   .string()
@@ -67,8 +68,6 @@ export type SshTarget = z.output<typeof target>
 export type SshLease = z.output<typeof lease>
 
 const handshakeMillis = 10_000
-/** One for all hosts: what is read is opened at once, into buffers of its own, before the next read. */
-const readInto = Buffer.alloc(256 * 1024)
 
 export async function dial(
   dialling: Dialling<SshTarget, SshLease, SshScope>,
@@ -79,13 +78,10 @@ export async function dial(
     return refuse('upstream_unreachable', `no usable pinned host key for ${host}:${port}`)
   if (dialling.signal.aborted)
     return refuse('upstream_unreachable', 'the session ended before it was dialled')
-  const onread = {
-    buffer: readInto,
-    callback: (size: number, bytes: Uint8Array) => {
-      attempt.take(Buffer.from(bytes.buffer, bytes.byteOffset, size))
-      return true
-    },
-  }
+  const onread = intoShared(readBuffer, chunk => {
+    attempt.take(chunk)
+    return true
+  })
   const socket = connect({ host, port, noDelay: true, onread })
   const attempt: Attempt = new Attempt(dialling, socket, trust)
   const timer = setTimeout(

@@ -3,6 +3,7 @@
  * our own (docs/adr/0010-our-own-ssh-transport.md), on Node's cryptography; `ssh2` reads key files.
  */
 import type { Client, Door, DoorKeys, Protocol } from '../protocol.ts'
+import { takeOver } from '../reads.ts'
 import { exec } from './calls.ts'
 import { dial, lease, type SshLease, type SshTarget, target } from './dial.ts'
 import { Greeting } from './greet.ts'
@@ -14,7 +15,7 @@ import { Relay } from './relay.ts'
 import { type SshLimit, type SshScope, sshScope } from './scope.ts'
 import { type Signer, signerOf } from './signature.ts'
 import type { SshUpstream } from './upstream.ts'
-import { Wire } from './wire.ts'
+import { readBuffer, Wire } from './wire.ts'
 
 /** From the first byte to a login (attack 190). The timer closes the socket and does nothing else (CVE-2024-6387). */
 const graceMillis = 30_000
@@ -38,7 +39,8 @@ function serve(at: Client, door: Door<SshScope, SshUpstream>): Promise<void> {
     at.socket.destroy()
     return Promise.resolve()
   }
-  const { socket, keys, source } = at
+  const { keys, source } = at
+  const { socket, readBy } = takeOver(at.socket, readBuffer)
   return new Promise(resolve => {
     let relay: Relay | undefined
     const grace = setTimeout(() => socket.destroy(), graceMillis)
@@ -60,6 +62,7 @@ function serve(at: Client, door: Door<SshScope, SshUpstream>): Promise<void> {
         else if (!greeting.busy) resolve()
       },
     })
+    readBy({ take: chunk => wire.take(chunk), keeps: () => false })
     const greeting = new Greeting(
       { wire, door, source, authority: keys.ssh?.authority, now: Date.now },
       session => {

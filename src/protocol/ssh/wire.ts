@@ -18,6 +18,8 @@ const keyExchangeMillis = 30_000
 const lingerMillis = 2000
 /** With this much unsent, the other side is not read from (attack 192). */
 const highWater = 1 << 20
+/** One for all sockets: what is read is opened at once, into buffers of its own, before the next read. */
+export const readBuffer = Buffer.alloc(256 * 1024)
 
 export interface WireOptions {
   readonly role: Role
