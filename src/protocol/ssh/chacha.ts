@@ -29,16 +29,14 @@ const firstBlock = Buffer.alloc(64)
 export function sealChaCha(key: Buffer): Sealer {
   return {
     seal(payload, sequence, out) {
-      const { head, data, padding } = laidOut(payload, block, 0)
+      const { length, pieces } = laidOut(payload, block, 0)
       const { stream, mac } = bodyOf(key, sequence)
       const send = (piece: Uint8Array) => {
         mac.update(piece)
         out(piece)
       }
-      send(lengthStream(key, sequence).update(head.subarray(0, lengthBytes)))
-      send(stream.update(head.subarray(lengthBytes)))
-      if (data !== undefined) send(stream.update(data))
-      send(stream.update(padding))
+      send(lengthStream(key, sequence).update(length))
+      for (const piece of pieces) send(stream.update(piece))
       out(mac.final())
     },
   }

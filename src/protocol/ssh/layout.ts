@@ -19,17 +19,29 @@ export const lengthBytes = 4
 /** RFC 4253 section 6.1: what everybody takes. Ours carry 32 KiB of data at most. */
 const maxPacketBytes = 35_000
 
-/** Length, padding's length and the head in one piece; data, if it came apart; padding to a whole block, four bytes or more. */
+/** Data up to here is copied: each piece costs a cipher's call, and most packets are small. */
+const smallData = 2048
+
+/**
+ * The length; then padding's length, the payload and its padding to a whole block, four bytes or more. In one piece, but for
+ * data that came apart and is too large to copy.
+ */
 export function laidOut(payload: Payload, block: number, counted: number) {
   const [front, data] = payload instanceof Uint8Array ? [payload, undefined] : payload
   const size = 1 + front.length + (data?.length ?? 0)
   let pad = block - ((size + counted) % block)
   if (pad < 4) pad += block
-  const head = Buffer.allocUnsafe(lengthBytes + 1 + front.length)
-  head.writeUInt32BE(size + pad)
-  head[lengthBytes] = pad
-  head.set(front, lengthBytes + 1)
-  return { head, data, padding: noise(pad) }
+  const apart = data !== undefined && data.length > smallData
+  const packet = Buffer.allocUnsafe(lengthBytes + (apart ? 1 + front.length : size + pad))
+  packet.writeUInt32BE(size + pad)
+  packet[lengthBytes] = pad
+  packet.set(front, lengthBytes + 1)
+  const length = packet.subarray(0, lengthBytes)
+  const body = packet.subarray(lengthBytes)
+  if (apart) return { length, pieces: [body, data, noise(pad)] }
+  if (data !== undefined) body.set(data, 1 + front.length)
+  body.set(noise(pad), size)
+  return { length, pieces: [body] }
 }
 
 let pool = Buffer.alloc(0)

@@ -58,8 +58,9 @@ export function openerOf(keys: Keys): Opener {
 /** Until the first key exchange. */
 export const plain: Sealer & Opener = {
   seal(payload, _sequence, out) {
-    const { head, data, padding } = laidOut(payload, 8, lengthBytes)
-    for (const piece of [head, data, padding]) if (piece !== undefined) out(piece)
+    const { length, pieces } = laidOut(payload, 8, lengthBytes)
+    out(length)
+    for (const piece of pieces) out(piece)
   },
   measure(length) {
     return measured(length, length + lengthBytes, 8)
@@ -79,14 +80,11 @@ class GcmSealer implements Sealer {
   }
 
   seal(payload: Payload, _sequence: number, out: (piece: Uint8Array) => void): void {
-    const { head, data, padding } = laidOut(payload, 16, 0)
+    const { length, pieces } = laidOut(payload, 16, 0)
     const cipher = createCipheriv(this.#name, this.#key, this.#iv)
-    const length = head.subarray(0, lengthBytes)
     cipher.setAAD(length)
     out(length)
-    out(cipher.update(head.subarray(lengthBytes)))
-    if (data !== undefined) out(cipher.update(data))
-    out(cipher.update(padding))
+    for (const piece of pieces) out(cipher.update(piece))
     cipher.final()
     out(cipher.getAuthTag())
     countUp(this.#iv)
@@ -130,16 +128,14 @@ class CtrSealer implements Sealer {
   }
 
   seal(payload: Payload, sequence: number, out: (piece: Uint8Array) => void): void {
-    const { head, data, padding } = laidOut(payload, 16, 0)
+    const { length, pieces } = laidOut(payload, 16, 0)
     const mac = macOf(this.#keys, sequence)
     const send = (piece: Uint8Array) => {
       mac.update(piece)
       out(piece)
     }
-    send(head.subarray(0, lengthBytes))
-    send(this.#cipher.update(head.subarray(lengthBytes)))
-    if (data !== undefined) send(this.#cipher.update(data))
-    send(this.#cipher.update(padding))
+    send(length)
+    for (const piece of pieces) send(this.#cipher.update(piece))
     out(mac.digest())
   }
 }
