@@ -100,6 +100,8 @@ export interface HostOptions {
   readonly user?: string
   /** More lines of sshd_config. */
   readonly extra?: string | ((folder: string) => string)
+  /** A folder with another sshd than the system's, and its parts. */
+  readonly openssh?: string
   /** What else sshd needs there; the host's key lies in it already. */
   prepare?(folder: string): void
 }
@@ -131,11 +133,12 @@ AcceptEnv *
 SetEnv SHLVL=9
 Subsystem sftp internal-sftp
 PasswordAuthentication no
+${options.openssh === undefined ? '' : `SshdSessionPath ${options.openssh}/sshd-session\nSshdAuthPath ${options.openssh}/sshd-auth`}
 ${typeof options.extra === 'function' ? options.extra(folder) : (options.extra ?? '')}
 `
   writeFileSync(join(folder, 'sshd_config'), config)
   const sshd = spawn(
-    '/usr/sbin/sshd',
+    join(options.openssh ?? '/usr/sbin', 'sshd'),
     ['-D', '-f', join(folder, 'sshd_config'), '-E', join(folder, 'sshd.log')],
     {
       stdio: 'ignore',
