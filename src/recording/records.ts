@@ -100,7 +100,15 @@ export function resultMembers(
   return joined
 }
 
+/** Bytes that are characters, none of which a reader of lines takes for anything else. */
+const ascii = /^[\0-~]*$/
+
 export function parameterMembers(parameters: Uint8Array, hidden: Hidden): string {
+  if (parameters.length <= 256) {
+    // As most are: short, and nothing in them to hide.
+    const text = Buffer.from(parameters.buffer, parameters.byteOffset, parameters.length).toString('latin1')
+    if (ascii.test(text) && !hidden.mayBeIn(text)) return `"parameters":${JSON.stringify(text)}`
+  }
   // Redacted before it is cut: half a secret is one too.
   const redacted = hidden.redactBytes(parameters.subarray(0, longestParameters * 2))
   const kept = redacted.subarray(0, longestParameters)
