@@ -6,7 +6,6 @@
 import type { Verdict } from '../../recording/record.ts'
 import type { ClientTurn } from './client-turn.ts'
 import type { Judged } from './guard.ts'
-import type { Line } from './line.ts'
 import { goesByName, isUncertain, type Names, ranInSql, undoing } from './names.ts'
 import { Owed, type Portal, type Prepared } from './owed.ts'
 import { mayBeParameter } from './parameter-types.ts'
@@ -66,7 +65,8 @@ function allowParse(turn: ClientTurn, name: string, verdict: Verdict): true {
     seq: null,
     columns: undefined,
     doubtful: false,
-    ...newly(line, line.statements, name),
+    batch: line.batch,
+    sure: line.statements.isFree(name),
   }
   turn.recordLater(prepared)
   const owed = new Owed('parse', line.seq, line.time)
@@ -124,7 +124,8 @@ export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number)
     plan: null,
     given: new Given(),
     renamed: line.renamed,
-    ...newly(line, line.portals, portalName),
+    batch: line.batch,
+    sure: line.portals.isFree(portalName),
   }
   const owed = new Owed('bind', seq, line.time)
   owed.settles = portal
@@ -190,9 +191,6 @@ export function close(turn: ClientTurn, bytes: Buffer, at: number, total: number
   if (name !== '') line.renamed++
   return send(turn, owed)
 }
-
-/** A name that is given to something new. */
-const newly = ({ batch }: Line, names: Names<unknown>, name: string) => ({ batch, sure: names.isFree(name) })
 
 function send({ line }: ClientTurn, owed: Owed): true {
   line.owed.push(owed)
