@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Accepted, takeOver } from './reads.ts'
@@ -102,4 +102,12 @@ test('whoever counts the socket that was accepted can destroy it', async t => {
   client.resume()
   await gone
   await close()
+})
+
+test('one that has gone already is not waited for', async () => {
+  const gone = new Socket()
+  gone.destroy()
+  await once(gone, 'close')
+  const { socket } = takeOver(gone)
+  await once(socket, 'close')
 })

@@ -74,6 +74,7 @@ export function takeOver(accepted: Socket, shared?: Uint8Array): Accepted {
   socket.on('error', () => socket.destroy())
   socket.once('close', () => accepted.destroy())
   accepted.once('close', () => socket.destroy())
+  if (accepted.destroyed) socket.destroy()
   return {
     socket,
     readBy(next) {
