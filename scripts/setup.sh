@@ -120,7 +120,7 @@ openssh_10() {
   from="-q -o Dir::Etc::sourcelist=$to/apt/sources.list -o Dir::Etc::sourceparts=- -o Dir::State::lists=$to/apt/lists -o Dir::State::status=/dev/null -o Dir::Cache=$to/apt/cache -o APT::Sandbox::User=root"
   # shellcheck disable=SC2086  # options and names
   if apt-get $from update >/dev/null 2>&1 && (cd "$to/apt" && apt-get $from download $wanted >/dev/null) \
-    && for package in "$to"/apt/*.deb; do dpkg-deb -x "$package" "$to/root" || exit 1; done; then
+    && (for package in "$to"/apt/*.deb; do dpkg-deb -x "$package" "$to/root" || exit 1; done); then
     for program in bin/ssh bin/ssh-keygen bin/sftp bin/scp sbin/sshd lib/openssh/sshd-session lib/openssh/sshd-auth; do
       name=$(basename "$program")
       # What starts another finds the system's by its name, so it is told.
