@@ -5,7 +5,7 @@
  * With a channel to bind to, SCRAM-SHA-256-PLUS is offered beside it; a client that says that it could bind but was not
  * offered to (`y`) has been told so by somebody in between, and is refused (attack 101).
  */
-import { createHash, createHmac, hash, pbkdf2, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { ScramVerifier } from '../../words.ts'
 
@@ -110,21 +110,6 @@ const bindingOf = ({ header, data }: ClientBinding): string =>
 /** CVE-2026-42198: a server that names the rounds burns our CPU, one that names too few collects cheap guesses. */
 const ROUNDS = { least: 4096, most: 600_000 }
 
-/** What was derived before: a lease logs in again and again, and each time the rounds cost more than all the rest of it. */
-const derived = new Map<string, Buffer>()
-const MOST_DERIVED = 64
-
-async function saltedPassword(password: string, salt: string, iterations: number): Promise<Buffer> {
-  const of = hash('sha256', `${iterations} ${salt} ${password}`, 'hex')
-  const known = derived.get(of)
-  if (known !== undefined) return known
-  const salted = await derive(password, Buffer.from(salt, 'base64'), iterations, 32, 'sha256')
-  const [oldest] = derived.keys()
-  if (derived.size >= MOST_DERIVED && oldest !== undefined) derived.delete(oldest)
-  derived.set(of, salted)
-  return salted
-}
-
 export const clientBare = (nonce: string): string => `n=,r=${nonce}`
 
 /** The client's last message for a server's first, or null where the server does not play by the rules. */
@@ -142,7 +127,13 @@ export async function clientFinal(
   const iterations = Number(rounds)
   if (!whole.startsWith(nonce) || whole.length === nonce.length) return null
   if (iterations < ROUNDS.least || iterations > ROUNDS.most) return null
-  const salted = await saltedPassword(password.normalize('NFKC'), salt, iterations)
+  const salted = await derive(
+    password.normalize('NFKC'),
+    Buffer.from(salt, 'base64'),
+    iterations,
+    32,
+    'sha256',
+  )
   const clientKey = hmac(salted, 'Client Key')
   const withoutProof = `c=${bindingOf(binding)},r=${whole}`
   const message = `${clientBare(nonce)},${serverFirst},${withoutProof}`
