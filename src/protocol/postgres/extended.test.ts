@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startPostgres, type TestOrders } from '../../../test/fixtures/postgres.ts'
 import { type Home, openHome } from '../../demo/home.ts'
 import { type OpenDoor, openDoor, simpleGuard, slowGuard } from './door.fixture.ts'
@@ -234,6 +235,36 @@ for (const [name, guard] of [
       assert.equal(await client.shape(), 'C Z')
       const rows = await client.query('select id from scratch where id between 10 and 12')
       assert.equal(rowsOf(rows).length, 3)
+    })
+
+    test('rows that the server does not take for a while arrive as they were sent', async () => {
+      const client = await login()
+      const rows = Array.from({ length: 6000 }, (_, n) => `${n + 1000}\t${String(n).repeat(1 + (n % 400))}\n`)
+      client.send(query('copy scratch from stdin'))
+      await client.upTo('G')
+      const { rows: backends } = await orders.run(
+        'orders',
+        "select pid from pg_stat_activity where query = 'copy scratch from stdin' and state = 'active'",
+      )
+      const pid = Number(backends[0]?.pid)
+      // Its socket fills, writes stay half done, and what is read meanwhile must not be put over them.
+      process.kill(pid, 'SIGSTOP')
+      try {
+        for (let at = 0; at < rows.length; at += 7) {
+          client.send(...rows.slice(at, at + 7).map(copyData))
+          if (at % 70 === 0) await sleep(1)
+        }
+        await sleep(200)
+      } finally {
+        process.kill(pid, 'SIGCONT')
+      }
+      client.send(copyDone)
+      assert.equal(await client.shape(), 'C Z')
+      const stored = await orders.run('orders', 'select * from scratch where id >= 1000 order by id')
+      assert.deepEqual(
+        stored.rows.map(row => `${Object.values(row).join('\t')}\n`),
+        rows,
+      )
     })
 
     test('what a client still sends after a COPY failed is ignored, and the session goes on', async () => {
