@@ -15,8 +15,8 @@ const LARGE = 64 * 1024
 export interface Reader {
   /** The bytes are the reader's until it returns, and longer only where {@link Reader.keeps} says so. */
   take(chunk: Buffer): void
-  /** Bytes of the last chunk are still needed: the next read gets a buffer of its own. */
-  keeps(): boolean
+  /** Bytes of the last chunk are still needed: the next read gets a buffer of its own. Without it none ever are. */
+  keeps?(): boolean
 }
 
 export type ReadBy = (reader: Reader) => void
@@ -35,8 +35,11 @@ export const byEvents =
     stream.on('data', (chunk: Buffer) => reader.take(chunk))
   }
 
-/** For `onread` of a socket: buffers of its own. `take` answers whether to read on. */
-export function buffersFor(take: (chunk: Buffer) => boolean, keeps: () => boolean): OnReadOpts {
+/** Where it answers false, nothing more is read until the socket is resumed. */
+type Take = (chunk: Buffer) => unknown
+
+/** For `onread` of a socket: buffers of its own. */
+export function buffersFor(take: Take, keeps: () => boolean): OnReadOpts {
   const small = Buffer.allocUnsafeSlow(SMALL)
   let large: Buffer | null = null
   let last = 0
@@ -50,7 +53,7 @@ export function buffersFor(take: (chunk: Buffer) => boolean, keeps: () => boolea
     },
     callback(count, bytes) {
       last = count
-      return take((bytes as Buffer).subarray(0, count))
+      return take((bytes as Buffer).subarray(0, count)) !== false
     },
   }
 }
@@ -62,13 +65,9 @@ export function buffersFor(take: (chunk: Buffer) => boolean, keeps: () => boolea
 export function takeOver(accepted: Socket, shared?: Uint8Array): Accepted {
   const held = accepted as unknown as { _handle: object | null }
   let reader: Reader | null = null
-  const take = (chunk: Buffer): boolean => {
-    if (reader === null) return socket.push(Buffer.from(chunk))
-    reader.take(chunk)
-    return true
-  }
+  const take = (chunk: Buffer) => (reader === null ? socket.push(Buffer.from(chunk)) : reader.take(chunk))
   const onread =
-    shared === undefined ? buffersFor(take, () => reader?.keeps() ?? false) : intoShared(shared, take)
+    shared === undefined ? buffersFor(take, () => reader?.keeps?.() ?? false) : intoShared(shared, take)
   const socket = new Socket({ handle: held._handle, onread } as ConstructorParameters<typeof Socket>[0])
   held._handle = null
   socket.on('error', () => socket.destroy())
@@ -84,7 +83,7 @@ export function takeOver(accepted: Socket, shared?: Uint8Array): Accepted {
 }
 
 /** For `onread` of many sockets: one buffer, of which nothing is kept. */
-export const intoShared = (buffer: Uint8Array, take: (chunk: Buffer) => boolean): OnReadOpts => ({
+export const intoShared = (buffer: Uint8Array, take: Take): OnReadOpts => ({
   buffer,
-  callback: (count, bytes) => take(Buffer.from(bytes.buffer, bytes.byteOffset, count)),
+  callback: (count, bytes) => take(Buffer.from(bytes.buffer, bytes.byteOffset, count)) !== false,
 })

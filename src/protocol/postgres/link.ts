@@ -29,7 +29,7 @@ export interface Reader extends SocketReader {
 }
 
 /** Nobody reads yet: what comes then is unasked and lost. */
-const nobody: Reader = { take: () => undefined, keeps: () => false, over: () => undefined }
+const nobody: Reader = { take: () => undefined, over: () => undefined }
 
 export async function openLink(target: PostgresTarget, signal: AbortSignal): Promise<Link> {
   return target.tls.mode === 'disable' ? plain(target, signal) : encrypted(target, signal)
@@ -38,11 +38,8 @@ export async function openLink(target: PostgresTarget, signal: AbortSignal): Pro
 async function plain(target: PostgresTarget, signal: AbortSignal): Promise<Link> {
   let link: Link | null = null
   const onread = buffersFor(
-    chunk => {
-      link?.reader.take(chunk)
-      return true
-    },
-    () => link?.reader.keeps() ?? false,
+    chunk => link?.reader.take(chunk),
+    () => link?.reader.keeps?.() ?? false,
   )
   const socket = connect({ host: target.host, port: target.port, onread })
   await connected(socket, signal)

@@ -140,5 +140,5 @@ export class PostgresUpstream implements Upstream {
 }
 
 export function readInto(inbox: Inbox): Reader {
-  return { take: inbox.feed, keeps: () => false, over: error => inbox.close(error) }
+  return { take: inbox.feed, over: error => inbox.close(error) }
 }

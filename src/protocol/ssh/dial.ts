@@ -78,10 +78,7 @@ export async function dial(
     return refuse('upstream_unreachable', `no usable pinned host key for ${host}:${port}`)
   if (dialling.signal.aborted)
     return refuse('upstream_unreachable', 'the session ended before it was dialled')
-  const onread = intoShared(readBuffer, chunk => {
-    attempt.take(chunk)
-    return true
-  })
+  const onread = intoShared(readBuffer, chunk => attempt.take(chunk))
   const socket = connect({ host, port, noDelay: true, onread })
   const attempt: Attempt = new Attempt(dialling, socket, trust)
   const timer = setTimeout(

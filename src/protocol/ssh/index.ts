@@ -62,7 +62,7 @@ function serve(at: Client, door: Door<SshScope, SshUpstream>): Promise<void> {
         else if (!greeting.busy) resolve()
       },
     })
-    readBy({ take: chunk => wire.take(chunk), keeps: () => false })
+    readBy({ take: chunk => wire.take(chunk) })
     const greeting = new Greeting(
       { wire, door, source, authority: keys.ssh?.authority, now: Date.now },
       session => {
