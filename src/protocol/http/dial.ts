@@ -8,6 +8,7 @@ import type { Leased } from '../../config/secret.ts'
 import { Refused, refuse } from '../../denial.ts'
 import type { Dialling } from '../protocol.ts'
 import { isReserved } from './headers.ts'
+import { clientCredentials, fetchToken } from './oauth.ts'
 import { certified, reach, verifying } from './reach.ts'
 import type { HttpScope } from './scope.ts'
 import type { Credential, HttpUpstream } from './upstream.ts'
@@ -67,7 +68,7 @@ const line = z
   .min(1)
   .max(1024)
   .regex(/^[\x20-\x7e]+$/, 'must be one line of ASCII')
-const oauth = z.strictObject({
+export const oauth = z.strictObject({
   token_url: httpUrl
     .transform(url => url.href)
     .meta({ description: 'Where access tokens come from (OAuth client credentials).' }),
@@ -100,23 +101,12 @@ export async function dial({
   lease: taken,
   signal,
 }: Dialling<HttpTarget, HttpLease, HttpScope>): Promise<HttpUpstream | Refused> {
-  const upstream = await reach(target, ca => credentialOf(taken, ca))
-  if (upstream instanceof Refused) return upstream
-  const refused = await upstream.ready()
-  if (refused === undefined && !signal.aborted) return upstream
-  upstream.destroy()
-  return refused ?? refuse('upstream_unreachable', 'no time left to reach it')
+  return reach(target, signal, ca => credentialOf(taken, ca))
 }
 
 async function credentialOf(taken: Leased<HttpLease>, ca: string | undefined): Promise<Credential | Refused> {
   if ('token_url' in taken) {
-    const { token_url, client_id: id, client_secret, scope, audience, client_auth: auth } = taken
-    const secret = client_secret.revealLine()
-    return {
-      headers: [],
-      secrets: [secret],
-      client: { url: new URL(token_url), id, secret, scope, audience, auth, ca },
-    }
+    return clientToken(taken, ca)
   }
   if ('access_key_id' in taken) {
     const { access_key_id: keyId, region, service, unsigned_payload: unsignedPayload } = taken
@@ -153,6 +143,18 @@ async function credentialOf(taken: Leased<HttpLease>, ca: string | undefined): P
     return shown instanceof Refused ? shown : { headers: [], secrets: [key], ...shown }
   }
   return refuse('upstream_unreachable', 'the lease has no form that this protocol knows')
+}
+
+/** The token of an OAuth client: fetched when it is needed first. */
+export function clientToken(
+  taken: Leased<z.output<typeof oauth>>,
+  ca: string | undefined,
+): Pick<Required<Credential>, 'headers' | 'secrets' | 'token'> {
+  const { token_url, client_id: id, client_secret, scope, audience, client_auth: auth } = taken
+  const secret = client_secret.revealLine()
+  const endpoint = { url: new URL(token_url), ca }
+  const question = clientCredentials({ id, secret, scope, audience, auth })
+  return { headers: [], secrets: [secret], token: () => fetchToken(endpoint, question) }
 }
 
 function inHeader(name: string, value: string, secrets: readonly string[]): Credential | Refused {

@@ -28,9 +28,10 @@ export interface Reachable {
   readonly http2?: boolean | undefined
 }
 
-/** Nothing is sent yet. `credentialOf` is given the CA, for whatever else must be asked there. */
+/** Ready for its first request. `credentialOf` is given the CA, for whatever else must be asked there. */
 export async function reach(
   { url, ca, server_name, http2 }: Reachable,
+  signal: AbortSignal,
   credentialOf: (ca: string | undefined) => Promise<Credential | Refused>,
 ): Promise<HttpUpstream | Refused> {
   const address = await pinAddress(hostOf(url))
@@ -39,7 +40,7 @@ export async function reach(
   if (authority === null) return refuse('upstream_unreachable', `the CA file ${ca} cannot be read`)
   const credential = await credentialOf(authority)
   if (credential instanceof Refused) return credential
-  return new HttpUpstream({
+  const upstream = new HttpUpstream({
     url,
     address,
     credential,
@@ -47,6 +48,10 @@ export async function reach(
     ...(authority === undefined ? {} : { ca: authority }),
     ...(server_name === undefined ? {} : { serverName: server_name }),
   })
+  const refused = await upstream.ready()
+  if (refused === undefined && !signal.aborted) return upstream
+  upstream.destroy()
+  return refused ?? refuse('upstream_unreachable', 'no time left to reach it')
 }
 
 /** A client certificate whose file is there. `key` has been revealed. */

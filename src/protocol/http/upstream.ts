@@ -15,7 +15,7 @@ import { Pool } from './pool.ts'
 import { Pool2 } from './pool2.ts'
 import { Secrets } from './scrub.ts'
 import { type AwsKey, signature, signatureHeaders } from './sigv4.ts'
-import { ClientToken, type TokenClient } from './token.ts'
+import { KeptToken, type TokenSource } from './token.ts'
 import { headerLines } from './wire.ts'
 
 /** What the lease adds. Made by a protocol's `dial.ts`, the only file that sees the secrets. */
@@ -28,8 +28,8 @@ export interface Credential {
   readonly query?: { readonly name: string; readonly value: string }
   /** AWS: each request is signed. */
   readonly aws?: AwsKey
-  /** OAuth client credentials: `headers` are without the token, which is fetched and renewed. */
-  readonly client?: TokenClient
+  /** Bearer tokens that are renewed: `headers` are without. */
+  readonly token?: TokenSource
 }
 
 export interface UpstreamOptions {
@@ -52,7 +52,7 @@ export class HttpUpstream implements Upstream {
   readonly #pool: Pool | Pool2
   readonly #names: ReadonlySet<string>
   readonly #credential: Credential
-  readonly #token: ClientToken | undefined
+  readonly #token: KeptToken | undefined
   #last: FlatHeaders = []
   #lastLines = ''
   readonly #sockets = new Set<Duplex>()
@@ -64,8 +64,7 @@ export class HttpUpstream implements Upstream {
     this.#credential = credential
     this.#names = new Set(namesOf(credential))
     this.#set(credential.headers)
-    this.#token =
-      credential.client && new ClientToken(credential.client, token => this.#renew(token), monotonic)
+    this.#token = credential.token && new KeptToken(credential.token, one => this.#renew(one), monotonic)
     // An address has no place in SNI; the certificate is then held against the address that is dialled, which is the same.
     const name = serverName ?? hostOf(url)
     const tls = {
@@ -163,12 +162,12 @@ export class HttpUpstream implements Upstream {
   }
 }
 
-function namesOf({ headers, aws, client }: Credential): readonly string[] {
+function namesOf({ headers, aws, token }: Credential): readonly string[] {
   const own = headers.map(([name]) => name.toLowerCase())
   return [
     ...own,
     ...(aws === undefined ? [] : signatureHeaders),
-    ...(client === undefined ? [] : ['authorization']),
+    ...(token === undefined ? [] : ['authorization']),
   ]
 }
 

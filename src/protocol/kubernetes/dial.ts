@@ -55,7 +55,7 @@ export async function dial({ target, lease: taken, signal }: At): Promise<HttpUp
 }
 
 /** The cluster with a standing lease. */
-export async function openCluster({
+export function openCluster({
   target,
   lease: taken,
   signal,
@@ -64,10 +64,7 @@ export async function openCluster({
   readonly lease: Leased<StandingLease>
   readonly signal: AbortSignal
 }): Promise<HttpUpstream | Refused> {
-  const upstream = await reach(target, () => credentialOf(taken))
-  if (upstream instanceof Refused || !signal.aborted) return upstream
-  upstream.destroy()
-  return refuse('upstream_unreachable', 'no time left to reach it')
+  return reach(target, signal, () => credentialOf(taken))
 }
 
 async function credentialOf(taken: Leased<StandingLease>): Promise<Credential | Refused> {

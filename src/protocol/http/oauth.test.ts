@@ -4,7 +4,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { Refused } from '../../denial.ts'
-import { ClientToken, type TokenClient } from './token.ts'
+import { clientCredentials, fetchToken, type TokenClient } from './oauth.ts'
+import { KeptToken, type TokenSource } from './token.ts'
 import { HttpUpstream } from './upstream.ts'
 
 interface Asked {
@@ -42,20 +43,20 @@ const give = (body: unknown, status = 200) => {
     response.writeHead(status, { 'content-type': 'application/json' }).end(text.replace('#', String(count)))
   }
 }
-const client = (more: Partial<TokenClient> = {}): TokenClient => ({
-  url: new URL(`http://127.0.0.1:${port}/token`),
-  id: 'the id',
-  secret: 's3cret:+',
-  auth: 'basic',
-  ...more,
-})
+const client =
+  (more: Partial<TokenClient> = {}, url = `http://127.0.0.1:${port}/token`): TokenSource =>
+  () =>
+    fetchToken(
+      { url: new URL(url) },
+      clientCredentials({ id: 'the id', secret: 's3cret:+', auth: 'basic', ...more }),
+    )
 const good = { access_token: 'token-#', token_type: 'Bearer', expires_in: 100 }
 
 test('one token for all who wait, kept until a while before its end, then fetched in the background', async () => {
   give(good)
   let now = 0
   const tokens: string[] = []
-  const token = new ClientToken(
+  const token = new KeptToken(
     client({ scope: 'a b' }),
     got => void tokens.push(got),
     () => now,
@@ -75,7 +76,7 @@ test('one token for all who wait, kept until a while before its end, then fetche
 
 test('the credential in the form, where the endpoint wants it there', async () => {
   give(good)
-  const token = new ClientToken(
+  const token = new KeptToken(
     client({ auth: 'post', audience: 'api' }),
     () => undefined,
     () => 0,
@@ -101,7 +102,7 @@ test('what is no bearer token is refused without a word of it, and asked for aga
     ['', 302],
   ] as const) {
     give(body, status)
-    const token = new ClientToken(
+    const token = new KeptToken(
       client(),
       () => assert.fail('taken'),
       () => 0,
@@ -116,8 +117,8 @@ test('what is no bearer token is refused without a word of it, and asked for aga
 })
 
 test('the token endpoint is judged as any target is (attack 147)', async () => {
-  const token = new ClientToken(
-    client({ url: new URL('http://no-such.invalid/t') }),
+  const token = new KeptToken(
+    client({}, 'http://no-such.invalid/t'),
     () => assert.fail(),
     () => 0,
   )
@@ -148,7 +149,7 @@ test('a fetched token goes with each request and is taken out of what comes back
   give(good)
   await using upstream = new HttpUpstream({
     ...target(),
-    credential: { headers: [], secrets: ['s3cret:+'], client: client() },
+    credential: { headers: [], secrets: ['s3cret:+'], token: client() },
   })
   assert.equal(await upstream.ready(), undefined)
   assert.equal(await ask(upstream, '/x'), 'Bearer token-1|/api/x|false')
