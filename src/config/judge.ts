@@ -27,7 +27,7 @@ export function judge<T>(schema: z.ZodType<T>, value: unknown, path: Path, repor
     },
   })
   if (result.success) return result.data
-  const { issues } = result.error
+  const issues = result.error.issues.flatMap(meantOf)
   // A misspelt key is one mistake, not also a missing one.
   const meant = new Set(issues.flatMap(issue => misspelt(issue, known)))
   for (const issue of issues) {
@@ -70,13 +70,34 @@ function tell(issue: Issue, at: readonly PropertyKey[], known: Known, report: Re
       report(path, inner.message, issue.code === 'invalid_key' ? 'key' : 'value')
     return
   }
-  // Of a union's branches the one whose outer form fits is the one that was meant.
-  const meant =
-    issue.code === 'invalid_union'
-      ? issue.errors.find(branch => branch.length > 0 && branch.every(goesDeeper))
-      : undefined
-  if (meant === undefined) report(path, issue.message)
-  else for (const inner of meant) tell(inner, path, known, report)
+  report(path, issue.message)
+}
+
+/** In place of a union's issue those of the branch that was meant, at their own paths. */
+function meantOf(issue: Issue): readonly Issue[] {
+  const meant = issue.code === 'invalid_union' ? meantBranch(issue.errors) : undefined
+  if (meant === undefined) return [issue]
+  return meant.flatMap(inner => meantOf({ ...inner, path: [...issue.path, ...inner.path] }))
+}
+
+type Branches = readonly (readonly Issue[])[]
+
+/** Of a union's branches the one that was meant: its outer form fits, and it knows the most of the keys that are there. */
+function meantBranch(errors: Branches): readonly Issue[] | undefined {
+  const fitting = flat(errors).filter(branch => branch.length > 0 && branch.every(goesDeeper))
+  const strange = (branch: readonly Issue[]) =>
+    branch.reduce((sum, one) => sum + (one.code === 'unrecognized_keys' ? one.keys.length : 0), 0)
+  const outer = (branch: readonly Issue[]) => strange(branch.filter(one => one.path.length === 0))
+  return fitting.sort((a, b) => outer(a) - outer(b) || a.length - b.length)[0]
+}
+
+/** A union among a union's branches is more branches. */
+function flat(errors: Branches): (readonly Issue[])[] {
+  return errors.flatMap(branch => {
+    const [only] = branch
+    const isUnion = branch.length === 1 && only?.code === 'invalid_union' && only.path.length === 0
+    return isUnion ? flat(only.errors) : [branch]
+  })
 }
 
 function goesDeeper(issue: Issue): boolean {

@@ -292,7 +292,7 @@ const cases: readonly (readonly [from: string, to: string, ...problems: readonly
   [
     'tls: auto ',
     'tls: { cert: file:cert.pem } ',
-    '9:8: listen.tls.key: a secret is a reference: env:NAME or file:path',
+    '9:8: listen.tls.key: missing: a secret is a reference: env:NAME or file:path',
   ],
   [
     'http: 127.0.0.1:8600',
@@ -350,6 +350,17 @@ const cases: readonly (readonly [from: string, to: string, ...problems: readonly
     'Mon-Fri 08:00-18:00 Europe/Berlin',
     'Mon-Fri 18:00-08:00 Europe/Berlin',
     '47:64: rules[1].when.hours: must be days, times and a time zone, such as "Mon-Fri 08:00-18:00 Europe/Berlin"; a window over midnight is two rules',
+  ],
+  // Of a lease's forms the one that was meant
+  [
+    'lease: { user: app_ro, password: env:ORDERS_PASSWORD }',
+    'lease: { minted: true, admin: { user: app, pasword: env:ORDERS_PASSWORD } }',
+    '25:48: connections.orders-db.lease.admin.pasword: unknown key; did you mean "password"?',
+  ],
+  [
+    'lease: { user: app_ro, password: env:ORDERS_PASSWORD }',
+    'lease: { minted: true }',
+    '25:12: connections.orders-db.lease.admin: missing',
   ],
   // Secrets (attack 204)
   [

@@ -6,6 +6,9 @@ import type { ConfigProtocol, ConfigProtocols } from './schema.ts'
 const texts = z.array(z.string())
 const port = z.int().min(1).max(65_535)
 
+const login = z.strictObject({ user: z.string(), password: secretRef })
+const keyed = z.strictObject({ user: z.string(), private_key: secretRef })
+
 const database = {
   statements: z.array(z.enum(['select', 'insert', 'update', 'delete'])),
   tables: texts,
@@ -27,7 +30,7 @@ const postgres: ConfigProtocol = {
     database: z.string(),
     tls: z.strictObject({ mode: z.enum(['disable', 'require', 'verify-full']), ca: filePath.optional() }),
   }),
-  lease: z.strictObject({ user: z.string(), password: secretRef }),
+  lease: z.union([login, z.strictObject({ minted: z.literal(true), admin: z.union([login, keyed]) })]),
   scope: {
     schema: z.strictObject({
       statements: database.statements.default([]),
@@ -65,7 +68,7 @@ const ssh: ConfigProtocol = {
     host_key: z.string().optional(),
     known_hosts: filePath.optional(),
   }),
-  lease: z.strictObject({ user: z.string(), private_key: secretRef }),
+  lease: keyed,
   scope: {
     schema: z.strictObject({
       shell: shell.shell.default(false),
