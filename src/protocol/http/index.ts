@@ -7,7 +7,7 @@
  */
 import type { Protocol } from '../protocol.ts'
 import { requestCall } from './calls.ts'
-import { dial, type HttpLease, type HttpTarget, httpUrl, lease, target } from './dial.ts'
+import { clientToken, dial, type HttpLease, type HttpTarget, httpUrl, lease, oauth, target } from './dial.ts'
 import { judgeGraphql, longestGraphql } from './graphql.ts'
 import { judgeRequest } from './guard.ts'
 import { maskAnswer } from './mask.ts'
@@ -24,6 +24,8 @@ export { lowered, valuesOf } from './headers.ts'
 /** @public */
 export { heldWhole, writtenAnew } from './held.ts'
 /** @public */
+export { fetchToken, type TokenQuestion } from './oauth.ts'
+/** @public */
 export { certified, reach, verifying } from './reach.ts'
 /** @public */
 export { type Refusal, refusalOf, statusOf } from './refuse.ts'
@@ -32,11 +34,15 @@ export type { Filter } from './scrub.ts'
 /** @public */
 export type { Judged, Passing } from './serve.ts'
 /** @public */
+export { presigned, type SigningKey } from './sigv4.ts'
+/** @public */
+export type { Token } from './token.ts'
+/** @public */
 export type { Messages } from './upgrade.ts'
 /** @public */
 export type { Credential } from './upstream.ts'
 /** @public */
-export { type Dialect, type HttpUpstream, httpUrl, requestCall, serveRequests }
+export { clientToken, type Dialect, type HttpUpstream, httpUrl, oauth, requestCall, serveRequests }
 
 const dialect: Dialect<HttpScope> = {
   judge(head, scope) {

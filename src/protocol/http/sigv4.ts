@@ -1,17 +1,21 @@
 /**
- * AWS Signature Version 4 in the Authorization header ("Signature Version 4 signing process", AWS General Reference). Pure,
+ * AWS Signature Version 4, in the Authorization header or in a URL ("Signature Version 4 signing process", AWS General Reference). Pure,
  * and our own: two hashes and an order, tested against AWS's published vectors and botocore. What is signed is what is
  * sent: the path in its one form, every header of AWS's own that goes on, and the body's hash.
  */
 import { createHmac, hash } from 'node:crypto'
 import { type FlatHeaders, valuesOf } from './headers.ts'
 
-export interface AwsKey {
+/** For one service in one region. */
+export interface SigningKey {
   readonly keyId: string
   readonly secret: string
   readonly sessionToken?: string | undefined
   readonly region: string
   readonly service: string
+}
+
+export interface AwsKey extends SigningKey {
   /** The body is sent without being signed: for bodies that are not read first, to S3, over TLS. */
   readonly unsignedPayload: boolean
 }
@@ -39,7 +43,7 @@ const empty = hash('sha256', '', 'hex')
 
 /** The headers that the lease adds, `now` in milliseconds. */
 export function signature(request: Signable, key: AwsKey, now: number): FlatHeaders {
-  const time = `${new Date(now).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`
+  const time = timeOf(now)
   const payload = key.unsignedPayload
     ? 'UNSIGNED-PAYLOAD'
     : request.body === undefined
@@ -50,36 +54,83 @@ export function signature(request: Signable, key: AwsKey, now: number): FlatHead
   if (key.service === 's3' || key.unsignedPayload) own.push('x-amz-content-sha256', payload)
   if (key.sessionToken !== undefined) own.push('x-amz-security-token', key.sessionToken)
   const signed = toSign(request, own)
-  const names = signed.map(([name]) => name).join(';')
-  const day = time.slice(0, 8)
-  const scope = `${day}/${key.region}/${key.service}/aws4_request`
   const [path = '', query] = split(request.path)
-  const canonical = [
-    request.method,
-    canonicalPath(path, key.service),
-    canonicalQuery(query),
-    ...signed.map(([name, value]) => `${name}:${value}`),
-    '',
-    names,
+  const { method } = request
+  const by = sign(
+    key,
+    time,
+    signed,
+    [method, canonicalPath(path, key.service), canonicalQuery(query)],
     payload,
-  ].join('\n')
-  const text = ['AWS4-HMAC-SHA256', time, scope, hash('sha256', canonical, 'hex')].join('\n')
-  const by = hmac(signingKey(key, day), text).toString('hex')
-  const authorization = `AWS4-HMAC-SHA256 Credential=${key.keyId}/${scope}, SignedHeaders=${names}, Signature=${by}`
+  )
+  const names = namesOf(signed)
+  const authorization = `${algorithm} Credential=${key.keyId}/${scopeOf(key, time)}, SignedHeaders=${names}, Signature=${by}`
   return [...own, 'authorization', authorization]
 }
 
-/** Host, what AWS reads, and the body's type: sorted by name, values of one name joined, white space made single. */
-function toSign({ host, headers }: Signable, own: FlatHeaders): [name: string, value: string][] {
+/**
+ * The URL of a GET of a host's root that whoever has it may ask for, with just these headers (names in lower case), for
+ * so many seconds.
+ */
+export function presigned(
+  { host, query, headers }: { readonly host: string; readonly query: string; readonly headers: FlatHeaders },
+  key: SigningKey,
+  seconds: number,
+  now: number,
+): string {
+  const time = timeOf(now)
+  const all = ['host', host, ...headers]
+  const signed = pairs(all, [...new Set(all.filter((_, at) => at % 2 === 0))])
+  const parameters = new URLSearchParams({
+    'X-Amz-Algorithm': algorithm,
+    'X-Amz-Credential': `${key.keyId}/${scopeOf(key, time)}`,
+    'X-Amz-Date': time,
+    'X-Amz-Expires': String(seconds),
+    'X-Amz-SignedHeaders': namesOf(signed),
+    ...(key.sessionToken === undefined ? {} : { 'X-Amz-Security-Token': key.sessionToken }),
+  })
+  const canonical = canonicalQuery(`${query}&${parameters}`)
+  const by = sign(key, time, signed, ['GET', '/', canonical], empty)
+  return `https://${host}/?${canonical}&X-Amz-Signature=${by}`
+}
+
+type Signed = readonly (readonly [name: string, value: string])[]
+
+function sign(
+  key: SigningKey,
+  time: string,
+  signed: Signed,
+  asked: readonly [method: string, path: string, query: string],
+  payload: string,
+): string {
+  const lines = signed.map(([name, value]) => `${name}:${value}`)
+  const canonical = [...asked, ...lines, '', namesOf(signed), payload].join('\n')
+  const text = [algorithm, time, scopeOf(key, time), hash('sha256', canonical, 'hex')].join('\n')
+  return hmac(signingKey(key, time.slice(0, 8)), text).toString('hex')
+}
+
+const algorithm = 'AWS4-HMAC-SHA256'
+const timeOf = (now: number) => `${new Date(now).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`
+const namesOf = (signed: Signed) => signed.map(([name]) => name).join(';')
+const scopeOf = ({ region, service }: SigningKey, time: string) =>
+  `${time.slice(0, 8)}/${region}/${service}/aws4_request`
+
+/** Host, what AWS reads, and the body's type. */
+function toSign({ host, headers }: Signable, own: FlatHeaders): Signed {
   const all = ['host', host, ...headers, ...own]
   const names = all.filter(
     (name, at) => at % 2 === 0 && (name === 'host' || name === 'content-type' || name.startsWith('x-amz-')),
   )
+  return pairs(all, [...new Set(names)])
+}
+
+/** Sorted by name, values of one name joined, white space made single. */
+function pairs(all: FlatHeaders, names: string[]): Signed {
   const value = (name: string) =>
     valuesOf(all, name)
       .map(text => text.trim().replace(/ +/g, ' '))
       .join(',')
-  return [...new Set(names)].sort().map(name => [name, value(name)])
+  return names.sort().map(name => [name, value(name)])
 }
 
 /** Encoded once more, except for S3: "each path segment must be URI-encoded twice". */
@@ -118,6 +169,6 @@ const encode = (text: string) =>
 
 const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest()
 
-function signingKey({ secret, region, service }: AwsKey, day: string): Buffer {
+function signingKey({ secret, region, service }: SigningKey, day: string): Buffer {
   return hmac(hmac(hmac(hmac(`AWS4${secret}`, day), region), service), 'aws4_request')
 }

@@ -6,8 +6,21 @@ import { z } from 'zod'
 import { filePath, secretRef } from '../../config/reference.ts'
 import type { Leased } from '../../config/secret.ts'
 import { Refused, refuse } from '../../denial.ts'
-import { type Credential, certified, type HttpUpstream, httpUrl, reach, verifying } from '../http/index.ts'
+import {
+  type Credential,
+  certified,
+  clientToken,
+  fetchToken,
+  type HttpUpstream,
+  httpUrl,
+  oauth,
+  reach,
+  type Token,
+  verifying,
+} from '../http/index.ts'
 import type { Dialling } from '../protocol.ts'
+import { eksLife, eksToken } from './eks.ts'
+import { asGoogleAccount, type GoogleKey, readGoogleKey } from './gke.ts'
 import type { KubernetesScope } from './scope.ts'
 
 export const target = z.strictObject({
@@ -25,9 +38,28 @@ const word = z
 /** The lease's own rights must include impersonating just these. */
 const impersonate = z.strictObject({ user: word, groups: z.array(word).max(32).default([]) }).optional()
 
+const eks = z
+  .strictObject({
+    cluster: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/, "must be an EKS cluster's name")
+      .meta({ description: "The cluster's name, which is signed into each token." }),
+    region: z.string().regex(/^[a-z]{2,4}(-[a-z]+)+-[0-9]+$/, 'must be an AWS region, such as eu-west-1'),
+    access_key_id: z.string().regex(/^[A-Za-z0-9]{8,128}$/, 'must be an access key id'),
+    secret_access_key: secretRef,
+    session_token: secretRef.optional(),
+  })
+  .meta({ description: 'Tokens as `aws eks get-token` makes them, made here with this key.' })
+const gke = z
+  .strictObject({ key: secretRef.meta({ description: "A service account's key file, as Google gives it." }) })
+  .meta({ description: "Access tokens of a Google service account, from its key file's token endpoint." })
+
 const standing = z.union([
   z.strictObject({ bearer: secretRef, impersonate }),
   z.strictObject({ client_certificate: filePath, client_key: secretRef, impersonate }),
+  z.strictObject({ eks, impersonate }),
+  z.strictObject({ gke, impersonate }),
+  oauth.extend({ impersonate }),
 ])
 const label = '[a-z0-9](?:[-.a-z0-9]{0,251}[a-z0-9])?'
 const minted = z.strictObject({
@@ -73,6 +105,23 @@ async function credentialOf(taken: Leased<StandingLease>): Promise<Credential | 
     as === undefined
       ? []
       : [['impersonate-user', as.user], ...as.groups.map(group => ['impersonate-group', group] as const)]
+  if ('token_url' in taken) {
+    const client = clientToken(taken, undefined)
+    return { ...client, headers }
+  }
+  if ('eks' in taken) {
+    const { cluster, region, access_key_id: keyId, secret_access_key, session_token } = taken.eks
+    const secret = secret_access_key.revealLine()
+    const sessionToken = session_token?.revealLine()
+    const key = { cluster, region, keyId, secret, sessionToken }
+    const token = async () => ({ token: eksToken(key, Date.now()), life: eksLife })
+    return { headers, secrets: [secret, ...(sessionToken === undefined ? [] : [sessionToken])], token }
+  }
+  if ('gke' in taken) {
+    const key = readGoogleKey(taken.gke.key.reveal())
+    if (key instanceof Refused) return key
+    return { headers, secrets: [key.private_key], token: () => googleToken(key) }
+  }
   if ('bearer' in taken) {
     const value = taken.bearer.revealLine()
     // A newline in a secret file would end the header and begin another.
@@ -82,4 +131,10 @@ async function credentialOf(taken: Leased<StandingLease>): Promise<Credential | 
   const key = taken.client_key.revealLine()
   const shown = await certified(taken.client_certificate, key)
   return shown instanceof Refused ? shown : { headers, secrets: [key], ...shown }
+}
+
+/** From Google's own endpoint: the cluster's CA has no say there. */
+async function googleToken(key: GoogleKey): Promise<Token | Refused> {
+  const question = await asGoogleAccount(key, Date.now())
+  return question instanceof Refused ? question : fetchToken({ url: key.token_uri }, question)
 }
