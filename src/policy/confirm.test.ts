@@ -109,3 +109,9 @@ test('a client or a group that the configuration takes away is taken from live g
   assert.equal(code(issued(), under({ clientGroups: new Map([['0oaAgent1', ['b']]]) })), 'grant_revoked')
   assert.equal(code(issued(), changed({}, { issuers: new Map() })), 'grant_revoked')
 })
+
+test('a scope that another version stored, without what scopes have today, is given by nothing', () => {
+  const grant = issued()
+  const { tables: _, ...older } = grant.scope as unknown as { tables: unknown }
+  assert.equal(code({ ...grant, scope: older as unknown as typeof grant.scope }, before), 'grant_revoked')
+})

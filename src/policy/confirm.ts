@@ -78,7 +78,8 @@ function lessScope(
   if (given.get(scope)?.get(rule) === connection) return undefined
   const today = narrow(rule, connection, protocol, grant.request.scope)
   if (today instanceof Refused) return gone(grant, today.denial.detail)
-  const kept: unknown = protocol.scope.meet(grant.scope, today.scope)
+  const kept = meet(protocol, grant.scope, today.scope)
+  if (kept === undefined) return gone(grant, 'its scope is of another version of the gateway')
   if (same(kept, grant.scope)) {
     given.set(scope, (given.get(scope) ?? new WeakMap<Rule, Connection>()).set(rule, connection))
     return undefined
@@ -87,6 +88,15 @@ function lessScope(
     grant,
     `rule ${rule.id} now gives only ${protocol.scope.words(kept)}; the grant has ${protocol.scope.words(grant.scope)}`,
   )
+}
+
+/** Undefined for a stored scope that lacks what this version's scopes have: nothing gives it, and no reload stumbles over it. */
+function meet({ scope: kind }: AnyProtocol, stored: object, today: unknown): object | undefined {
+  try {
+    return kind.meet(stored, today)
+  } catch {
+    return undefined
+  }
 }
 
 /** Clocks are set; a policy is not changed by seconds. */
