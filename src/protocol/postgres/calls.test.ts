@@ -1,7 +1,7 @@
 /** One-shots on real servers: the same verdicts, masks and limits as over the wire, and answers that lose nothing. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { startPostgres, type TestOrders, versions } from '../../../test/fixtures/postgres.ts'
+import { type At, startServers, versions } from '../../../test/fixtures/postgres.ts'
 import { type Home, openHome } from '../../demo/home.ts'
 import { Refused } from '../../denial.ts'
 import { createAnalyser } from '../../statement/sql/analyser.ts'
@@ -33,7 +33,8 @@ const world = `
 
 let home: Home
 let calls: PostgresCalls
-const servers = new Map<string, TestOrders>()
+let at: At
+const [oldest = ''] = versions
 const cache = new VerdictCache()
 const sessions: LiveSession[] = []
 let guardFor: (scope: LiveSession['scope']) => PostgresGuard
@@ -43,12 +44,7 @@ before(async () => {
   const analyser = createAnalyser({ log: createLog() })
   guardFor = scope => createGuard(scope, analyser, cache)
   calls = createCalls(guardFor)
-  for (const version of versions) {
-    const server = await startPostgres(home, { version })
-    await server.run('postgres', 'create database corpus')
-    await server.run('corpus', world)
-    servers.set(version, server)
-  }
+  at = await startServers(home, versions, 'corpus', world)
 })
 after(async () => {
   for (const session of sessions) session.upstream.destroy()
@@ -71,8 +67,7 @@ const writing = {
 }
 
 function wayTo(version: string, scope: object): Doorway {
-  const server = servers.get(version)
-  assert.ok(server)
+  const server = at(version)
   return {
     target: { host: '127.0.0.1', port: server.port, database: 'corpus', tls: { mode: 'disable' } },
     lease: { user: 'app_ro', password: server.passwords.ro },
@@ -80,7 +75,7 @@ function wayTo(version: string, scope: object): Doorway {
   }
 }
 
-async function sessionFor(scope: object, version = versions[0] ?? ''): Promise<LiveSession> {
+async function sessionFor(scope: object, version = oldest): Promise<LiveSession> {
   const session = await openSession(wayTo(version, scope))
   assert.ok(!(session instanceof Refused), session instanceof Refused ? session.denial.detail : '')
   sessions.push(session)
@@ -130,9 +125,8 @@ const corpora = [
 
 for (const [name, scope, corpus] of corpora) {
   test(`the corpus of ${name} has the same verdicts over the wire and in calls`, async () => {
-    const [version = ''] = versions
     const door = await openDoor({
-      ...wayTo(version, scope),
+      ...wayTo(oldest, scope),
       guard: guardFor((await sessionFor(scope)).scope),
     })
     const client = new RawClient(door.port)
@@ -303,10 +297,9 @@ test('a cut answers at once, and what runs upstream is cancelled', async () => {
   const session = await sessionFor({ ...reading, functions: ['pg_catalog.pg_sleep'] })
   const running = calls.query.run({ statement: 'select pg_sleep(30)' }, session)
   const waiting = calls.query.run({ statement: 'select 1' }, session)
-  const server = servers.get(versions[0] ?? '')
+  const server = at(oldest)
   const sleepers = async () =>
-    (await server?.activity())?.filter(({ query, state }) => /pg_sleep/.test(query) && state === 'active') ??
-    []
+    (await server.activity()).filter(({ query, state }) => /pg_sleep/.test(query) && state === 'active')
   while ((await sleepers()).length === 0) await new Promise(resolve => setTimeout(resolve, 20))
   const ending = { how: 'cut', why: 'locked', text: 'access is locked: drill' } as const
   const ended = session.end(ending)
@@ -323,9 +316,10 @@ test('a cut answers at once, and what runs upstream is cancelled', async () => {
 test('a database that goes away is told as unreachable', async () => {
   const session = await sessionFor(reading)
   await answered(session, 'select 1')
-  const { port, run } = servers.get(versions[0] ?? '') ?? { port: 0, run: undefined }
-  assert.ok(port)
-  await run?.('corpus', "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app_ro'")
+  await at(oldest).run(
+    'corpus',
+    "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app_ro'",
+  )
   while (!session.signal.aborted) await new Promise(resolve => setTimeout(resolve, 20))
   const answer = await calls.query.run({ statement: 'select 1' }, session)
   assert.ok(answer instanceof Refused)

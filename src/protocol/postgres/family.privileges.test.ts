@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import pg from 'pg'
-import { everyVersion, startPostgres, type TestOrders } from '../../../test/fixtures/postgres.ts'
+import { type At, everyVersion, startServers } from '../../../test/fixtures/postgres.ts'
 import { Secret } from '../../config/secret.ts'
 import { type Home, openHome } from '../../demo/home.ts'
 import { Refused } from '../../denial.ts'
@@ -33,15 +33,10 @@ const relations =
 const columns = 'id day total email note salary'.split(' ')
 
 let home: Home
-const servers = new Map<string, TestOrders>()
+let at: At
 before(async () => {
   home = await openHome()
-  for (const version of everyVersion) {
-    const server = await startPostgres(home, { version })
-    await server.run('postgres', 'create database family')
-    await server.run('family', world)
-    servers.set(version, server)
-  }
+  at = await startServers(home, everyVersion, 'family', world)
 })
 after(() => home?.close())
 
@@ -95,8 +90,7 @@ for (const version of everyVersion)
   test(`PostgreSQL ${version} permits of families whatever the guard permits`, {
     timeout: 3_600_000,
   }, async t => {
-    const server = servers.get(version)
-    assert.ok(server)
+    const server = at(version)
     const admin = new pg.Client(server.url('family'))
     await admin.connect()
     let session = 0

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { everyVersion, startPostgres, type TestOrders } from '../../../test/fixtures/postgres.ts'
+import { type At, everyVersion, startServers } from '../../../test/fixtures/postgres.ts'
 import { type Home, openHome } from '../../demo/home.ts'
 import { VerdictCache } from '../../statement/sql/cache.ts'
 import { type OpenDoor, openDoor } from './door.fixture.ts'
@@ -75,29 +75,18 @@ const ways = (table: string, column = 'email'): readonly string[] => [
 ]
 
 let home: Home
-const servers = new Map<string, TestOrders>()
+let at: At
 const doors: OpenDoor[] = []
 const clients: RawClient[] = []
 before(async () => {
   home = await openHome()
-  for (const version of everyVersion) {
-    const server = await startPostgres(home, { version })
-    await server.run('postgres', 'create database family')
-    await server.run('family', world)
-    servers.set(version, server)
-  }
+  at = await startServers(home, everyVersion, 'family', world)
 })
 after(async () => {
   for (const client of clients) client.destroy()
   for (const door of doors) await door.close()
   await home?.close()
 })
-
-const at = (version: string): TestOrders => {
-  const server = servers.get(version)
-  assert.ok(server)
-  return server
-}
 
 async function enter(version: string, scope: object): Promise<RawClient> {
   const server = at(version)

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { type Home, openHome } from '../../../src/demo/home.ts'
-import { everyVersion, startPostgres, type TestOrders } from '../../../test/fixtures/postgres.ts'
+import { type At, everyVersion, startServers } from '../../../test/fixtures/postgres.ts'
 import { missing } from '../../../test/fixtures/run.ts'
 import { catalogueColumns, catalogueRelations } from '../../statement/sql/catalogue.gen.ts'
 import { catalogueByHand } from '../../statement/sql/catalogue-by-hand.ts'
@@ -16,18 +16,12 @@ const showing = guardOf({ ...scope, catalog: true })
 const without = guardOf(scope)
 
 let home: Home
-const servers = new Map<string, TestOrders>()
+let at: At
 before(async () => {
   home = await openHome()
-  for (const version of everyVersion) servers.set(version, await startPostgres(home, { version }))
+  at = await startServers(home, everyVersion)
 })
 after(() => home.close())
-
-const at = (version: string): TestOrders => {
-  const server = servers.get(version)
-  assert.ok(server)
-  return server
-}
 
 test('what drivers, ORMs and tools ask the catalogue is permitted under catalog: true', () =>
   allows(showing, allowedCatalogue))

@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import pg from 'pg'
 import { type Home, openHome } from '../../../src/demo/home.ts'
-import { startPostgres, type TestOrders, versions } from '../../../test/fixtures/postgres.ts'
+import { type At, startServers, versions } from '../../../test/fixtures/postgres.ts'
 import { allows, guardOf, refusesAll } from './guard.fixture.ts'
 import { allowedFilters, refusedFilters } from './vectors/filter.ts'
 import { statement } from './vectors/grammar.ts'
@@ -26,10 +26,10 @@ test('without filter: true nothing of it is permitted', async () => {
 })
 
 let home: Home
-const servers = new Map<string, TestOrders>()
+let at: At
 before(async () => {
   home = await openHome()
-  for (const version of versions) servers.set(version, await startPostgres(home, { version }))
+  at = await startServers(home, versions)
 })
 after(() => home.close())
 
@@ -44,8 +44,7 @@ const world = (email: string) => `
 
 for (const version of versions) {
   test(`PostgreSQL ${version} tells no value that was let decide, in rows or errors`, async t => {
-    const server = servers.get(version)
-    assert.ok(server)
+    const server = at(version)
     await server.run('postgres', "create role reader login password 'r'")
     const clients: { client: pg.Client; oid: number }[] = []
     for (const [name, email] of [

@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import pg from 'pg'
 import { type Home, openHome } from '../../../src/demo/home.ts'
-import { startPostgres, type TestOrders, versions } from '../../../test/fixtures/postgres.ts'
+import { type At, startServers, type TestOrders, versions } from '../../../test/fixtures/postgres.ts'
 import { VerdictCache } from '../../statement/sql/cache.ts'
 import { catalogueColumns, catalogueRelations } from '../../statement/sql/catalogue.gen.ts'
 import { catalogueByHand } from '../../statement/sql/catalogue-by-hand.ts'
@@ -127,19 +127,17 @@ const ofViews =
   /^(pg_sequence_last_value|pg_get_publication_tables|pg_timezone_.*|pg_column_is_updatable|pg_show_.*|pg_indexes_.*|current_setting|pg_sequence_parameters)$/
 
 let home: Home
-const servers = new Map<string, TestOrders>()
+let at: At
 before(async () => {
   home = await openHome()
-  for (const version of versions) {
-    const server = await startPostgres(home, { version })
-    await server.run('postgres', 'create database privileges; ')
+  at = await startServers(home, versions, 'privileges')
+  for (const server of versions.map(at)) {
     await server.run('postgres', 'create role owner')
     for (const role of Object.keys(scopes))
       await server.run('postgres', `create role ${role} login password 'p'`)
     await server.run('privileges', world)
     await server.run('privileges', grants)
     await strip(server, 'privileges')
-    servers.set(version, server)
   }
 })
 after(() => home.close())
@@ -201,8 +199,7 @@ for (const version of versions) {
     test(`PostgreSQL ${version} permits ${role} whatever the guard permits`, {
       timeout: 24 * 3_600_000,
     }, async t => {
-      const server = servers.get(version)
-      assert.ok(server)
+      const server = at(version)
       const { rows } = await server.run('privileges', findOwnFunctions('public'))
       const own = ownFunctions(
         'public',
@@ -248,8 +245,7 @@ for (const version of versions) {
 }
 
 test('the test finds a hole where there is one', async () => {
-  const server = servers.get(versions[0] ?? '')
-  assert.ok(server)
+  const server = at(versions[0] ?? '')
   const client = await connect(server, 'reader')
   // A guard that was told too much, or not of the database's own functions.
   for (const [scope, sql] of [

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { type Home, openHome } from '../../../src/demo/home.ts'
-import { everyVersion, startPostgres, type TestOrders } from '../../../test/fixtures/postgres.ts'
+import { type At, everyVersion, startServers } from '../../../test/fixtures/postgres.ts'
 import { byHand, harmlessVolatile } from '../../statement/sql/by-hand.ts'
 import { otherFunctions, vettedFunctions, vettedTypes } from '../../statement/sql/functions.gen.ts'
 import { allowedNew, allowedReads, allowedWrites, allowedWritesNew } from './vectors/statements.ts'
@@ -23,23 +23,12 @@ const world = `
   grant select, insert, update, delete on notes to writer;`
 
 let home: Home
-const servers = new Map<string, TestOrders>()
+let at: At
 before(async () => {
   home = await openHome()
-  for (const version of everyVersion) {
-    const server = await startPostgres(home, { version })
-    await server.run('postgres', 'create database corpus')
-    await server.run('corpus', world)
-    servers.set(version, server)
-  }
+  at = await startServers(home, everyVersion, 'corpus', world)
 })
 after(() => home.close())
-
-const at = (version: string): TestOrders => {
-  const server = servers.get(version)
-  assert.ok(server)
-  return server
-}
 
 async function connect(version: string, user: string, settings: string): Promise<pg.Client> {
   const client = new pg.Client({

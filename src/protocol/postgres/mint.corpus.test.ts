@@ -7,7 +7,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { type Home, openHome } from '../../../src/demo/home.ts'
-import { startPostgres, type TestOrders, versions } from '../../../test/fixtures/postgres.ts'
+import { type At, startServers, type TestOrders, versions } from '../../../test/fixtures/postgres.ts'
 import { Secret } from '../../config/secret.ts'
 import { Refused } from '../../denial.ts'
 import type { Grant, Narrowed } from '../../words.ts'
@@ -69,15 +69,10 @@ const invalid = new Set(['42601', '42804', '42P01'])
 const waits = /pg_sleep|advisory|from stdin/i
 
 let home: Home
-const servers = new Map<string, TestOrders>()
+let at: At
 before(async () => {
   home = await openHome()
-  for (const version of versions) {
-    const server = await startPostgres(home, { version })
-    await server.run('postgres', 'create database corpus')
-    await server.run('corpus', world)
-    servers.set(version, server)
-  }
+  at = await startServers(home, versions, 'corpus', world)
 })
 after(() => home.close())
 
@@ -86,8 +81,7 @@ async function asRole(
   scope: keyof typeof scopes,
   work: (client: pg.Client, server: TestOrders) => Promise<void>,
 ): Promise<void> {
-  const server = servers.get(version)
-  assert.ok(server)
+  const server = at(version)
   const { port, password } = server
   const made = await minting.mint({
     target: { host: '127.0.0.1', port, database: 'corpus', tls: { mode: 'disable' } },

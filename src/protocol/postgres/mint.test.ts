@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { type Home, openHome } from '../../../src/demo/home.ts'
-import { everyVersion, startPostgres, type TestOrders } from '../../../test/fixtures/postgres.ts'
+import { type At, everyVersion, startServers } from '../../../test/fixtures/postgres.ts'
 import { Secret } from '../../config/secret.ts'
 import { Refused } from '../../denial.ts'
 import type { Grant, Narrowed } from '../../words.ts'
@@ -49,23 +49,13 @@ const world = `
   grant delete on droppings to minter with grant option`
 
 let home: Home
-const servers = new Map<string, TestOrders>()
+let at: At
 before(async () => {
   home = await openHome()
-  for (const version of everyVersion) {
-    const server = await startPostgres(home, { version })
-    await server.run('postgres', 'create database minting')
-    await server.run('minting', world)
-    servers.set(version, server)
-  }
+  at = await startServers(home, everyVersion, 'minting', world)
 })
 after(() => home.close())
 
-const at = (version: string): TestOrders => {
-  const server = servers.get(version)
-  assert.ok(server)
-  return server
-}
 const targetOf = (version: string): PostgresTarget => ({
   host: '127.0.0.1',
   port: at(version).port,

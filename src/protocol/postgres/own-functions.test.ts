@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type Home, openHome } from '../../../src/demo/home.ts'
-import { startPostgres, type TestOrders, versions } from '../../../test/fixtures/postgres.ts'
+import { type At, startServers, versions } from '../../../test/fixtures/postgres.ts'
 import { baseTypes, findOwnFunctions, mayFindOwnFunctions } from './own-functions.ts'
 
 let home: Home
-const servers = new Map<string, TestOrders>()
+let at: At
 
 before(async () => {
   home = await openHome()
-  for (const version of versions) servers.set(version, await startPostgres(home, { version }))
+  at = await startServers(home, versions)
 })
 after(() => home.close())
 
@@ -31,8 +31,7 @@ const functions: readonly (readonly [made: string, own: boolean])[] = [
 
 for (const version of versions) {
   test(`PostgreSQL ${version}: where the first look finds nothing there is nothing to find`, async () => {
-    const server = servers.get(version)
-    assert.ok(server)
+    const server = at(version)
     const ask = (sql: string) => server.run('postgres', sql)
     await ask(`create schema s; create table s.item (id int); create type s.colour as enum ('red');
       create domain s.some_item as s.item`)
