@@ -132,8 +132,58 @@ test('where one name is in scope, a list that selects nothing is made to select 
   assert.equal(sent(scopeOf(said), `GET ${at}`), at)
 })
 
+test('without create in scope nothing is made by a PUT, an apply or a patch of an unknown type', () => {
+  const resources = [
+    ...['*', 'services/status', 'deployments.apps/scale', 'pods/status', 'things.example.com/status'],
+  ]
+  const changes = scopeOf({ verbs: ['update', 'patch'], resources, namespaces: ['shop'] })
+  const both = scopeOf({ verbs: ['update', 'patch', 'create'], resources, namespaces: ['shop'] })
+  const allows = (scope: KubernetesScope, method: string, path: string, contentType: string | undefined) => {
+    const [api = '', rest = ''] = path.split(' ')
+    const head = headOf(`${method} ${api}/namespaces/shop/${rest}`)
+    return judgeKubernetes(scope, { ...head, contentType }).verdict.allow
+  }
+  const [core, apps, rbac] = ['/api/v1', '/apis/apps/v1', '/apis/rbac.authorization.k8s.io/v1']
+  const patches = ['json-patch', 'merge-patch', 'strategic-merge-patch'].map(of => `application/${of}+json`)
+  const others = [
+    'application/apply-patch+yaml',
+    'application/apply-patch+cbor',
+    'application/json',
+    undefined,
+  ]
+  const objects = [`${core} pods/x`, `${core} services/x`, `${rbac} roles/x`, `${apps} deployments/x`]
+  for (const path of objects) {
+    for (const type of patches) assert.ok(allows(changes, 'PATCH', path, type), `${path} ${type}`)
+    for (const type of others) {
+      assert.ok(!allows(changes, 'PATCH', path, type), `${path} ${type}`)
+      assert.ok(allows(both, 'PATCH', path, type), `${path} ${type}`)
+    }
+  }
+  const changed = [`${core} pods/x`, `${core} configmaps/x`, `${apps} deployments/x`]
+  const below = [`${core} pods/x/status`, `${apps} deployments/x/scale`]
+  const made = [
+    ...['services/x', 'services/x/status', 'endpoints/x', 'limitranges/x', 'events/x'].map(
+      x => `${core} ${x}`,
+    ),
+    ...[`${rbac} roles/x`, `${rbac} rolebindings/x`, '/apis/coordination.k8s.io/v1 leases/x'],
+    // A name that is one of the server's own in another group is another kind.
+    ...[
+      '/apis/example.com/v1 things/x',
+      '/apis/example.com/v1 things/x/status',
+      '/apis/example.com/v1 pods/x',
+    ],
+  ]
+  for (const path of [...changed, ...below]) assert.ok(allows(changes, 'PUT', path, 'application/json'), path)
+  for (const path of below) assert.ok(allows(changes, 'PATCH', path, 'application/apply-patch+yaml'), path)
+  for (const path of made) {
+    assert.ok(!allows(changes, 'PUT', path, 'application/json'), path)
+    assert.ok(!allows(changes, 'PATCH', path, 'application/apply-patch+yaml'), path)
+    assert.ok(allows(both, 'PUT', path, 'application/json'), path)
+  }
+})
+
 test('a masked Secret takes no patch that could move its values or guess them', () => {
-  const said = { verbs: ['patch'], resources: ['secrets', 'configmaps'], namespaces: ['shop'] }
+  const said = { verbs: ['create', 'patch'], resources: ['secrets', 'configmaps'], namespaces: ['shop'] }
   const patch = (scope: KubernetesScope, kind: string, contentType: string) => {
     const head = headOf(`PATCH /api/v1/namespaces/shop/${kind}/x`)
     return judgeKubernetes(scope, { ...head, contentType }).verdict.allow

@@ -5,6 +5,7 @@ import type { RequestTarget } from '../../statement/http/target.ts'
 import { listsOf, matchNothing } from '../../statement/patterns.ts'
 import { matchArgv } from '../../statement/shell/pattern.ts'
 import { type Head, valuesOf } from '../http/index.ts'
+import { makes } from './creating.ts'
 import { type RequestInfo, type ResourceRequest, readRequestInfo } from './request-info.ts'
 import { coversPath, execWords, isClusterWide, type KubernetesScope, kubernetesScope } from './scope.ts'
 
@@ -154,6 +155,8 @@ function actProblem(scope: KubernetesScope, head: Head, info: ResourceRequest): 
     scope.resources.includes(kind) || (scope.resources.includes('*') && info.subresource === undefined)
   if (!listed) return `${kind} is not in scope`
   if (!scope.verbs.includes(info.verb)) return `${info.verb} is not in scope`
+  const making = scope.verbs.includes('create') ? undefined : makes(info, head)
+  if (making !== undefined) return `${making} makes what is not there, and create is not in scope`
   return isMaskedSecret(scope, info) ? patchProblem(head, info) : undefined
 }
 
