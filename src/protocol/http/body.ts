@@ -36,6 +36,12 @@ export async function readWhole(
   return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
 }
 
+/** Told of what ends a body before the target could see an end. */
+export interface Follow {
+  onWrong(denial: Denial): void
+  onDefect(defect: unknown): void
+}
+
 /**
  * A body that goes on as it comes: each piece counted, recorded and written down before it goes. Nothing is read while
  * the target takes nothing.
@@ -44,54 +50,64 @@ export class Body {
   readonly #request: IncomingMessage
   readonly #most: number
   readonly #written: { readonly recorder: Recorder; readonly stream: StreamRecorder }
-  readonly #onWrong: (denial: Denial) => void
+  readonly #follow: Follow
   #to: Sending | undefined
   #bytes = 0
 
-  /** `onWrong` is told what was wrong before the target could see an end. */
   constructor(
     request: IncomingMessage,
     most: number,
     written: { readonly recorder: Recorder; readonly stream: StreamRecorder },
-    onWrong: (denial: Denial) => void,
+    follow: Follow,
   ) {
     this.#request = request
     this.#most = most
     this.#written = written
-    this.#onWrong = onWrong
+    this.#follow = follow
     request.on('error', () => undefined)
     request.once('close', () => {
-      if (!request.complete) this.#wrong(refuse('request_invalid', 'the body ended early'))
+      if (!request.complete) this.#wrong(refuse('request_invalid', 'the body ended early').denial)
     })
   }
 
   /** There is room for (more of) it. */
   flow(to: Sending): void {
     if (this.#to === undefined) {
-      this.#request.on('data', (chunk: Buffer) => this.#pass(chunk))
+      this.#request.on('data', (chunk: Buffer) => this.#take(chunk))
       this.#request.once('end', () => this.#to?.end())
     }
     this.#to = to
     this.#request.resume()
   }
 
+  #take(chunk: Buffer): void {
+    try {
+      this.#pass(chunk)
+    } catch (error) {
+      if (error instanceof RecordingLost)
+        return void this.#wrong(refuse(error.why, 'the recording was lost in a body').denial)
+      // Nobody is above a socket's callback: it ends this request, and no other.
+      this.#stop()
+      this.#follow.onDefect(error)
+    }
+  }
+
   #pass(chunk: Buffer): void {
     const { recorder, stream } = this.#written
     this.#bytes += chunk.length
-    if (this.#bytes > this.#most) return void this.#wrong(new Refused(bodyTooLarge(this.#most)))
+    if (this.#bytes > this.#most) return void this.#wrong(bodyTooLarge(this.#most))
     stream.input(chunk)
-    try {
-      recorder.flush()
-    } catch (error) {
-      if (!(error instanceof RecordingLost)) throw error
-      return void this.#wrong(refuse(error.why, 'the recording was lost in a body'))
-    }
+    recorder.flush()
     if (this.#to?.write(chunk) === false) this.#request.pause()
   }
 
-  #wrong({ denial }: Refused): void {
+  #wrong(denial: Denial): void {
+    this.#stop()
+    this.#follow.onWrong(denial)
+  }
+
+  #stop(): void {
     this.#request.removeAllListeners('data')
     this.#to = undefined
-    this.#onWrong(denial)
   }
 }

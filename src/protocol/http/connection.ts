@@ -77,7 +77,7 @@ export class Queued implements Sending {
   }
 }
 
-/** Who waits for an answer. Told nothing more after `onEnd`, `onError`, `onSwitched` or its own abort. */
+/** Who waits for an answer, and never throws. Told nothing more after `onEnd`, `onError`, `onSwitched` or its own abort. */
 export interface Answering {
   onHead(status: number, headers: FlatHeaders): void
   onData(chunk: Buffer): void
@@ -208,8 +208,8 @@ export class Connection {
       const rest = this.#answers.push(bytes)
       if (rest.length > 0) this.#socket.unshift(rest)
     } catch (error) {
-      if (!(error instanceof WireError)) throw error
-      this.#fail(error)
+      // Of any kind: who reads a socket has nobody above that catches.
+      this.#fail(error as Error)
     }
   }
 

@@ -18,6 +18,7 @@ import { denialOf } from './ending.ts'
 import { isGrpc, perMessage } from './grpc.ts'
 import { answerTooLarge } from './guard.ts'
 import { type FlatHeaders, headersByName, valuesOf } from './headers.ts'
+import { runningOf } from './running.ts'
 import { type Filter, inTurn } from './scrub.ts'
 import type { HttpUpstream } from './upstream.ts'
 
@@ -57,7 +58,7 @@ type Live = Pick<Session<unknown, HttpUpstream>, 'upstream' | 'recorder' | 'sign
 const mostPieces = 32 * 1024
 
 export class Exchange implements Answering {
-  /** Resolves when nothing of it is left, however it ended. */
+  /** Resolves when nothing of it is left, however it ended. Rejects where a defect of ours ended it. */
   readonly over: Promise<void>
   readonly #session: Live
   readonly #of: Seq
@@ -65,6 +66,7 @@ export class Exchange implements Answering {
   readonly #sink: Sink
   readonly #startedAt = performance.now()
   #done: () => void = () => undefined
+  #failed: (defect: unknown) => void = () => undefined
   #sending: Sending | undefined
   #filter: Filter | undefined
   /** The protocol's own. */
@@ -84,12 +86,17 @@ export class Exchange implements Answering {
     this.#of = of
     this.#onward = onward
     this.#sink = sink
-    this.over = new Promise(resolve => {
+    this.over = new Promise((resolve, reject) => {
       this.#done = resolve
+      this.#failed = reject
     })
   }
 
   run(): void {
+    this.#contained(() => this.#begin())
+  }
+
+  #begin(): void {
     const { upstream, signal } = this.#session
     const { method, path, headers, body, length } = this.#onward
     // The client may have left while the record was written.
@@ -104,30 +111,87 @@ export class Exchange implements Answering {
   }
 
   drained(): void {
-    if (!this.#isOver) this.#sending?.resume()
+    this.#contained(() => {
+      if (!this.#isOver) this.#sending?.resume()
+    })
   }
 
   /** The client has gone: what nobody waits for does not go on. */
   abandon(): void {
-    this.#finish({ error: { code: 'client_closed', message: 'the client left before the end' } })
+    const error = { code: 'client_closed', message: 'the client left before the end' } as const
+    this.#contained(() => this.#finish({ error }))
   }
 
   /** The session has ended: nothing of it goes on. */
   cut(): void {
-    this.#stop(denialOf(this.#session.signal.reason as Ending))
+    this.#contained(() => this.#stop(denialOf(this.#session.signal.reason as Ending)))
   }
 
   /** Ends it for a reason that the client is told, where it can still be told. */
   refuse(denial: Denial): void {
-    this.#stop(denial)
+    this.#contained(() => this.#stop(denial))
   }
 
   onRoom(): void {
-    const { body } = this.#onward
-    if (this.#sending !== undefined && body !== undefined && !Buffer.isBuffer(body)) body.flow(this.#sending)
+    this.#contained(() => {
+      const { body } = this.#onward
+      if (this.#sending !== undefined && body !== undefined && !Buffer.isBuffer(body))
+        body.flow(this.#sending)
+    })
   }
 
   onHead(status: number, headers: FlatHeaders): void {
+    this.#contained(() => this.#head(status, headers))
+  }
+
+  onData(chunk: Buffer): void {
+    this.#contained(() => this.#data(chunk))
+  }
+
+  onTrailers(trailers: FlatHeaders): void {
+    this.#contained(() => {
+      this.#trailers = trailersFor(trailers, this.#session.upstream.secrets)
+    })
+  }
+
+  onEnd(): void {
+    this.#contained(() => this.#end())
+  }
+
+  onError(error: Error): void {
+    // Programmer errors, of whatever reads the target: no word of the target's.
+    if (error instanceof TypeError || error instanceof RangeError) return void this.fail(error)
+    this.#contained(() => this.#stop(unreachable(error, this.#status === 0)))
+  }
+
+  /**
+   * Sockets, timers and signals call all of the above, and nothing stands over them that catches: what one exchange throws
+   * would end the process, and everybody's sessions with it (a stream that its client reset, a status Node will not send).
+   */
+  #contained(step: () => void): void {
+    try {
+      step()
+    } catch (defect) {
+      this.fail(defect)
+    }
+  }
+
+  /** A defect of ours ends this exchange and no other; who waits for {@link over} is told, and writes it down. */
+  fail(defect: unknown): void {
+    this.#failed(defect)
+    const { denial } = refuse('internal_error', `a defect: ${String(defect).slice(0, 200)}`)
+    try {
+      if (this.#isOver) this.#sink.cut(denial)
+      else this.#stop(denial)
+    } catch {
+      // What has failed once may fail again: the client's socket is ended by who waits for us.
+    }
+    this.#isOver = true
+    runningOf(this.#session.signal).delete(this)
+    this.#sending?.abort()
+  }
+
+  #head(status: number, headers: FlatHeaders): void {
     if (this.#isOver) return
     const { upstream } = this.#session
     const { method, path, door, maxResponse } = this.#onward
@@ -161,17 +225,13 @@ export class Exchange implements Answering {
     this.#sink.start(this.#status, headers)
   }
 
-  onData(chunk: Buffer): void {
+  #data(chunk: Buffer): void {
     if (this.#isOver || this.#filter === undefined) return
     const bytes = this.#filtered(filter => filter.push(chunk))
     if (bytes !== undefined) this.#pass(bytes, chunk)
   }
 
-  onTrailers(trailers: FlatHeaders): void {
-    this.#trailers = trailersFor(trailers, this.#session.upstream.secrets)
-  }
-
-  onEnd(): void {
+  #end(): void {
     if (this.#isOver || this.#filter === undefined) return
     const bytes = this.#filtered(filter => filter.end())
     if (bytes === undefined) return
@@ -180,10 +240,6 @@ export class Exchange implements Answering {
     if (this.#isOver) return
     this.#sink.end(this.#trailers)
     this.#finish({})
-  }
-
-  onError(error: Error): void {
-    this.#stop(unreachable(error, this.#status === 0))
   }
 
   /** Undefined where a filter of the protocol's own refuses the answer: it is over then. */
@@ -230,10 +286,10 @@ export class Exchange implements Answering {
   }
 
   #stop(denial: Denial): void {
-    if (this.#isOver) return
-    this.#finish({ error: { code: denial.code, message: denial.detail } })
-    if (!this.#started) this.#sink.refuse(denial)
-    else this.#break(denial)
+    this.#finish({ error: { code: denial.code, message: denial.detail } }, () => {
+      if (!this.#started) this.#sink.refuse(denial)
+      else this.#break(denial)
+    })
   }
 
   #break(denial: Denial): void {
@@ -243,7 +299,8 @@ export class Exchange implements Answering {
     this.#sink.end()
   }
 
-  #finish(more: Pick<Result, 'error'>): void {
+  /** `tell` is for the client, once; a failure of it is part of this exchange. */
+  #finish(more: Pick<Result, 'error'>, tell: () => void = () => undefined): void {
     if (this.#isOver) return
     this.#isOver = true
     const { signal, recorder } = this.#session
@@ -255,22 +312,9 @@ export class Exchange implements Answering {
     if (this.#onward.recorded === undefined) recorder.result(this.#of, result)
     else this.#onward.recorded.end(result)
     if (more.error !== undefined) this.#sending?.abort()
+    tell()
     this.#done()
   }
-}
-
-/** What runs in a session: one listener on its signal for all of it. */
-const running = new WeakMap<AbortSignal, Set<Exchange>>()
-
-function runningOf(signal: AbortSignal): Set<Exchange> {
-  let exchanges = running.get(signal)
-  if (exchanges === undefined) {
-    const all = new Set<Exchange>()
-    signal.addEventListener('abort', () => all.forEach(exchange => void exchange.cut()), { once: true })
-    running.set(signal, all)
-    exchanges = all
-  }
-  return exchanges
 }
 
 /** Only `identity` was asked for: what is packed could hold the lease's value unseen (attacks 141, 145). */

@@ -90,7 +90,13 @@ export class Pool implements Owner {
         return true
       },
     }
-    const socket = this.#connect(direct ? { onread } : {})
+    let socket: Socket
+    try {
+      socket = this.#connect(direct ? { onread } : {})
+    } catch (error) {
+      // A certificate that is none: thrown at once, and maybe into another connection's end.
+      return void sending.told.onError(error as Error)
+    }
     const connection = new Connection(socket, this.#options.host, this)
     if (!direct) socket.on('data', (chunk: Buffer) => connection.push(chunk))
     this.#all.add(connection)

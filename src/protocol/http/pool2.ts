@@ -14,6 +14,7 @@ import type { Answering, Outgoing, Sending } from './connection.ts'
 import { isGrpc } from './grpc.ts'
 import { type FlatHeaders, valuesOf } from './headers.ts'
 import { connectTimeout, connectTo, type PoolOptions, patience } from './pool.ts'
+import { mostStatus, WireError } from './wire.ts'
 
 export class Pool2 {
   readonly #options: PoolOptions
@@ -59,6 +60,7 @@ export class Pool2 {
 class Stream implements Sending {
   #stream: ClientHttp2Stream | undefined
   #told: Answering | undefined
+  #answered = false
 
   constructor(open: () => ClientHttp2Session, outgoing: Outgoing, told: Answering, { host }: PoolOptions) {
     this.#told = told
@@ -113,7 +115,10 @@ class Stream implements Sending {
     const late = setTimeout(() => this.#fail(new Error('the target did not answer in time')), patience)
     stream.on('response', headers => {
       clearTimeout(late)
-      this.#told?.onHead(headers[':status'] ?? 502, flat(headers))
+      this.#answered = true
+      const status = headers[':status'] ?? 502
+      if (status > mostStatus) return this.#fail(new WireError('a status that is none'))
+      this.#told?.onHead(status, flat(headers))
     })
     stream.on('data', (chunk: Buffer) => this.#told?.onData(chunk))
     stream.on('trailers', trailers => this.#told?.onTrailers?.(flat(trailers)))
@@ -124,6 +129,7 @@ class Stream implements Sending {
       // `end` comes for a stream that was reset, too.
       if (stream.rstCode !== constants.NGHTTP2_NO_ERROR)
         return this.#fail(new Error(`reset with ${stream.rstCode}`))
+      if (!this.#answered) return this.#fail(new Error('the target closed the stream without an answer'))
       const told = this.#told
       this.#told = undefined
       told?.onEnd()

@@ -11,6 +11,19 @@ import { streamSink } from './respond2.ts'
 export const streamOf = (response: ServerResponse): ServerHttp2Stream | undefined =>
   'stream' in response ? (response.stream as ServerHttp2Stream) : undefined
 
+/** `gone` is called where the client leaves before its answer is whole, or has left already. May be called twice. */
+export function onceGone(response: ServerResponse, gone: () => void): void {
+  const stream = streamOf(response)
+  const out = stream ?? response
+  out.once('close', () => out.writableFinished || gone())
+  // A reset with NO_ERROR closes a stream without 'close', for as long as what has come on it is not read.
+  stream?.once('aborted', () => {
+    gone()
+    stream.destroy()
+  })
+  if (out.destroyed || stream?.closed) gone()
+}
+
 /** A refusal whole. What of the request was not read is not waited for. */
 function sendRefusal(response: ServerResponse, refusal: Refusal): void {
   if (response.headersSent || response.destroyed) return void response.destroy()

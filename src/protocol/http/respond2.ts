@@ -14,8 +14,14 @@ function breakOff(stream: ServerHttp2Stream): void {
   stream.destroy(new Error('cut by the gateway'))
 }
 
+/**
+ * A stream that its client has reset with NO_ERROR is closed, and not destroyed before what has come on it is read: to answer on
+ * it throws.
+ */
+const isGone = (stream: ServerHttp2Stream) => stream.closed || stream.destroyed
+
 function refuseStream(stream: ServerHttp2Stream, { status, headers, body }: Refusal): void {
-  if (stream.destroyed || stream.headersSent) return void breakOff(stream)
+  if (isGone(stream) || stream.headersSent) return void breakOff(stream)
   stream.respond({ ':status': status, ...named(headers) })
   stream.end(body)
 }
@@ -28,10 +34,17 @@ export function streamSink(
   let trailers: FlatHeaders = []
   // Node's own response would send its own, which are none.
   stream.removeAllListeners('wantTrailers')
-  stream.once('wantTrailers', () => stream.sendTrailers(named(trailers)))
+  stream.once('wantTrailers', () => {
+    try {
+      stream.sendTrailers(named(trailers))
+    } catch {
+      // Called by Node, with nobody above: what cannot be said ends the one stream.
+      breakOff(stream)
+    }
+  })
   return {
     start(status, headers) {
-      if (stream.destroyed) return
+      if (isGone(stream)) return
       // "Trailers-Only": the target has said it all in its head.
       const isWhole = grpc && valuesOf(headers, 'grpc-status').length > 0
       const how = isWhole ? { endStream: true } : { waitForTrailers: grpc }
@@ -47,7 +60,7 @@ export function streamSink(
       else refuseStream(stream, refusalFor(denial))
     },
     cut(denial) {
-      if (!grpc) return void breakOff(stream)
+      if (!grpc || isGone(stream)) return void breakOff(stream)
       trailers = statusTrailers(denial)
       stream.end()
     },
@@ -55,7 +68,7 @@ export function streamSink(
 }
 
 function refuseGrpc(stream: ServerHttp2Stream, denial: Denial): void {
-  if (stream.destroyed || stream.headersSent) return void breakOff(stream)
+  if (isGone(stream) || stream.headersSent) return void breakOff(stream)
   // "Trailers-Only": everything in one frame.
   const head = { ':status': 200, 'content-type': 'application/grpc', ...named(statusTrailers(denial)) }
   stream.respond(head, { endStream: true })

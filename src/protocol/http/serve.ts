@@ -15,7 +15,7 @@ import { bodyTooLarge, type Head } from './guard.ts'
 import { readHead } from './head.ts'
 import { type FlatHeaders, lowered, sieve } from './headers.ts'
 import { type Refusal, refusalText } from './refuse.ts'
-import { responseSink, streamOf } from './respond.ts'
+import { onceGone, responseSink, streamOf } from './respond.ts'
 import type { Filter } from './scrub.ts'
 import { onceWritten } from './turn.ts'
 import { type Messages, upgrade } from './upgrade.ts'
@@ -132,8 +132,14 @@ async function relay<Scope>(
     small || most !== undefined ? undefined : session.recorder.stream(of, { kind: 'digest', what: 'body' })
   const through =
     recorded &&
-    new Body(request, passing.maxBody, { recorder: session.recorder, stream: recorded }, denial =>
-      exchange.refuse(denial),
+    new Body(
+      request,
+      passing.maxBody,
+      { recorder: session.recorder, stream: recorded },
+      {
+        onWrong: denial => exchange.refuse(denial),
+        onDefect: defect => exchange.fail(defect),
+      },
     )
   const onward: Onward = {
     ...onwardOf(client, session, head, passing),
@@ -144,9 +150,10 @@ async function relay<Scope>(
   const exchange = new Exchange(session, of, onward, sink)
   const out = streamOf(response) ?? response
   out.on('drain', () => exchange.drained())
-  out.once('close', () => out.writableFinished || exchange.abandon())
-  onceWritten(session.recorder, gone => {
-    if (gone !== undefined) void session.end(lostRecording(gone.why))
+  onceGone(response, () => exchange.abandon())
+  onceWritten(session.recorder, error => {
+    if (error instanceof RecordingLost) void session.end(lostRecording(error.why))
+    else if (error !== undefined) return exchange.fail(error)
     exchange.run()
   })
   await exchange.over

@@ -2,9 +2,10 @@
  * One write(2) a turn: the records of all requests that came in it are gathered and written, and only then does any of
  * them go on (invariant 7).
  */
-import { type Recorder, RecordingLost } from '../../recording/record.ts'
+import type { Recorder } from '../../recording/record.ts'
 
-type Go = (lost: RecordingLost | undefined) => void
+/** `error` is a RecordingLost, or a defect: either is that of each who waits, and not of the turn that nobody watches. */
+type Go = (error: unknown) => void
 
 const turns = new WeakMap<Recorder, Go[]>()
 
@@ -16,17 +17,16 @@ export function onceWritten(recorder: Recorder, go: Go): void {
   turns.set(recorder, all)
   setImmediate(() => {
     turns.delete(recorder)
-    const lost = write(recorder)
-    for (const one of all) one(lost)
+    const error = write(recorder)
+    for (const one of all) one(error)
   })
 }
 
-function write(recorder: Recorder): RecordingLost | undefined {
+function write(recorder: Recorder): unknown {
   try {
     recorder.flush()
     return undefined
   } catch (error) {
-    if (error instanceof RecordingLost) return error
-    throw error
+    return error
   }
 }

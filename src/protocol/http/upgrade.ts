@@ -65,8 +65,10 @@ export async function upgrade(
   const accepted = acceptOf(opened.headers)
   session.upstream.keep(opened.socket)
   socket.write(Buffer.from(`HTTP/1.1 101 Switching Protocols\r\n${accepted}\r\n`, 'latin1'))
-  const why = await pipe(client, opened.socket, session, messages)
-  messages.end({ tag: '101', ms: performance.now() - startedAt, ...why })
+  const { error, defect } = await pipe(client, opened.socket, session, messages)
+  messages.end({ tag: '101', ms: performance.now() - startedAt, ...(error === undefined ? {} : { error }) })
+  // Whoever serves us writes it down.
+  if (defect !== undefined) throw defect
 }
 
 /** What a record has of a WebSocket unless its protocol knows more. */
@@ -153,13 +155,19 @@ function brokenOff(thrown: unknown): {
   return { code: 'protocol_violation', close: 1011, message: 'the gateway cannot go on' }
 }
 
+interface Piped {
+  readonly error: Result['error']
+  /** What is our own fault. */
+  readonly defect: unknown
+}
+
 /** Resolves when both sockets are done with. */
 function pipe(
   { socket: near, head }: Upgrading,
   far: Duplex,
   { signal, upstream, recorder }: Live,
   messages: Messages,
-): Promise<Pick<Result, 'error'>> {
+): Promise<Piped> {
   const scrub = upstream.secrets.filter()
   const outward = new Frames('client', (payload, last, opcode) => {
     messages.fromClient(payload, last, opcode)
@@ -173,12 +181,13 @@ function pipe(
   })
   return new Promise(resolve => {
     let error: Result['error']
+    let defect: unknown
     let isOver = false
     const finish = () => {
       signal.removeEventListener('abort', cut)
       near.destroy()
       far.destroy()
-      resolve(error === undefined ? {} : { error })
+      resolve({ error, defect })
     }
     const close = (code: number, reason: string) => {
       if (isOver) return
@@ -203,6 +212,7 @@ function pipe(
       } catch (thrown) {
         const { code, close: closing, message } = brokenOff(thrown)
         error = { code, message }
+        if (!(thrown instanceof FrameError || thrown instanceof GatewayError)) defect = thrown
         close(closing, message)
       }
     }

@@ -171,3 +171,23 @@ test('a head is one head (attack 135)', () => {
   ] as const)
     assert.throws(() => requestHead('GET', path, 'api', ['x', value], ''), WireError)
 })
+
+test('a status above 599 is none', () => {
+  const statuses: number[] = []
+  const answers = () => {
+    const one = new Answers({
+      onHead: head => void statuses.push(head.status),
+      onData: () => undefined,
+      onEnd: () => undefined,
+    })
+    one.expect('GET')
+    return one
+  }
+  for (const status of [600, 700, 999])
+    assert.throws(
+      () => answers().push(Buffer.from(`HTTP/1.1 ${status} X\r\ncontent-length: 0\r\n\r\n`)),
+      WireError,
+    )
+  answers().push(Buffer.from('HTTP/1.1 599 X\r\ncontent-length: 0\r\n\r\n'))
+  assert.deepEqual(statuses, [599])
+})

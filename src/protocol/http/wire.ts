@@ -210,6 +210,8 @@ export class Answers {
 }
 
 const statusLine = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?$/
+/** RFC 9110 section 15: what is above is no status, and Node throws where it is to pass one on over HTTP/2. */
+export const mostStatus = 599
 /** RFC 9110 section 5.5; no obs-fold, for a line that begins with white space has no name. */
 const field = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t ]*([\t\x20-\x7e\x80-\xff]*)$/
 
@@ -217,6 +219,8 @@ function readHead(text: string): { status: number; minor: number; headers: FlatH
   let end = text.indexOf('\r\n')
   const first = statusLine.exec(end < 0 ? text : text.slice(0, end))
   if (first === null) throw new WireError('no status line')
+  const status = Number(first[2])
+  if (status > mostStatus) throw new WireError('a status that is none')
   const headers: FlatHeaders = []
   while (end >= 0) {
     const begin = end + 2
@@ -226,7 +230,7 @@ function readHead(text: string): { status: number; minor: number; headers: FlatH
     headers.push((read[1] ?? '').toLowerCase(), (read[2] ?? '').trimEnd())
     if (headers.length > mostHeaders * 2) throw new WireError('too many headers')
   }
-  return { status: Number(first[2]), minor: Number(first[1]), headers }
+  return { status, minor: Number(first[1]), headers }
 }
 
 /** RFC 9112 section 6.3, and nothing that it only tolerates. */
