@@ -4,7 +4,9 @@
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { type Refused, refuse } from '../../denial.ts'
+import { isNumber } from '../../statement/http/json.ts'
 import { type Filter, heldWhole, writtenAnew } from '../http/index.ts'
+import { isStatus, statusAbout } from './secret-status.ts'
 import { byEvent } from './watch.ts'
 
 /** `***` as a Secret's data is written, in base64. */
@@ -18,22 +20,37 @@ export const plainJson = ['accept', 'application/json']
 export function maskSecrets(
   verb: string,
 ): (status: number, headers: IncomingHttpHeaders) => Filter | Refused {
-  return (_status, { 'content-type': type = 'no type' }) => {
+  return (status, { 'content-type': type = 'no type' }) => {
     if (!/^application\/json\s*(?:;|$)/i.test(type))
       return unmaskable(`it is ${type.slice(0, 64)} and not JSON`)
-    return verb === 'watch' ? byEvent(masked) : heldWhole(masked, unmaskable)
+    const rewrite = (bytes: Buffer) => masked(bytes, status)
+    // A watch that could not begin is answered by one Status, on as many lines as it likes.
+    return verb === 'watch' && status === 200 ? byEvent(rewrite) : heldWhole(rewrite, unmaskable)
   }
 }
 
-function masked(bytes: Buffer): Buffer {
+function masked(bytes: Buffer, status: number): Buffer {
   if (bytes.every(byte => byte === 0x20 || byte === 0x0d || byte === 0x0a)) return bytes
-  return writtenAnew(bytes, mask, unmaskable)
+  return writtenAnew(bytes, value => answer(value, status), unmaskable)
 }
+
+/** Whatever an error is answered with, it is about the Secret. */
+function answer(value: unknown, status: number): unknown {
+  if (isStatus(value)) return statusAbout(value, status)
+  if (status >= 400) return statusAbout({}, status)
+  if (isEvent(value) && isStatus(value.object))
+    return { type: value.type, object: statusAbout(value.object, status) }
+  return mask(value)
+}
+
+const isEvent = (value: unknown): value is { readonly type: unknown; readonly object: unknown } =>
+  typeof value === 'object' && value !== null && 'type' in value && 'object' in value
 
 /** Wherever it stands: a Secret, a list of them, an event, a table's row. */
 function mask(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(mask)
-  if (typeof value !== 'object' || value === null) return value
+  // A number that is kept as it was written is an object too, and frozen.
+  if (typeof value !== 'object' || value === null || isNumber(value)) return value
   const object = value as Record<string, unknown>
   for (const [key, held] of Object.entries(object)) {
     if (key === 'data' || key === 'stringData') object[key] = starred(held)
