@@ -125,6 +125,93 @@ test('an error does not hold the object that it is of', { skip }, async () => {
   assert.match(text, new RegExp(base64('the-key-of-all-cards')))
 })
 
+test('no write tells whether a guess of a value is right', { skip }, async () => {
+  const object = (pin: string) => ({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'card-keys', namespace: 'shop' },
+    data: { pin: base64(pin) },
+  })
+  const last = 'kubectl.kubernetes.io/last-applied-configuration'
+  const whole = (pin: string) => ({
+    ...object(pin),
+    data: { key: base64('the-key-of-all-cards'), pin: base64(pin) },
+  })
+  const writes: readonly (readonly [string, (pin: string) => unknown, string])[] = [
+    ['PATCH', pin => ({ data: { pin: base64(pin) } }), merge],
+    ['PATCH', pin => ({ data: { pin: base64(pin) } }), strategic],
+    ['PATCH', pin => ({ stringData: { pin } }), merge],
+    ['PATCH', pin => ({ metadata: { annotations: { [last]: pin } } }), merge],
+    ['PATCH', object, 'application/apply-patch+yaml'],
+    ['PUT', whole, 'application/json'],
+  ]
+  for (const [method, of, type] of writes)
+    for (const query of ['?fieldManager=me', '?fieldManager=me&dryRun=All', '?fieldManager=me&force=true']) {
+      const before = await version()
+      const right = await ask('masked-agents', method, `/card-keys${query}`, of('4711'), type)
+      const wrong = await ask('masked-agents', method, `/card-keys${query}`, of('1234'), type)
+      assert.equal(right.status, 403, `${method} ${type}: ${right.text}`)
+      assert.deepEqual(right, wrong)
+      assert.match(right.text, /only the labels and annotations of a masked Secret can be changed/)
+      assert.equal(await version(), before)
+    }
+})
+
+const version = async () =>
+  (
+    await cluster.kubectl([
+      'get',
+      'secret',
+      'card-keys',
+      '-n',
+      'shop',
+      '-o',
+      'jsonpath={.metadata.resourceVersion}',
+    ])
+  ).stdout
+
+test("a masked Secret's labels and annotations can be changed, and Secrets made and deleted", {
+  skip,
+}, async () => {
+  const made = `apiVersion: v1\nkind: Secret\nmetadata: { name: made }\nstringData: { a: b }\n`
+  const runs: readonly (readonly [RegExp, string, ...string[]])[] = [
+    [/labeled/, '', 'label', 'secret', 'card-keys', 'tier=front'],
+    [/labeled/, '', 'label', 'secret', 'card-keys', 'tier-'],
+    [/annotated/, '', 'annotate', 'secret', 'card-keys', 'note=seen'],
+    [/created/, made, 'apply', '-f', '-'],
+    [/deleted/, '', 'delete', 'secret', 'made'],
+    [/created/, made, 'create', '-f', '-'],
+    [/replaced/, made.replace('b }', 'c }'), 'replace', '--force', '-f', '-'],
+  ]
+  for (const [said, input, ...args] of runs) {
+    const ran = await kubectl('masked-agents', args, input)
+    assert.match(ran.stdout, said, `${args.join(' ')}: ${ran.stderr}`)
+  }
+  const edited = await gateway.cli(['connect', 'prod', '--', '-n', 'shop', 'edit', 'secret', 'card-keys'], {
+    token: okta.token({ groups: ['masked-agents'] }),
+    env: { PATH: clientPath, HOME: home.dir, KUBE_EDITOR: "sed -i 's/note: seen/note: edited/'" },
+  })
+  assert.match(edited.stdout, /edited/, edited.stderr)
+  const out = ['-n', 'shop', '-o', 'jsonpath={.data}{.metadata.annotations.note}']
+  const held = await cluster.kubectl(['get', 'secret', 'card-keys', ...out])
+  assert.equal(held.stdout, `{"key":"${base64('the-key-of-all-cards')}","pin":"${base64('4711')}"}edited`)
+  assert.match((await cluster.kubectl(['get', 'secret', 'made', ...out])).stdout, /"Yw=="/)
+  for (const args of [
+    ['apply', '-f', '-'],
+    ['apply', '--server-side', '-f', '-'],
+    ['replace', '-f', '-'],
+  ]) {
+    const refused = await kubectl('masked-agents', args, made)
+    assert.match(
+      refused.stderr,
+      /postern: only the labels and annotations of a masked Secret/,
+      args.join(' '),
+    )
+    const clear = await kubectl('clear-agents', args, made)
+    assert.equal(clear.status, 0, clear.stderr)
+  }
+})
+
 test('kubectl deletes a Secret and waits until it is gone', { skip }, async () => {
   await cluster.kubectl(['create', 'secret', 'generic', 'old', '-n', 'shop', '--from-literal=a=b'])
   const ran = await kubectl('masked-agents', ['delete', 'secret', 'old'])

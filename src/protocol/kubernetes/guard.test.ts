@@ -182,20 +182,37 @@ test('without create in scope nothing is made by a PUT, an apply or a patch of a
   }
 })
 
-test('a masked Secret takes no patch that could move its values or guess them', () => {
-  const said = { verbs: ['create', 'patch'], resources: ['secrets', 'configmaps'], namespaces: ['shop'] }
-  const patch = (scope: KubernetesScope, kind: string, contentType: string) => {
-    const head = headOf(`PATCH /api/v1/namespaces/shop/${kind}/x`)
-    return judgeKubernetes(scope, { ...head, contentType }).verdict.allow
+test('a masked Secret takes no write that could move its values or guess them', () => {
+  const said = {
+    verbs: ['get', 'create', 'update', 'patch', 'delete'],
+    resources: ['secrets', 'configmaps'],
+    namespaces: ['shop'],
   }
+  const allows = (scope: KubernetesScope, line: string, contentType?: string) =>
+    judgeKubernetes(scope, { ...headOf(line), contentType }).verdict.allow
   const masked = scopeOf(said)
-  for (const type of ['application/merge-patch+json', 'application/apply-patch+yaml'])
-    assert.ok(patch(masked, 'secrets', type), type)
-  for (const type of ['application/json-patch+json', 'application/json', 'application/apply-patch+cbor'])
-    assert.ok(!patch(masked, 'secrets', type), type)
-  assert.notEqual(judge(masked, 'PATCH /api/v1/namespaces/shop/secrets/x'), 'yes', 'of no type')
-  assert.ok(patch(masked, 'configmaps', 'application/json-patch+json'))
-  assert.ok(patch(scopeOf({ ...said, secrets: 'clear' }), 'secrets', 'application/json-patch+json'))
+  const clear = scopeOf({ ...said, secrets: 'clear' })
+  const at = '/api/v1/namespaces/shop'
+  for (const type of ['application/merge-patch+json', 'application/strategic-merge-patch+json'])
+    assert.ok(allows(masked, `PATCH ${at}/secrets/x`, type), type)
+  for (const line of [`GET ${at}/secrets/x`, `POST ${at}/secrets`, `DELETE ${at}/secrets/x`])
+    assert.ok(allows(masked, line), line)
+  const patch = `PATCH ${at}/secrets/x`
+  const refusals: readonly (readonly [string, string | undefined])[] = [
+    [patch, 'application/json-patch+json'],
+    [patch, 'application/json'],
+    [patch, 'application/apply-patch+yaml'],
+    [`${patch}?dryRun=All&force=true`, 'application/apply-patch+yaml'],
+    [patch, 'application/apply-patch+cbor'],
+    [patch, undefined],
+    [`PUT ${at}/secrets/x`, 'application/json'],
+    [`PUT ${at}/secrets/x?dryRun=All`, 'application/json'],
+  ]
+  for (const [line, type] of refusals) {
+    assert.ok(!allows(masked, line, type), `${line} ${type}`)
+    assert.ok(allows(masked, line.replace('secrets', 'configmaps'), type), `${line} ${type}`)
+    assert.ok(allows(clear, line, type), `${line} ${type}`)
+  }
 })
 
 test('asking what one may needs no verb: it changes nothing', () => {

@@ -8,6 +8,7 @@ import { type Head, valuesOf } from '../http/index.ts'
 import { makes } from './creating.ts'
 import { type RequestInfo, type ResourceRequest, readRequestInfo } from './request-info.ts'
 import { coversPath, execWords, isClusterWide, type KubernetesScope, kubernetesScope } from './scope.ts'
+import { secretWriteProblem } from './secret-writes.ts'
 
 export interface KubernetesVerdict {
   readonly verdict: Verdict
@@ -157,23 +158,11 @@ function actProblem(scope: KubernetesScope, head: Head, info: ResourceRequest): 
   if (!scope.verbs.includes(info.verb)) return `${info.verb} is not in scope`
   const making = scope.verbs.includes('create') ? undefined : makes(info, head)
   if (making !== undefined) return `${making} makes what is not there, and create is not in scope`
-  return isMaskedSecret(scope, info) ? patchProblem(head, info) : undefined
+  return isMaskedSecret(scope, info) ? secretWriteProblem(info, head) : undefined
 }
 
 export function isMaskedSecret({ secrets }: KubernetesScope, { resource, group }: ResourceRequest): boolean {
   return secrets === 'masked' && resource === 'secrets' && group === ''
-}
-
-/** These only set what they spell out. A JSON patch moves a value to where nothing is masked, and its `test` guesses one. */
-const settingPatches = new Set([
-  'application/merge-patch+json',
-  'application/strategic-merge-patch+json',
-  'application/apply-patch+yaml',
-])
-
-function patchProblem({ contentType }: Head, { verb }: ResourceRequest): string | undefined {
-  if (verb !== 'patch' || settingPatches.has(contentType ?? '')) return undefined
-  return `a patch of type ${(contentType ?? 'none').slice(0, 64)} on a masked Secret is not in scope`
 }
 
 /** What may I, who am I: they change nothing, and kubectl's `auth can-i` and `auth whoami` are these. */

@@ -2,6 +2,7 @@
  * Kubernetes: one cluster as one connection, at `/c/<connection>/` (docs/protocols/kubernetes.md), on the machinery of
  * HTTP. Every request is read as the API server reads it, and judged as that.
  */
+import type { Verdict } from '../../recording/record.ts'
 import {
   type Dialect,
   type Head,
@@ -19,6 +20,7 @@ import { kubectl, present } from './present.ts'
 import { statusObject } from './refuse.ts'
 import type { ResourceRequest } from './request-info.ts'
 import { type KubernetesLimit, type KubernetesScope, kubernetesScope } from './scope.ts'
+import { wholePatch } from './secret-writes.ts'
 import { maskSecrets, plainJson } from './secrets.ts'
 import { tunnelMessages } from './tunnel.ts'
 import { anyJson, wholeEvents } from './watch.ts'
@@ -36,13 +38,18 @@ const dialect: Dialect<KubernetesScope> = {
     const passing: Passing = { path, headers: [], maxBody, maxResponse }
     return {
       verdict,
-      passing: info.is === 'path' ? passing : { ...passing, ...resourcePassing(scope, head, info) },
+      passing: info.is === 'path' ? passing : { ...passing, ...resourcePassing(scope, head, info, verdict) },
     }
   },
   refuse: statusObject,
 }
 
-function resourcePassing(scope: KubernetesScope, head: Head, info: ResourceRequest): Partial<Passing> {
+function resourcePassing(
+  scope: KubernetesScope,
+  head: Head,
+  info: ResourceRequest,
+  { statement }: Verdict,
+): Partial<Passing> {
   const kind = kindOf(info)
   if (kind === 'pods/portforward' && isTunnel(head))
     return { messages: tunnelMessages(scope.port_forward, `${info.namespace}/pods/${info.name}`) }
@@ -52,7 +59,10 @@ function resourcePassing(scope: KubernetesScope, head: Head, info: ResourceReque
     return { messages: streamMessages({ title, tty, ports: kind === 'pods/portforward' }) }
   }
   // Whatever is done to a Secret, the answer holds it.
-  if (isMaskedSecret(scope, info)) return { set: plainJson, answer: maskSecrets(info.verb) }
+  if (isMaskedSecret(scope, info)) {
+    const passing = { set: plainJson, answer: maskSecrets(info.verb) }
+    return info.verb === 'patch' ? { ...passing, whole: wholePatch(statement) } : passing
+  }
   if (info.verb === 'watch') return { set: anyJson(head.rawHeaders), answer: wholeEvents }
   return {}
 }

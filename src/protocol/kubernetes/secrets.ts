@@ -12,7 +12,7 @@ import { byEvent } from './watch.ts'
 /** `***` as a Secret's data is written, in base64. */
 const stars = 'Kioq'
 /** The object as it was applied, data and all. */
-const applied = 'kubectl.kubernetes.io/last-applied-configuration'
+export const applied = 'kubectl.kubernetes.io/last-applied-configuration'
 
 /** What is asked for in place of a client's own Accept: protobuf and tables hold the same values in other forms. */
 export const plainJson = ['accept', 'application/json']
