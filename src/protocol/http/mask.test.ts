@@ -93,3 +93,25 @@ test('two lists of masks meet in the stronger of each path', () => {
     ],
   )
 })
+
+test('an answer that would keep everybody waiting is refused, in words', () => {
+  const refused = (text: string) => {
+    const filter = maskAnswer([{ path: '$..email', with: 'full' }], 200, {
+      'content-type': 'application/json',
+    })
+    assert.ok(!(filter instanceof Refused))
+    try {
+      for (let at = 0; at < text.length; at += 65_536) filter.push(Buffer.from(text.slice(at, at + 65_536)))
+      filter.end()
+    } catch (error) {
+      return (error as GatewayError).denial.say
+    }
+    return undefined
+  }
+  const cannot = 'parts of this answer are masked, and it cannot be looked into'
+  const ones = `[${'1,'.repeat(3_000_000)}1]`
+  assert.equal(refused(ones), `${cannot}: it has more than 250000 values and names`)
+  assert.equal(refused(`"${'x'.repeat(9_000_000)}"`), `${cannot}: it has more than 8388608 bytes`)
+  assert.equal(refused(`${'['.repeat(600)}${']'.repeat(600)}`), `${cannot}: it is nested more than 500 deep`)
+  assert.equal(refused(`"${'x'.repeat(8_000_000)}"`), undefined)
+})

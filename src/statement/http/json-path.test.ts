@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readJsonPath, replaceAt } from './json-path.ts'
+import { type JsonPath, readJsonPath, replaceAt } from './json-path.ts'
 
 const masked = (json: string, path: string) => {
   const value: unknown = JSON.parse(json)
@@ -60,4 +60,20 @@ test('what has no reading is a problem', () => {
     '$.a\n',
   ])
     assert.ok('problem' in readJsonPath(path), path)
+})
+
+test('a path of several .. goes through everything once, however deep a target nests its names', () => {
+  const deep = (levels: number) =>
+    JSON.parse(`${'{"a":'.repeat(levels)}{"b":1}${'}'.repeat(levels)}`) as unknown
+  const at = (path: string) => readJsonPath(path) as JsonPath
+  const found: unknown[] = []
+  const keep = (one: unknown) => {
+    found.push(one)
+    return one
+  }
+  // Of 480 levels C(480, 8) ways lead there: more than anybody can walk.
+  replaceAt(deep(480), at(`$${'..a'.repeat(8)}..b`), keep)
+  assert.deepEqual(found, [1])
+  replaceAt(deep(480), at(`$${'..a'.repeat(8)}..c`), keep)
+  assert.deepEqual(found, [1])
 })

@@ -3,7 +3,7 @@
  * name at whatever depth. Pure; a path without a reading is a problem for whoever writes the configuration.
  */
 
-import { isNumber } from './json.ts'
+import { isNumber, setMember } from './json.ts'
 
 type Step = { readonly name: string } | { readonly every: true } | { readonly below: string }
 export type JsonPath = readonly Step[]
@@ -34,28 +34,41 @@ export function readJsonPath(text: string): JsonPath | { readonly problem: strin
 
 /** Replaces, in place, each value that the path leads to. `value` is what JSON.parse made. */
 export function replaceAt(value: unknown, path: JsonPath, by: (found: unknown) => unknown): void {
-  const [first, ...rest] = path
-  if (first === undefined || typeof value !== 'object' || value === null || isNumber(value)) return
-  const object = value as Record<string, unknown>
-  const meet = (key: string) => {
-    if (!Object.hasOwn(object, key)) return
-    if (rest.length > 0) replaceAt(object[key], rest, by)
-    else set(object, key, by(object[key]))
+  walk(value, path, 0, { by, walked: path.map(() => new Set()) })
+}
+
+interface Replacing {
+  by(found: unknown): unknown
+  /** What a `..` has been through: where one stands below another, each would come by again for each level above it. */
+  readonly walked: readonly Set<object>[]
+}
+
+function walk(value: unknown, path: JsonPath, at: number, how: Replacing): void {
+  const step = path[at]
+  if (step === undefined || !isContainer(value)) return
+  const meet = (key: string | number) => {
+    const member = (value as Record<string | number, unknown>)[key]
+    if (at + 1 < path.length) walk(member, path, at + 1, how)
+    else setMember(value, key, how.by(member))
   }
-  if ('name' in first) {
-    if (!Array.isArray(value)) meet(first.name)
-    return
-  }
-  for (const key of Object.keys(object)) {
-    if ('every' in first) meet(key)
-    else {
-      if (!Array.isArray(value) && key === first.below) meet(key)
-      replaceAt(object[key], path, by)
+  if ('name' in step) {
+    if (!Array.isArray(value) && Object.hasOwn(value, step.name)) meet(step.name)
+  } else if ('every' in step) {
+    for (const key of keysOf(value)) meet(key)
+  } else {
+    if (at > 0 && how.walked[at]?.has(value)) return
+    if (at > 0) how.walked[at]?.add(value)
+    for (const key of keysOf(value)) {
+      if (key === step.below) meet(key)
+      const member = (value as Record<string | number, unknown>)[key]
+      if (typeof member === 'object') walk(member, path, at, how)
     }
   }
 }
 
-/** A member named __proto__ is a member like any other. */
-function set(object: Record<string, unknown>, key: string, value: unknown): void {
-  Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true })
-}
+/** Of a list its numbers: their names would be so many strings. */
+const keysOf = (value: object): Iterable<string | number> =>
+  Array.isArray(value) ? value.keys() : Object.keys(value)
+
+const isContainer = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !isNumber(value)
