@@ -2,6 +2,7 @@
  * What goes through an exec, an attach or a port-forward over a WebSocket (`v5.channel.k8s.io`): the first byte of each
  * message names its channel. A terminal becomes an asciicast, everything else digests; what is typed in a terminal is not kept.
  */
+import { GatewayError, refuse } from '../../denial.ts'
 import type { Recorder, Result, Seq } from '../../recording/record.ts'
 import type { Messages } from '../http/index.ts'
 
@@ -11,6 +12,8 @@ const STDERR = 2
 const STATUS = 3
 const RESIZE = 4
 const longestControl = 4096
+/** A frame that goes on with a message. */
+const continuation = 0
 /** Of a WebSocket's own frames: close, ping, pong. */
 const firstControl = 8
 
@@ -49,17 +52,26 @@ export function streamMessages({ title, tty, ports }: Streamed): (recorder: Reco
   }
 }
 
-/** Pieces of messages, each with the channel that its message began with. */
+/**
+ * Pieces of messages, each with the channel that its message began with. A message is one frame: the API server takes each
+ * frame for a message of its own, so input in a fragment behind another channel's would be no input to the recording.
+ */
 function byChannel(told: (channel: number, bytes: Buffer, last: boolean) => void): Messages['fromClient'] {
   let channel: number | undefined
   return (payload, last, opcode) => {
     // A close frame begins with its code, and is no message.
     if (opcode >= firstControl) return
+    if (opcode === continuation) throw fragmented()
     const begins = channel === undefined
     channel ??= payload[0]
     if (channel !== undefined) told(channel, begins ? payload.subarray(1) : payload, last)
     if (last) channel = undefined
   }
+}
+
+function fragmented(): GatewayError {
+  const say = 'a message in several frames, which the API server reads as several messages'
+  return new GatewayError(refuse('statement_unparsable', say, { say }).denial, undefined)
 }
 
 /** A short message that comes in pieces; one that cannot be read says nothing. */
