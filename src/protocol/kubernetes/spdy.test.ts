@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { constants, deflateSync } from 'node:zlib'
+import { constants, createDeflate, deflateSync } from 'node:zlib'
 import fc from 'fast-check'
 import { SpdyClient, SpdyError } from './spdy.ts'
 import { dictionary } from './spdy-dictionary.ts'
@@ -20,6 +20,20 @@ function opening(...blocks: readonly Buffer[]): Buffer[] {
     const own = i === 0 ? deflateSync(bytes, { dictionary, finishFlush }) : stored(bytes)
     return control(1, Buffer.concat([u32(2 * i + 1), u32(0), Buffer.from([0, 0]), own]))
   })
+}
+
+/** The same as a client packs them: each block is written by what came before it. */
+async function openingPacked(blocks: readonly Buffer[]): Promise<Buffer[]> {
+  const deflate = createDeflate({ dictionary })
+  const frames: Buffer[] = []
+  let packed: Buffer[] = []
+  deflate.on('data', piece => packed.push(piece))
+  for (const [i, bytes] of blocks.entries()) {
+    packed = []
+    await new Promise<void>(done => deflate.write(bytes, () => deflate.flush(constants.Z_SYNC_FLUSH, done)))
+    frames.push(control(1, Buffer.concat([u32(2 * i + 1), u32(0), Buffer.from([0, 0]), ...packed])))
+  }
+  return frames
 }
 
 /** A block of deflate that is not packed. */
@@ -83,13 +97,34 @@ test('what the other end could read otherwise is refused', () => {
     [
       'a bomb',
       control(1, Buffer.concat([Buffer.alloc(10), deflateSync(Buffer.alloc(8_000_000), { dictionary })])),
-      /inflated/,
+      /headers that are too large/,
     ],
+    ['headers as large as a bomb begins', one(block(['port', '80'], ['x', 'a'.repeat(5000)])), /too large/],
     ['an empty SYN_STREAM', control(1, Buffer.alloc(0)), /too short/],
   ]
   for (const [what, bytes, why] of refused) {
     assert.throws(() => read(bytes), why, what)
     assert.throws(() => read(bytes, 1), why, what)
+  }
+})
+
+test('a tunnel is at its end before its headers cost more than they may', async () => {
+  const many = Array.from({ length: 2000 }, (_, at) =>
+    block(['streamtype', 'data'], ['port', '80'], ['requestid', `${at}`]),
+  )
+  const large = Array.from({ length: 20 }, () =>
+    block(['port', '80'], ['streamtype', 'data'], ['x', 'a'.repeat(3900)]),
+  )
+  for (const [least, blocks] of [
+    [1000, many],
+    [900, [...large.slice(0, 2), ...many]],
+    [15, [...large, ...many]],
+  ] as const) {
+    const bytes = Buffer.concat(await openingPacked(blocks))
+    let opened = 0
+    const spdy = new SpdyClient(() => void opened++)
+    assert.throws(() => spdy.push(bytes), /too many streams in one tunnel/)
+    assert.ok(opened >= least, `${opened}`)
   }
 })
 

@@ -14,9 +14,12 @@ const synStream = 1
 /** Reset, settings, ping, go away, window update: they open nothing and hold no headers. */
 const harmless = new Set([3, 4, 6, 7, 9])
 const longestControl = 16 * 1024
-/** Of all headers of a tunnel, compressed: a thousand connections through it. */
+/** Of all headers of a tunnel, compressed. */
 const mostHeaders = 64 * 1024
-const mostPlain = 1024 * 1024
+/** Inflated, of one stream: its names and values are a few words. */
+const longestPlain = 4 * 1024
+/** Of all of them, which are inflated anew for each: with more, a tunnel would cost seconds. Five hundred connections. */
+const mostPlain = 64 * 1024
 
 /** Told the headers of each stream before the last byte that opens it goes on. */
 export class SpdyClient {
@@ -82,8 +85,7 @@ export class SpdyClient {
   #headers(body: Buffer): Headers {
     if (body.length < 10) throw new SpdyError('a SYN_STREAM that is too short')
     this.#compressed = Buffer.concat([this.#compressed, body.subarray(10)])
-    if (this.#compressed.length > mostHeaders)
-      throw new SpdyError('too many streams in one tunnel: open another')
+    if (this.#compressed.length > mostHeaders) throw tooMany()
     const plain = this.#inflate()
     const headers = readHeaders(plain.subarray(this.#plain))
     this.#plain = plain.length
@@ -91,17 +93,22 @@ export class SpdyClient {
   }
 
   #inflate(): Buffer {
+    const left = mostPlain - this.#plain
     try {
       return inflateSync(this.#compressed, {
         dictionary,
         finishFlush: constants.Z_SYNC_FLUSH,
-        maxOutputLength: mostPlain,
+        maxOutputLength: this.#plain + Math.min(left, longestPlain),
       })
-    } catch {
-      throw new SpdyError('headers that cannot be inflated')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE')
+        throw new SpdyError('headers that cannot be inflated')
+      throw left < longestPlain ? tooMany() : new SpdyError('headers that are too large')
     }
   }
 }
+
+const tooMany = (): SpdyError => new SpdyError('too many streams in one tunnel: open another')
 
 /** Pairs of a name and a value, and nothing behind them: the other end would take that for the next stream's. */
 function readHeaders(block: Buffer): Headers {
