@@ -14,7 +14,7 @@ const changing: ReadonlySet<string | undefined> = new Set([
 
 /**
  * Kinds whose PUT is answered NotFound where there is nothing, as the API server has it by AllowCreateOnUpdate. Of its own
- * kinds it makes endpoints, events, leases, limitranges, services and all of RBAC's; what an aggregated API does is not
+ * kinds it makes endpoints, events, leases, limitranges, runtimeclasses, services and RBAC's; what an aggregated API does is not
  * known, and a CRD's kinds look like one's.
  */
 export const updateOnly: ReadonlySet<string> = new Set([
