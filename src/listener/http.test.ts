@@ -256,3 +256,32 @@ test('renewed keys are shown to new connections', async () => {
   await listener.close()
   await rm(other, { recursive: true })
 })
+
+test('a client that pipelines on without an answer is sent away; one whose requests are answered is not', async () => {
+  const held: string[] = []
+  const listener = await open({
+    onRequest(request, response) {
+      if (request.url !== '/wait') return void response.end('x')
+      held.push(request.url)
+    },
+  })
+  const pipelined = (path: string, times: number) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`.repeat(times)
+  const flood = await raw(listener.address.port)
+  const closed = new Promise(resolve => flood.once('close', resolve))
+  flood.resume()
+  flood.write(pipelined('/wait', 5000))
+  await closed
+  assert.equal(held.length, 64)
+  const patient = await raw(listener.address.port)
+  let text = ''
+  patient.on('data', part => {
+    text += part
+  })
+  const answers = () => text.split('HTTP/1.1 200').length - 1
+  for (let round = 1; round <= 5; round++) {
+    patient.write(pipelined('/', 60))
+    while (answers() < round * 60) await new Promise(resolve => setTimeout(resolve, 2))
+  }
+  patient.destroy()
+  await listener.close()
+})

@@ -124,3 +124,31 @@ test('a status that is none is an answer that cannot be read, over HTTP/1.1 and 
   assert.ok(await isAlive())
   await noDefects()
 })
+
+test('a grant has 256 requests under way, and no more until one is over', async () => {
+  const { json: grant } = await gateway.grant(okta.token(), 'api')
+  const authorization = `Bearer ${grant.credential.password}`
+  const before = reached.length
+  const sessions = [0, 1].map(() =>
+    connect(gateway.url.replace('http:', 'https:'), { rejectUnauthorized: false }),
+  )
+  for (const session of sessions)
+    for (let n = 0; n < 128; n++)
+      session.request({ ':path': '/c/api/wait', authorization }).on('error', () => undefined)
+  await until('as many as may be are under way at the target', async () => reached.length >= before + 128)
+  const one = () => fetch(`${gateway.url}/c/api/status/200`, { headers: { authorization } })
+  const shot = () =>
+    gateway.api('POST', `/v1/grants/${grant.id}/request`, okta.token(), {
+      method: 'GET',
+      path: '/status/200',
+    })
+  const full = await one()
+  assert.equal(full.status, 429)
+  assert.equal(full.headers.get('retry-after'), '1')
+  assert.match(await full.text(), /"code":"limit_exceeded".*|256 requests under way/)
+  assert.equal((await shot()).status, 429)
+  for (const session of sessions) session.destroy()
+  await until('there is room again', async () => (await one()).status === 200)
+  assert.equal((await shot()).status, 200)
+  assert.ok(reached.length < before + 128 + 20, 'what was given up while it waited is not sent')
+})

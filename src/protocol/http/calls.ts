@@ -8,7 +8,7 @@ import { guarding } from './answer.ts'
 import { Exchange, type Sink } from './exchange.ts'
 import type { Head } from './guard.ts'
 import { type FlatHeaders, lowered } from './headers.ts'
-import { type Dialect, leaseless, onwardOf, record } from './serve.ts'
+import { type Dialect, leaseless, onwardOf, placeOf, record } from './serve.ts'
 import type { HttpUpstream } from './upstream.ts'
 
 /** What an answer may weigh in a JSON of the API; what is longer is cut and said so. */
@@ -68,6 +68,9 @@ async function run<Scope>(
   const came = asked.body === undefined ? undefined : Buffer.from(asked.body, 'utf8')
   const judged = verdict.allow ? (passing?.whole?.judge(came) ?? { verdict }) : { verdict }
   const body = judged.body ?? came
+  const place = judged.verdict.allow ? placeOf(session, judged.verdict) : undefined
+  if (place instanceof Refused) return place
+  using _place = place
   const unready = await session.upstream.ready()
   if (unready !== undefined) return unready
   const of = record(session, judged.verdict, body)

@@ -38,12 +38,14 @@ export interface Sending {
 export class Queued implements Sending {
   readonly outgoing: Outgoing
   readonly told: Answering
+  readonly #owner: Pick<Owner, 'left'>
   #connection: Connection | undefined
   #isOver = false
 
-  constructor(outgoing: Outgoing, told: Answering) {
+  constructor(outgoing: Outgoing, told: Answering, owner: Pick<Owner, 'left'>) {
     this.outgoing = outgoing
     this.told = told
+    this.#owner = owner
   }
 
   get isOver(): boolean {
@@ -73,7 +75,8 @@ export class Queued implements Sending {
 
   abort(): void {
     this.#isOver = true
-    this.#connection?.abort()
+    if (this.#connection === undefined) this.#owner.left(this)
+    else this.#connection.abort()
   }
 }
 
@@ -95,6 +98,8 @@ export interface Owner {
   gone(connection: Connection): void
   /** It ended before its answer began, on a connection that the target may have closed long before: sent on a new one. */
   again(sending: Queued): void
+  /** Nobody waits for it any more, and it has no connection. */
+  left(sending: Queued): void
 }
 
 /** Below what servers keep theirs: Node's own is 5 s, so a request seldom meets a connection that is being closed. */

@@ -33,7 +33,8 @@ export class Pool implements Owner {
   readonly #options: PoolOptions
   readonly #all = new Set<Connection>()
   readonly #idle: Connection[] = []
-  readonly #waiting: Queued[] = []
+  /** In turn. At most what a session may have under way (`upstream.ts`): what is aborted leaves at once. */
+  readonly #waiting = new Set<Queued>()
   readonly #looking: NodeJS.Timeout
   #isOver = false
 
@@ -43,7 +44,7 @@ export class Pool implements Owner {
   }
 
   send(outgoing: Outgoing, told: Answering): Queued {
-    const sending = new Queued(outgoing, told)
+    const sending = new Queued(outgoing, told, this)
     // A connection that turns into something else is read differently from its first byte on.
     const idle = outgoing.upgrade ? undefined : this.#idle.pop()
     if (idle !== undefined) idle.carry(sending)
@@ -52,36 +53,46 @@ export class Pool implements Owner {
   }
 
   free(connection: Connection): void {
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      if (!next.isOver) return void connection.carry(next)
-    }
-    this.#idle.push(connection)
+    const next = this.#next()
+    if (next === undefined) this.#idle.push(connection)
+    else connection.carry(next)
   }
 
   gone(connection: Connection): void {
     if (!this.#all.delete(connection)) return
     const at = this.#idle.indexOf(connection)
     if (at >= 0) this.#idle.splice(at, 1)
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      if (!next.isOver) return void this.#begin(next)
-    }
+    const next = this.#next()
+    if (next !== undefined) this.#begin(next)
   }
 
   again(sending: Queued): void {
     if (!sending.isOver) this.#begin(sending)
   }
 
+  left(sending: Queued): void {
+    this.#waiting.delete(sending)
+  }
+
+  #next(): Queued | undefined {
+    const [next] = this.#waiting
+    if (next !== undefined) this.#waiting.delete(next)
+    return next
+  }
+
   destroy(): void {
     this.#isOver = true
     clearInterval(this.#looking)
-    for (const { told, isOver } of this.#waiting.splice(0)) if (!isOver) told.onError(over)
+    for (const sending of this.#waiting) {
+      this.#waiting.delete(sending)
+      sending.told.onError(over)
+    }
     for (const connection of this.#all) connection.expire(over)
   }
 
   #begin(sending: Queued): void {
     if (this.#isOver) return void sending.told.onError(over)
-    if (this.#all.size >= mostConnections && !sending.outgoing.upgrade)
-      return void this.#waiting.push(sending)
+    if (this.#all.size >= mostConnections && !sending.outgoing.upgrade) return void this.#waiting.add(sending)
     const direct = sending.outgoing.upgrade !== true
     const onread = {
       buffer: reading,

@@ -82,8 +82,19 @@ export async function serveRequests<Scope>(
     const recorded = record(session, verdict)
     return say(recorded instanceof Refused || verdict.allow ? lost(session) : verdict.denial)
   }
-  if (client.kind === 'upgrade') return upgrade(client, session, head, verdict, passing, dialect)
-  await relay(client, session, head, verdict, passing, dialect)
+  const place = placeOf(session, verdict)
+  if (place instanceof Refused) return say(place.denial)
+  using _place = place
+  if (client.kind === 'upgrade') await upgrade(client, session, head, verdict, passing, dialect)
+  else await relay(client, session, head, verdict, passing, dialect)
+}
+
+/** What is one too many is recorded as refused, as anything else that is. */
+export function placeOf<Scope>(session: Entered<Scope>, { statement }: Verdict): Disposable | Refused {
+  const place = session.upstream.place()
+  if (!(place instanceof Refused)) return place
+  const recorded = record(session, { allow: false, statement, denial: place.denial })
+  return recorded instanceof Refused ? recorded : place
 }
 
 /** Two values of the parameter that is the lease's, and a target may take the client's. */

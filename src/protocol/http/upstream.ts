@@ -6,7 +6,7 @@ import { isIP } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { hostOf } from '../../config/address.ts'
-import type { Refused } from '../../denial.ts'
+import { type Refused, refuse } from '../../denial.ts'
 import type { Upstream } from '../protocol.ts'
 import type { Address } from './address.ts'
 import type { Answering, Outgoing, Sending } from './connection.ts'
@@ -44,6 +44,9 @@ export interface UpstreamOptions {
   readonly credential: Credential
 }
 
+/** What one session may have under way at once, WebSockets and one-shots among it: each holds memory, and a connection. */
+const mostUnderWay = 256
+
 export class HttpUpstream implements Upstream {
   readonly url: URL
   /** The url's path without a slash at its end: what stands before every path. */
@@ -56,6 +59,7 @@ export class HttpUpstream implements Upstream {
   #last: FlatHeaders = []
   #lastLines = ''
   readonly #sockets = new Set<Duplex>()
+  #underWay = 0
 
   constructor({ url, address, ca, serverName, credential, http2 }: UpstreamOptions) {
     this.url = url
@@ -90,6 +94,17 @@ export class HttpUpstream implements Upstream {
   /** Undefined where a request may be sent now; else what to wait for. */
   ready(): Promise<Refused | undefined> | undefined {
     return this.#token?.ready()
+  }
+
+  /** A place for one more request, until it is disposed of. */
+  place(): Disposable | Refused {
+    if (this.#underWay >= mostUnderWay) return tooMany
+    this.#underWay += 1
+    return {
+      [Symbol.dispose]: () => {
+        this.#underWay -= 1
+      },
+    }
   }
 
   /** The query parameter that is the lease's: no client may bring its own. */
@@ -172,3 +187,6 @@ function namesOf({ headers, aws, token }: Credential): readonly string[] {
 }
 
 const monotonic = () => performance.now()
+
+const say = `this grant has ${mostUnderWay} requests under way, which is as many as it may have at once`
+const tooMany = refuse('limit_exceeded', say, { say })
