@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { closeFrame, FrameError, Frames } from './frames.ts'
+import { cleaned } from './messages.ts'
+import { Secrets } from './scrub.ts'
 
 const server = (payload: Buffer, first = 0x81): Buffer => {
   const n = payload.length
@@ -87,4 +89,92 @@ test('a close frame says why in at most 123 bytes of whole characters', () => {
   assert.deepEqual([frame[0], frame[1], frame.readUInt16BE(2)], [0x88, 2 + 122, 1001])
   assert.equal(frame.subarray(4).toString(), 'é'.repeat(61))
   assert.deepEqual([...closeFrame(1001, 'x', 'client')], [0x88, 0x83, 0, 0, 0, 0, 0x03, 0xe9, 0x78])
+})
+
+const secret = 'sk-live-4f9a8b7c'
+/** The payloads of a server's frames, messages joined and control frames apart. */
+function read(wire: Buffer): { text: string; control: string[]; frames: number[][] } {
+  let text = ''
+  const control: string[] = []
+  const frames: number[][] = []
+  for (let at = 0; at < wire.length; ) {
+    const first = wire[at] ?? 0
+    const short = wire[at + 1] ?? 0
+    const head = short === 126 ? 4 : 2
+    const length = short === 126 ? wire.readUInt16BE(at + 2) : short
+    const payload = wire.toString('latin1', at + head, at + head + length)
+    if ((first & 15) >= 8) control.push(payload)
+    else text += payload
+    frames.push([first, length])
+    at += head + length
+  }
+  return { text, control, frames }
+}
+
+test("the lease's value is found over reads and fragments, with pings between them, and frames stay as they were", () => {
+  const between = fc.constantFrom<Buffer[]>(
+    [],
+    [],
+    [server(Buffer.from('ping'), 0x89)],
+    [server(Buffer.alloc(0), 0)],
+  )
+  fc.assert(
+    fc.property(
+      fc.array(fc.constantFrom(secret, secret.slice(0, 9), secret.slice(9), 'x', 's', 'sk-live-'), {
+        maxLength: 6,
+      }),
+      fc.array(fc.tuple(fc.integer({ min: 1, max: 12 }), between), { minLength: 1, maxLength: 8 }),
+      fc.integer({ min: 1, max: 40 }),
+      (parts, cuts, step) => {
+        const whole = parts.join('')
+        const wire: Buffer[] = []
+        let at = 0
+        for (const [size, more] of cuts) {
+          wire.push(server(Buffer.from(whole.slice(at, at + size)), at === 0 ? 0x01 : 0x00), ...more)
+          at += size
+        }
+        wire.push(server(Buffer.from(whole.slice(at)), 0x80))
+        let told = ''
+        const frames = new Frames(
+          'server',
+          cleaned(new Secrets([secret]), (clean, _, opcode) => {
+            if (opcode < 8) told += clean.toString('latin1')
+          }),
+        )
+        const out: Buffer[] = []
+        const all = Buffer.concat(wire)
+        for (let from = 0; from < all.length; from += step)
+          out.push(Buffer.from(frames.push(Buffer.from(all.subarray(from, from + step)))))
+        const before = read(all)
+        const after = read(Buffer.concat(out))
+        assert.equal(after.text, whole.replaceAll(secret, '*'.repeat(secret.length)))
+        assert.equal(told, after.text)
+        assert.deepEqual(after.control, before.control)
+        assert.deepEqual(after.frames, before.frames)
+        assert.ok(frames.atBoundary)
+      },
+    ),
+  )
+})
+
+test('a control frame has none either; nothing may be put in where a part is held, and not for ever', () => {
+  const frames = () =>
+    new Frames(
+      'server',
+      cleaned(new Secrets([secret]), () => undefined),
+    )
+  const close = server(Buffer.from(`\x03\xe8${secret}`, 'latin1'), 0x88)
+  const one = frames()
+  assert.equal(Buffer.concat([...close].map(byte => one.push(Buffer.from([byte])))).indexOf('sk-'), -1)
+  const two = frames()
+  const held = two.push(server(Buffer.from(secret.slice(0, 8)), 0x01))
+  assert.deepEqual([...held], [0x01, 8])
+  assert.ok(!two.atBoundary)
+  const ping = server(Buffer.alloc(100), 0x89)
+  assert.throws(
+    () => {
+      for (let n = 0; n < 1000; n++) two.push(ping)
+    },
+    (error: unknown) => error instanceof FrameError && error.code === 1009,
+  )
 })

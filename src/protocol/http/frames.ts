@@ -2,15 +2,23 @@
  * WebSocket frames of one direction (RFC 6455 section 5) as they pass: checked, capped, their payloads shown to whoever
  * records or filters them. No extension was negotiated, so a frame is what it says (attack 142). Pure.
  */
+import { Interleaved } from './interleaved.ts'
 
 export type From = 'client' | 'server'
 
-/** Told of each piece of a payload, unmasked; answers with what goes on in its place, of the same length. */
+/**
+ * Told of each piece of a payload, unmasked. Of a server's it answers with what may go on now, and of a message in the end with
+ * as much as there was; its control frames come whole.
+ */
 export type OnPayload = (payload: Buffer, last: boolean, opcode: number) => Buffer
 
+/** Frames that stand in a message whose end is held: pings, and continuations without anything in them. */
+const mostHeld = 64 * 1024
 /** A message may come in any number of frames; a frame is what servers buffer whole. */
 const longestFrame = 16 * 1024 * 1024
 const longestHeader = 14
+const firstControl = 8
+const nothing = Buffer.alloc(0)
 
 export class FrameError extends Error {
   /** The close code that fits. */
@@ -31,6 +39,9 @@ export class Frames {
   #fin = true
   #mask: Buffer | undefined
   #masking = 0
+  readonly #order = new Interleaved(mostHeld)
+  /** A server's control frame, until it is whole. */
+  #control: Buffer[] = []
 
   constructor(from: From, onPayload: OnPayload) {
     this.#masked = from === 'client'
@@ -39,22 +50,22 @@ export class Frames {
 
   /** Between two frames: only here may another be put in. */
   get atBoundary(): boolean {
-    return this.#have === 0 && this.#left === 0
+    return this.#have === 0 && this.#left === 0 && this.#order.isLevel
   }
 
   /** What goes on. Throws {@link FrameError}. */
   push(chunk: Buffer): Buffer {
-    const out = Buffer.from(chunk)
-    let at = 0
-    while (at < out.length) at = this.#left > 0 ? this.#payload(out, at) : this.#head(out, at)
-    return out
+    const out: Buffer[] = []
+    for (let at = 0; at < chunk.length; )
+      at = this.#left > 0 ? this.#payload(chunk, at, out) : this.#head(chunk, at, out)
+    return out.length === 1 && out[0] !== undefined ? out[0] : Buffer.concat(out)
   }
 
-  #head(bytes: Buffer, at: number): number {
+  #head(bytes: Buffer, at: number, out: Buffer[]): number {
     this.#header[this.#have] = bytes[at] ?? 0
     this.#have += 1
     if (this.#have === 2) this.#check()
-    if (this.#have >= 2 && this.#have === this.#size()) this.#begin()
+    if (this.#have >= 2 && this.#have === this.#size()) this.#begin(out)
     return at + 1
   }
 
@@ -72,12 +83,13 @@ export class Frames {
     if (![0, 1, 2, 8, 9, 10].includes(opcode)) throw new FrameError(1002, 'an unknown kind of frame')
     if (((second & 0x80) !== 0) !== this.#masked)
       throw new FrameError(1002, 'a mask where there must be none, or none')
-    const isControl = opcode >= 8
+    const isControl = opcode >= firstControl
     if (isControl && (short > 125 || (first & 0x80) === 0))
       throw new FrameError(1002, 'a control frame that is not small and whole')
   }
 
-  #begin(): void {
+  #begin(out: Buffer[]): void {
+    const header = Buffer.from(this.#header.subarray(0, this.#have))
     const [first = 0, second = 0] = this.#header
     const short = second & 0x7f
     const length =
@@ -93,23 +105,52 @@ export class Frames {
     this.#left = length
     this.#opcode = first & 0x0f
     this.#fin = (first & 0x80) !== 0
-    if (length === 0) this.#onPayload(Buffer.alloc(0), this.#fin, this.#opcode)
+    if (this.#isServersControl) this.#control = [header]
+    else this.#frame(header, out)
+    if (length === 0) this.#piece(nothing, out)
   }
 
-  #payload(bytes: Buffer, at: number): number {
+  get #isServersControl(): boolean {
+    return !this.#masked && this.#opcode >= firstControl
+  }
+
+  #frame(bytes: Buffer, out: Buffer[]): void {
+    const now = this.#order.framing(bytes)
+    if (now === undefined) throw new FrameError(1009, 'too many frames within a message')
+    out.push(...now)
+  }
+
+  #payload(bytes: Buffer, at: number, out: Buffer[]): number {
     const end = Math.min(bytes.length, at + this.#left)
     this.#left -= end - at
     const piece = bytes.subarray(at, end)
     const mask = this.#mask
     if (mask === undefined) {
-      this.#onPayload(piece, this.#left === 0 && this.#fin, this.#opcode).copy(piece)
+      this.#piece(piece, out)
       return end
     }
     const plain = Buffer.allocUnsafe(piece.length)
     for (let i = 0; i < piece.length; i++) plain[i] = (piece[i] ?? 0) ^ (mask[(this.#masking + i) & 3] ?? 0)
     this.#masking += piece.length
     this.#onPayload(plain, this.#left === 0 && this.#fin, this.#opcode)
+    // Under its mask, as it came: a server's words are changed, a client's never.
+    out.push(piece)
     return end
+  }
+
+  /** Unmasked, or empty. */
+  #piece(bytes: Buffer, out: Buffer[]): void {
+    const last = this.#left === 0 && this.#fin
+    if (this.#isServersControl) {
+      this.#control.push(bytes)
+      if (!last) return
+      const [header = nothing, ...payload] = this.#control
+      this.#control = []
+      this.#frame(Buffer.concat([header, this.#onPayload(Buffer.concat(payload), last, this.#opcode)]), out)
+      return
+    }
+    this.#order.took(bytes.length)
+    out.push(...this.#order.payload(this.#onPayload(bytes, last, this.#opcode)))
   }
 }
 

@@ -15,6 +15,7 @@ import { denialOf } from './ending.ts'
 import { closeFrame, FrameError, Frames } from './frames.ts'
 import type { Head } from './guard.ts'
 import { type FlatHeaders, valuesOf } from './headers.ts'
+import { cleaned } from './messages.ts'
 import { type Refusal, refusalText } from './refuse.ts'
 import { onwardOf, type Passing, record } from './serve.ts'
 import type { HttpUpstream } from './upstream.ts'
@@ -168,17 +169,14 @@ function pipe(
   { signal, upstream, recorder }: Live,
   messages: Messages,
 ): Promise<Piped> {
-  const scrub = upstream.secrets.filter()
   const outward = new Frames('client', (payload, last, opcode) => {
     messages.fromClient(payload, last, opcode)
     return payload
   })
-  const homeward = new Frames('server', (payload, last, opcode) => {
-    // Nothing is held over a frame's end: its length is already on its way.
-    const clean = Buffer.concat([scrub.push(payload), scrub.end()])
-    messages.fromServer(clean, last, opcode)
-    return clean
-  })
+  const homeward = new Frames(
+    'server',
+    cleaned(upstream.secrets, (clean, last, opcode) => messages.fromServer(clean, last, opcode)),
+  )
   return new Promise(resolve => {
     let error: Result['error']
     let defect: unknown
