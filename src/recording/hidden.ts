@@ -1,30 +1,7 @@
 /** The values one session must not write down: what its lease holds, in every form in which they are likely to appear. */
+import { formsOf } from './forms.ts'
 import { type Finder, redactSpans } from './redact.ts'
 import { nextToken } from './tokens.ts'
-
-/** Shorter ones would put marks all over the text and tell the secret by where they stand. */
-const shortest = 4
-
-/** As it is, line by line, in JSON, in base64, percent-encoded. */
-function formsOf(secret: string): Set<string> {
-  const forms = new Set<string>()
-  const whole = secret.replace(/\r?\n$/, '')
-  const lines = whole.split(/\r?\n/)
-  // A key file is shown with other line ends than it has: its lines are hidden one by one, its BEGIN and END are not.
-  const pieces =
-    lines.length === 1 ? [] : lines.filter(line => line.length >= 16 && !line.startsWith('-----'))
-  for (const value of [whole, ...pieces]) {
-    if (value.length < shortest) continue
-    forms.add(value)
-    forms.add(JSON.stringify(value).slice(1, -1))
-    if (value.length < 8) continue
-    const bytes = Buffer.from(value, 'utf8')
-    forms.add(bytes.toString('base64').replace(/=+$/, ''))
-    forms.add(bytes.toString('base64url'))
-    if (value.isWellFormed()) forms.add(encodeURIComponent(value))
-  }
-  return forms
-}
 
 const longestFirst = (forms: Iterable<string>) => [...new Set(forms)].sort((a, b) => b.length - a.length)
 

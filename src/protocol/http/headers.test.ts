@@ -158,3 +158,10 @@ test('a credential has one form, and stands there once', () => {
   ])
     assert.equal(code(read(wrong)), 'grant_unknown', wrong.slice(0, 20))
 })
+
+test('a part of an answer is asked for only where the scope lists it', () => {
+  const headers = lowered(['Range', 'bytes=0-9', 'If-Range', '"x"', 'If-Match', '"y"'])
+  const none = () => false
+  assert.deepEqual(sieve(headers, [], none), ['if-match', '"y"'])
+  assert.deepEqual(sieve(headers, ['range'], none), ['range', 'bytes=0-9', 'if-match', '"y"'])
+})

@@ -8,7 +8,10 @@ import { inNames } from '../../statement/http/names.ts'
 /** Flat, as Node and undici take them: name, value, name, value. */
 export type FlatHeaders = string[]
 
-/** What says how a client likes its answer, or describes its body: goes on unasked. */
+/**
+ * What says how a client likes its answer, or describes its body: goes on unasked. Not so Range: of two answers each could hold a
+ * part of the lease's value, and neither the value (attack 141).
+ */
 const usual = new Set([
   'accept',
   'accept-language',
@@ -22,13 +25,11 @@ const usual = new Set([
   'if-match',
   'if-modified-since',
   'if-none-match',
-  'if-range',
   'if-unmodified-since',
   'idempotency-key',
   'last-event-id',
   'prefer',
   'pragma',
-  'range',
   'traceparent',
   'tracestate',
   'user-agent',

@@ -1,6 +1,6 @@
 /**
  * The lease's values in what an upstream sends back (attack 141): replaced by stars, one a byte, so that no length and no
- * offset changes. Found as they are, as JSON, base64 and percent-encoding write them, and split over chunks.
+ * offset changes. Found as they are, as JSON, HTML, base64 and percent-encoding write them, and split over chunks.
  */
 import type { Denial } from '../../denial.ts'
 import { Hidden } from '../../recording/hidden.ts'
