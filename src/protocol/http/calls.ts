@@ -31,9 +31,15 @@ const input = z.strictObject({
         .max(8192)
         .regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'must be a header value'),
     )
+    // Of two in two spellings one would be judged, and a target may take the other (attack 135).
+    .refine(headers => !hasTwins(Object.keys(headers)), 'a header stands there once, in one spelling')
     .optional(),
   body: z.string().optional(),
 })
+
+function hasTwins(names: readonly string[]): boolean {
+  return new Set(names.map(name => name.toLowerCase())).size < names.length
+}
 
 const output = z.object({
   status: z.int(),
