@@ -19,6 +19,11 @@ before(async () => {
     })
     request.resume()
     if (request.url === '/wait') return
+    if (request.url === '/tagged' || request.url === '/same') {
+      const of = { etag: '"md5"', 'repr-digest': 'sha-256=:x:', 'content-md5': 'x' }
+      response.writeHead(request.url === '/same' ? 304 : 200, { ...of, 'content-length': '15' })
+      return void response.end()
+    }
     response.writeHead(200, { 'content-type': 'text/plain' })
     if (request.url === '/half') response.write('half')
     else response.end('whole')
@@ -134,4 +139,32 @@ test('a record that cannot be kept for whatever reason ends the exchange, and no
   gone.run()
   gone.abandon()
   await assert.rejects(gone.over, defect)
+})
+
+test('of what a filter would change nothing is told by a HEAD or a 304 either', async () => {
+  for (const [method, path, kept] of [
+    ['HEAD', '/tagged', false],
+    ['GET', '/same', false],
+    ['HEAD', '/tagged', true],
+  ] as const) {
+    const { session } = live()
+    let names: string[] = []
+    const one = sink({
+      start: (_, headers) => {
+        names = headers.filter((_, at) => at % 2 === 0)
+      },
+    })
+    const answer = () => ({ push: (chunk: Buffer) => chunk, end: () => Buffer.alloc(0) })
+    const exchange = new Exchange(
+      session,
+      1 as Seq,
+      onward(path, { method, ...(kept ? {} : { answer }) }),
+      one,
+    )
+    exchange.run()
+    await exchange.over
+    const told = ['etag', 'repr-digest', 'content-md5'].filter(name => names.includes(name))
+    assert.equal(told.length, kept ? 3 : 0, `${method} ${told}`)
+    assert.equal(names.includes('content-length'), kept)
+  }
 })

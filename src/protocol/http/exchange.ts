@@ -215,7 +215,9 @@ export class Exchange implements Answering {
       base: upstream.base,
       door,
     }
-    const answer = answerHeaders(headers, { place, secrets: upstream.secrets, isChanged: own !== undefined })
+    // Of a HEAD and a 304 too: the length and the digests are those of what would have been changed.
+    const isChanged = hasBody ? own !== undefined : this.#onward.answer !== undefined
+    const answer = answerHeaders(headers, { place, secrets: upstream.secrets, isChanged })
     if (own?.whole) this.#held = answer
     else this.#start(answer)
   }

@@ -176,6 +176,9 @@ function wholeBody({ wantsBody }: HttpUpstream, { whole, maxBody }: Passing): nu
   return Math.min(maxBody, whole?.most ?? signedBody, wantsBody ? signedBody : maxBody)
 }
 
+/** Of an answer that is changed the client has no tag: with one it could only try what the original is. Writes keep theirs. */
+const guesses = new Set(['if-match', 'if-none-match', 'if-range'])
+
 /** All of an {@link Onward} that does not depend on the body. */
 export function onwardOf<Scope>(
   { connection }: Pick<RequestClient, 'connection'>,
@@ -184,7 +187,9 @@ export function onwardOf<Scope>(
   { path, headers, set = [], maxResponse, answer }: Passing,
 ): Omit<Onward, 'body'> {
   const own = set.filter((_, at) => at % 2 === 0).map(name => name.toLowerCase())
-  const taken = (name: string) => upstream.sets(name) || own.includes(name)
+  const isRead = method === 'GET' || method === 'HEAD'
+  const taken = (name: string) =>
+    upstream.sets(name) || own.includes(name) || (answer !== undefined && isRead && guesses.has(name))
   return {
     method,
     path,
