@@ -96,3 +96,23 @@ test('what a refusal says is what the grant allows', () => {
     touches: [{ act: 'GET', on: '/x' }],
   })
 })
+
+test('a parameter that some framework takes for the method is refused in all its spellings (attack 139)', () => {
+  const any = { methods: ['POST'], paths: ['/**'] }
+  const names = [
+    '_method',
+    '_METHOD',
+    '.method',
+    '+_method',
+    '%20_method',
+    '[method',
+    '_method[]',
+    '_method%5Ba%5D',
+  ]
+  for (const name of [...names, '[_method]', '_method]', '%5Bmethod', '+.method[]', '_method+'])
+    assert.equal(code(any, head('POST', `/a?x=1&${name}=DELETE`)), 'statement_refused', name)
+  for (const name of ['method', '_methods', 'my_method', '__method', 'method[]', '_method_id'])
+    assert.equal(code(any, head('POST', `/a?${name}=x`)), 'allow', name)
+  assert.equal(code({ ...any, query: ['_method'] }, head('POST', '/a?_method=PUT')), 'allow')
+  assert.equal(code({ ...any, query: ['_method'] }, head('POST', '/a?.method=PUT')), 'statement_refused')
+})

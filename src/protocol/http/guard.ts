@@ -31,6 +31,12 @@ export interface Head {
 
 const longestKept = 4096
 
+/**
+ * `_method`, and what frameworks make of it: PHP reads `.` and `[` in a name as `_`, drops spaces before it and takes `_method[]` for
+ * it; Rack drops brackets around a name.
+ */
+const isOverride = /^[\s[\]]*[_.[]method[\s\]]*(?:[[.].*)?$/i
+
 export function judgeRequest(scope: Narrowed<HttpScope>, head: Head): Verdict {
   const verdict = known(scope, head)
   if (!verdict.allow || scope.graphql === undefined) return verdict
@@ -77,9 +83,7 @@ function judge(scope: HttpScope, head: Head): Verdict {
       `the query parameter ${JSON.stringify(unlisted.slice(0, 64))} is not in scope; ${may}`,
     )
   // Attack 139: some frameworks let a parameter be the method.
-  const override = names.find(
-    name => /^_?method$/i.test(name) && name.startsWith('_') && !scope.query.includes(name),
-  )
+  const override = names.find(name => isOverride.test(name) && !scope.query.includes(name))
   if (override !== undefined)
     return no(
       statement,
