@@ -84,6 +84,8 @@ test('what is not the text of a query cannot be judged', () => {
     { query: '{viewer}', id: 'abc' },
     { query: '{viewer}', doc_id: '1' },
     { query: '{viewer}', extensions: { persistedQuery: { sha256Hash: 'x' } } },
+    { query: '{viewer}', extensions: '{"persistedQuery":{"sha256Hash":"x"}}' },
+    { query: '{viewer}', extensions: [{ persistedQuery: 1 }] },
     { extensions: { persistedQuery: { sha256Hash: 'x' } } },
     { query: '{viewer}', operationName: 1 },
     { query: '{viewer}', variables: 'x' },
@@ -123,13 +125,26 @@ const get = (query: string): Partial<Head> => ({
 test('what cannot be GraphQL is refused by its head', () => {
   assert.equal(early({}), 'ok')
   assert.equal(early(get('query={viewer}')), 'ok')
+  for (const type of [
+    'application/json',
+    'Application/JSON;charset=UTF-8',
+    'application/json; charset="utf-8"',
+  ])
+    assert.equal(early({ rawHeaders: lowered(['Content-Type', type]) }), 'ok', type)
   for (const more of [
     { method: 'PUT' },
     { kind: 'upgrade', method: 'GET', length: 0 },
     { contentType: 'application/graphql' },
     { contentType: 'multipart/form-data' },
     { contentType: undefined },
-    { rawHeaders: lowered(['Content-Type', 'application/json; charset=utf-16']) },
+    ...[
+      'charset=utf-16',
+      'charset=utf-8; charset=utf-7',
+      'xcharset=utf-8; charset=utf-7',
+      "charset*=utf-7''x",
+      'charset="utf-8";charset=utf-16le',
+      'charset=utf-8,application/json',
+    ].map(more => ({ rawHeaders: lowered(['Content-Type', `application/json; ${more}`]) })),
     { rawHeaders: lowered(['Content-Type', 'application/json', 'Content-Encoding', 'gzip']) },
     { target: readTarget('/c/api/graphql?query={viewer}'), raw: '/a' },
     { target: readTarget('/c/api/graphql?%71uery={viewer}'), raw: '/b' },
@@ -148,7 +163,20 @@ test('by GET a query is read from its parameter, and nothing but a query', () =>
   assert.equal(asked('query=query+A%7Bviewer%7D&operationName=A'), 'ok')
   assert.equal(asked('query={secrets}'), 'statement_refused')
   assert.equal(asked('operationName=A'), 'statement_unparsable')
-  assert.equal(asked('query={viewer}&extensions={"persistedQuery":{}}'), 'statement_unparsable')
+  for (const extensions of [
+    '{"persistedQuery":{}}',
+    '{"persisted\\u0051uery":1}',
+    '[{"persistedQuery":1}]',
+    '"x"',
+    '{',
+    '',
+  ])
+    assert.equal(
+      asked(`query={viewer}&extensions=${encodeURIComponent(extensions)}`),
+      'statement_unparsable',
+      extensions,
+    )
+  assert.equal(asked('query={viewer}&extensions={"trace":1}'), 'ok')
   const all: GraphqlScope = { operations: ['query', 'mutation'], fields: ['*'] }
   assert.equal(asked('query=mutation{viewer}', all), 'statement_refused')
 })

@@ -29,6 +29,9 @@ export const longestGraphql = 256 * 1024
 const mostInBatch = 20
 const keys = ['query', 'operationName', 'variables', 'extensions']
 
+/** Of two charsets, or one in another spelling, a server may take the one that was not read. */
+const inUtf8 = /^\s*application\/json\s*(?:;\s*charset=(?:utf-8|"utf-8")\s*)?$/i
+
 /** What is known to be refused before the body has come. */
 export function graphqlProblem(head: Head): string | undefined {
   if ('unreadable' in head.target) return undefined
@@ -44,8 +47,8 @@ export function graphqlProblem(head: Head): string | undefined {
   // Some servers take either, and this one was not read.
   if (named.length > 0) return 'a GraphQL request in its query and in its body'
   if (contentType !== 'application/json') return 'GraphQL is read from application/json alone'
-  const charset = /charset\s*=\s*"?([^";\s]*)/i.exec(valuesOf(rawHeaders, 'content-type')[0] ?? '')?.[1]
-  if (charset !== undefined && charset.toLowerCase() !== 'utf-8') return 'GraphQL is read as UTF-8 alone'
+  if (!valuesOf(rawHeaders, 'content-type').every(type => inUtf8.test(type)))
+    return 'GraphQL is read as UTF-8 alone'
   if (valuesOf(rawHeaders, 'content-encoding').length > 0) return 'a packed body, which cannot be read'
   return undefined
 }
@@ -115,7 +118,10 @@ interface Asked {
 function fromQuery({ target }: Head): Asked | string {
   const query = 'names' in target ? new URLSearchParams(target.query ?? '') : undefined
   const text = query?.get('query')
-  if (query?.get('extensions')?.includes('persistedQuery') || text == null) return persisted
+  if (text == null) return persisted
+  const extensions = query?.get('extensions') ?? undefined
+  const problem = extensions === undefined ? undefined : extensionsProblem(parsed(extensions))
+  if (problem !== undefined) return problem
   return { requests: [{ query: text }] }
 }
 
@@ -148,9 +154,22 @@ function requestProblem(one: unknown): string | undefined {
     return 'an operationName that is no name'
   if (variables !== undefined && variables !== null && typeof variables !== 'object')
     return 'variables that are none'
-  if (typeof extensions === 'object' && extensions !== null && 'persistedQuery' in extensions)
-    return persisted
-  return undefined
+  return extensionsProblem(extensions)
+}
+
+/** As JSON: `persisted\u0051uery` is that name too, and a server may parse a text that it is given, or look into a list. */
+function extensionsProblem(extensions: unknown): string | undefined {
+  if (extensions === undefined || extensions === null) return undefined
+  if (typeof extensions !== 'object' || Array.isArray(extensions)) return 'extensions that are no object'
+  return Object.hasOwn(extensions, 'persistedQuery') ? persisted : undefined
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return json
+  }
 }
 
 const persisted = 'a request without the text of its query (a persisted query), which cannot be judged'
