@@ -468,6 +468,29 @@ test('a WebSocket is closed with 1001 and the reason within a second of the end 
   await until('the API hears it too', () => api.messages.some(message => message.startsWith('close 1001')))
 })
 
+test('a WebSocket is asked for by GET, and by nothing that is judged as something else', async () => {
+  const grant = await granted()
+  const before = api.seen.length
+  const asked = nodeRequest(`${grant.endpoint.url}socket`, {
+    method: 'POST',
+    headers: {
+      authorization: basic(grant),
+      connection: 'upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      'sec-websocket-version': '13',
+      'content-length': '0',
+    },
+  })
+  const status = new Promise<number | undefined>((resolve, reject) => {
+    asked.once('response', answer => resolve(answer.resume().statusCode))
+    asked.once('error', reject)
+  })
+  asked.end()
+  assert.equal(await status, 400)
+  assert.equal(api.seen.length, before)
+})
+
 test('a WebSocket that is not in scope, or that the target refuses, is refused with the reason', async () => {
   const refused = (grant: { endpoint: { url: string } }, path: string): Promise<number> =>
     new Promise(resolve => {

@@ -44,6 +44,11 @@ export function readHead(
     return refuse('protocol_violation', 'a Content-Length that cannot be relied on')
   const none = stream === undefined ? coding === undefined : stream.endAfterHeaders
   const length = stated !== undefined ? Number(stated) : none ? 0 : undefined
+  // RFC 6455 section 4.1, and a GET is what is sent on: it would be judged as another method than it is.
+  if (kind === 'upgrade' && method !== 'GET')
+    return refuse('protocol_violation', `a request to upgrade by ${method.slice(0, 32)}`, {
+      say: 'a WebSocket is asked for by GET',
+    })
   if (kind === 'upgrade' && length !== 0)
     return refuse('protocol_violation', 'a request to upgrade that has a body')
   const contentType = found.get('content-type')?.split(';')[0]?.trim().toLowerCase()
