@@ -88,7 +88,7 @@ function ambiguous(text: string): string | undefined {
 function lookAlike(text: string): boolean {
   for (const character of text) {
     if (character <= '\x7e') continue
-    if (/[./\\;%?#\u2044\u2215\u29f8\u29f5]/.test(character.normalize('NFKC'))) return true
+    if (/[./\\;%?#\u2044\u2215\u2216\u29f5\u29f8\u29f9]/.test(character.normalize('NFKC'))) return true
   }
   return false
 }

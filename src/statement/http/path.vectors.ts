@@ -145,6 +145,8 @@ export const paths: readonly (readonly [raw: string, path: string | undefined])[
   ['/%E2%80%A5/admin', undefined],
   ['/%E2%80%A4%E2%80%A4/admin', undefined],
   ['/%E2%88%95admin', undefined],
+  ['/a/..%E2%88%96admin', undefined],
+  ['/a/..%E2%A7%B9admin', undefined],
   ['/%E2%81%84admin', undefined],
   ['/%EF%BC%9B', undefined],
   ['/%EF%BC%85', undefined],
