@@ -75,7 +75,7 @@ async function run(c: Ctx, house: House, name: string, input: unknown): Promise<
     return refuse('request_invalid', say, { say })
   }
   using _held = session.hold()
-  return await call.run(read.data, session)
+  return await call.run(read.data, session, c.req.raw.signal)
 }
 
 /** By name, over all protocols: a database of another kind has a `query` too. */

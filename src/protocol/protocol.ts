@@ -57,13 +57,14 @@ export interface Protocol<Target, LeaseRef, Scope, Limit, Up extends Upstream> {
 // biome-ignore lint/suspicious/noExplicitAny: the registry is the one place where protocols of all types meet
 export type AnyProtocol = Protocol<any, any, any, any, any>
 
-/** One one-shot. A refusal of the guard or of the target is a value; `session.signal` ends it early. */
+/** One one-shot. A refusal of the guard or of the target is a value; `session.signal` ends it early, and so may `gone`. */
 export interface Call<Scope, Up, Input, Output> {
   readonly summary: string
   /** Strict: an unknown key is refused (attack 164). */
   readonly input: z.ZodType<Input>
   readonly output: z.ZodType<Output>
-  run(input: Input, session: Session<Scope, Up>): Promise<Output | Refused>
+  /** `gone` aborts when whoever asked has left, and nobody waits for the answer. */
+  run(input: Input, session: Session<Scope, Up>, gone?: AbortSignal): Promise<Output | Refused>
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: what goes in and out is the call's own affair, and checked by its schemas

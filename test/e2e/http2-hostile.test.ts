@@ -152,3 +152,22 @@ test('a grant has 256 requests under way, and no more until one is over', async 
   assert.equal((await shot()).status, 200)
   assert.ok(reached.length < before + 128 + 20, 'what was given up while it waited is not sent')
 })
+
+test('a one-shot whose caller has left goes on no more', async () => {
+  const { json: grant } = await gateway.grant(okta.token(), 'api')
+  const before = reached.length
+  const closedBefore = closed
+  const leaving = new AbortController()
+  const shot = fetch(`${gateway.url}/v1/grants/${grant.id}/request`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${okta.token()}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ method: 'GET', path: '/wait' }),
+    signal: leaving.signal,
+  }).catch(() => undefined)
+  await until('it is at the target', async () => reached.length > before)
+  leaving.abort()
+  await shot
+  reached[before]?.resume()
+  await until('the target is told', async () => closed > closedBefore)
+  await noDefects()
+})

@@ -60,7 +60,7 @@ export function requestCall<Scope>(
     summary: "One HTTP request on a grant, answered whole; a client's own connection is at `endpoint.url`",
     input,
     output,
-    run: (asked, session) => run(asked, session, dialect),
+    run: (asked, session, gone) => run(asked, session, dialect, gone),
   }
 }
 
@@ -68,6 +68,7 @@ async function run<Scope>(
   asked: Input,
   session: Session<Scope, HttpUpstream>,
   dialect: Pick<Dialect<Scope>, 'judge'>,
+  gone: AbortSignal | undefined,
 ): Promise<Output | Refused> {
   const head = headOf(asked)
   const { verdict, passing } = leaseless(head, session.upstream, dialect.judge(head, session.scope))
@@ -87,8 +88,11 @@ async function run<Scope>(
   const sink = new Gathered()
   const exchange = new Exchange(session, of, { ...onwardOf(client, session, head, passing), body }, sink)
   sink.full = () => exchange.abandon()
+  const left = () => exchange.abandon()
+  gone?.addEventListener('abort', left, { once: true })
+  if (gone?.aborted) left()
   exchange.run()
-  await exchange.over
+  await exchange.over.finally(() => gone?.removeEventListener('abort', left))
   return sink.answer()
 }
 
