@@ -4,7 +4,7 @@
 
 import { refuse } from '../../denial.ts'
 import type { Statement, Touch, Verdict } from '../../recording/record.ts'
-import { listsOf } from '../../statement/patterns.ts'
+import { listsOf, matchNothing } from '../../statement/patterns.ts'
 import { type Act, needs, type Operation } from '../../statement/sftp/operation.ts'
 import { type Matched, matchLine } from '../../statement/shell/pattern.ts'
 import { looksLikeScp, readScp } from '../../statement/shell/scp.ts'
@@ -24,10 +24,11 @@ export function judgeExec(scope: SshScope, line: Uint8Array, env: readonly Touch
       'statement_unparsable',
       'the command is not text',
     )
-  const matched = listsOf(scope.exec).map(list => matchLine(list, text))
+  // Where no command is allowed none is read: reading takes time that others wait for.
+  const matched = matchNothing(scope.exec) ? [] : listsOf(scope.exec).map(list => matchLine(list, text))
   const words = matched.find(one => one.match)?.words ?? [text]
   const statement = { kind: 'exec', text, touches: [{ act: 'exec', on: words[0] ?? text }, ...env] }
-  if (looksLikeScp(text))
+  if (matched.length > 0 && looksLikeScp(text))
     return no(
       statement,
       'statement_refused',
@@ -160,9 +161,13 @@ export function judgeForward(
   return { verdict: no(statement, 'statement_refused', `forward is not in scope${allowed}`) }
 }
 
-/** Exactly the variables that the scope names, and no value that could not be one (attack 107). */
+/**
+ * Exactly the variables that the scope names, and no value that could not be one (attack 107). A locale only where the
+ * host's shell then reads characters as we do: in GBK and its kin a backslash is half of one.
+ */
 export function allowsEnv(scope: SshScope, name: string, value: string): boolean {
-  return scope.env.includes(name) && value.length <= 4096 && !value.includes('\0')
+  if (!scope.env.includes(name) || value.length > 4096 || value.includes('\0')) return false
+  return !/^(LANG|LC_ALL|LC_CTYPE)$/.test(name) || /^(C|POSIX|[\w@]+\.(utf-?8)(@\w+)?)$/i.test(value)
 }
 
 /** A pattern of `cut_on` was met: what it was, for the recording. The client is not told which. */

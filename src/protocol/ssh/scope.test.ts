@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Operation } from '../../statement/sftp/operation.ts'
-import { judgeExec, judgeForward, judgeSftp } from './guard.ts'
+import { allowsEnv, judgeExec, judgeForward, judgeSftp } from './guard.ts'
 import { type SshLimit, type SshScope, sshScope } from './scope.ts'
 
 const { schema, limit, meet, isEmpty, words } = sshScope
@@ -140,6 +140,15 @@ test('what is dangerous, unknown or not well said is a configuration error', () 
     [{ exec: [['ls', 'a\nb']] }, /control characters/],
     [{ env: ['LD_PRELOAD'] }, /run other code/],
     [{ env: ['PATH'] }, /run other code/],
+    ...[
+      'ZDOTDIR',
+      '_JAVA_OPTIONS',
+      'GLIBC_TUNABLES',
+      'XDG_CONFIG_HOME',
+      'MAKEFLAGS',
+      'VIMINIT',
+      'http_proxy',
+    ].map(name => [{ env: [name] }, /run other code/] as const),
     [{ env: ['A=B'] }, /named exactly/],
     [{ env: ['LC_*'] }, /named exactly/],
     [{ exec: ['cat * | wc'] }, /one simple command/],
@@ -151,4 +160,21 @@ test('what is dangerous, unknown or not well said is a configuration error', () 
     assert.ok(!read.success, JSON.stringify(scope))
     assert.match(JSON.stringify(read.error.issues), why)
   }
+})
+
+test('a locale is passed on only where characters are read as we read them', () => {
+  const scope = sshScope.schema.parse({ env: ['LANG', 'LC_ALL', 'LC_CTYPE', 'LC_MINE'] })
+  for (const value of ['C', 'POSIX', 'C.UTF-8', 'en_US.utf8', 'de_DE.UTF-8@euro'])
+    assert.ok(allowsEnv(scope, 'LC_ALL', value), value)
+  for (const value of [
+    'zh_CN.GBK',
+    'zh_TW',
+    'ja_JP.SJIS',
+    'zh_TW.Big5',
+    'GB18030',
+    '',
+    'x.UTF-8/../zh_CN.GBK',
+  ])
+    for (const name of ['LANG', 'LC_ALL', 'LC_CTYPE']) assert.ok(!allowsEnv(scope, name, value), value)
+  assert.ok(allowsEnv(scope, 'LC_MINE', 'anything'))
 })

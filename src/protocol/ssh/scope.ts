@@ -36,9 +36,17 @@ const pattern = z
 const patterns = z.array(pattern).max(256)
 const exec = z.union([patterns, z.strictObject({ all_of: z.array(patterns).min(1).max(16) })])
 
-/** Variables that make a loader, a shell or an interpreter run code: no list may name them (attack 107). */
-const runsCode =
-  /^(LD_.*|DYLD_.*|PATH|IFS|ENV|BASH_ENV|BASH_FUNC.*|BASHOPTS|SHELLOPTS|PS4|PROMPT_COMMAND|SHELL|HOME|CDPATH|GIT_.*|SSH_.*|PERL.*|PYTHON.*|RUBY.*|NODE_.*|JAVA_.*|JDK_.*|CLASSPATH|GCONV_PATH|LOCPATH|NLSPATH|TERMINFO.*|TERMCAP|PAGER|EDITOR|VISUAL|LESS.*|MANPAGER|BROWSER|DOTNET_.*|R_.*|LUA_.*|MALLOC_.*|TMPDIR)$/
+/** Variables that make a loader, a shell or an interpreter run code, or programs read files of their setter's: no list may name them (attack 107). */
+const runsCode = new RegExp(
+  `^(${[
+    'LD_.*|DYLD_.*|LIBPATH|SHLIB_PATH|GLIBC_TUNABLES|MALLOC_.*|GCONV_PATH|LOCPATH|NLSPATH|PATH|IFS|ENV|HOME|SHELL|TMPDIR|CDPATH',
+    'BASH.*|SHELLOPTS|PS[0-4]|PROMPT_COMMAND|HIST.*|INPUTRC|ZDOTDIR|FPATH|XDG_.*|TERMINFO.*|TERMCAP',
+    'PERL.*|PYTHON.*|RUBY.*|NODE_.*|_?JAVA_.*|JDK_.*|CLASSPATH|DOTNET_.*|R_.*|LUA_.*|PHP.*|TCL.*|GO.*|RUST.*|CARGO_.*|NPM_.*|PIP_.*',
+    'GIT_.*|SSH_.*|RSYNC_.*|MAKE.*|TAR_.*|GZIP|XZ_.*|ZSTD_.*|GREP_.*|KUBECONFIG|DOCKER_.*|ANSIBLE_.*|OPENSSL_.*|SSL_.*|CURL_.*|WGETRC',
+    'PAGER|EDITOR|VISUAL|LESS.*|MANPAGER|BROWSER|SYSTEMD_.*|BAT_.*|(G?VIM|EX)INIT|MYVIMRC|VIM.*|PG.*|MYSQL_.*|AWS_.*|GOOGLE_.*|.*_PROXY',
+  ].join('|')})$`,
+  'i',
+)
 
 const variable = z
   .string()

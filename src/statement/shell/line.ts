@@ -73,6 +73,10 @@ function characterProblem(line: string): Unreadable | undefined {
         why: `the character U+${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`,
       }
   }
+  // GBK, Big5 and Shift-JIS take a backslash for the second half of what is the end of a character here, and so does a
+  // shell on a host whose locale is one of them: what is quoted here would be code there.
+  if (/[^\0-\x7f]\\/.test(line))
+    return { kind: 'unparsable', why: 'a backslash behind a character beyond ASCII' }
   if (line.trim() === '') return { kind: 'unparsable', why: 'an empty command line' }
   // A shell would skip it; nothing but a probe begins with it.
   if (line.startsWith(' ') || line.startsWith('\t')) return { kind: 'not_simple', why: 'a leading blank' }
@@ -84,6 +88,10 @@ class Lexer {
   #at = 0
   #word: string[] | undefined
   #quoted = false
+  /** The word that is being read has an `=` already: what stands before another one is no name. */
+  #equals = false
+  /** All words so far are assignments, so a command's name is still to come. */
+  #assigning = true
   readonly #words: Symbols[] = []
 
   constructor(chars: readonly string[]) {
@@ -126,9 +134,9 @@ class Lexer {
   #markedEquals(): boolean {
     const word = this.#word
     if (word === undefined) return true
-    return (
-      this.#words.every(isAssignment) && /^[A-Za-z_][A-Za-z0-9_]*\+?$/.test(word.join('')) && !this.#quoted
-    )
+    if (this.#equals || this.#quoted || !this.#assigning) return false
+    this.#equals = true
+    return /^[A-Za-z_][A-Za-z0-9_]*\+?$/.test(word.join(''))
   }
 
   #tildeExpands(): boolean {
@@ -205,9 +213,11 @@ class Lexer {
     const quoted = this.#quoted
     this.#word = undefined
     this.#quoted = false
+    this.#equals = false
     if (word === undefined) return
     if (this.#words.length >= maxWords) throw new Stop('unparsable', 'too many words')
-    if (this.#words.every(isAssignment) && !isAssignment(word)) {
+    if (this.#assigning && !isAssignment(word)) {
+      this.#assigning = false
       if (reserved.has(word.join('').replaceAll('\0', ''))) throw new Stop('not_simple', 'a reserved word')
       if (quoted) throw new Stop('not_simple', 'a quoted command name')
     }

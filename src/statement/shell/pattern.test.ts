@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { equalsShell } from './equal.ts'
 import { readLine, wordText } from './line.ts'
 import { matchLine, patternProblem } from './pattern.ts'
+import { looksLikeScp } from './scp.ts'
 
 const allows = (pattern: string, line: string) => matchLine([pattern], line).match
 
@@ -216,4 +217,36 @@ test('patterns for commands that are as good as a shell are named', () => {
     assert.equal(equalsShell(pattern), name)
   for (const pattern of ['uptime', 'ls *', 'cat /var/log/*', 'git status', 'journalctl -u app'])
     assert.equal(equalsShell(pattern), undefined)
+})
+
+test('what an enemy writes to be read slowly is read at once (attack 191)', { timeout: 60_000 }, () => {
+  const much = 32_700
+  const lines = [
+    `a${'='.repeat(much)}`,
+    'a=b '.repeat(4000),
+    'scp '.repeat(much / 4),
+    `scp ${'-a'.repeat(much / 3)}`,
+    `"${'\\'.repeat(much - 1)}"`,
+    `${'$a'.repeat(much / 2)}`,
+  ]
+  for (let round = 0; round < 10; round++) {
+    for (const line of lines) {
+      matchLine(['ls *', 'echo $HOME'], line)
+      looksLikeScp(line)
+    }
+    const slow = Array.from({ length: 16 }, (_, n) => `ls ${'*a'.repeat(2000 + n)}`)
+    assert.equal(matchLine(slow, `ls ${'a'.repeat(much)}`).match, false)
+  }
+})
+
+test('what is too much to match is not matched, and the same in small is', () => {
+  const pattern = `ls ${'*a'.repeat(20)}`
+  assert.ok(allows(pattern, `ls ${'a'.repeat(200)}`))
+  assert.ok(!allows(`ls ${'*a'.repeat(2000)}`, `ls ${'a'.repeat(30_000)}`))
+})
+
+test('a backslash that a multibyte locale would swallow is not read (GBK, Big5, Shift-JIS)', () => {
+  const lines = [`echo 中\\"x '" ; id #'`, `echo "中\\"x`, `echo 'é\\'`, 'echo é\\ x']
+  for (const line of lines) assert.ok('why' in readLine(line), line)
+  assert.ok(allows('echo *', 'echo grüße'))
 })

@@ -17,6 +17,9 @@ export type Matched =
 
 const star = mark('*')
 
+/** Steps that matching one line may take, some tens of milliseconds: what would take more matches nothing (attack 191). */
+const mostSteps = 4_000_000
+
 export type Pattern = string | readonly string[]
 
 /** What is wrong with a pattern, for whoever writes the configuration. */
@@ -51,26 +54,37 @@ export function matchLine(patterns: readonly Pattern[], line: string): Matched {
   const command = 'words' in read ? read.words : undefined
   const words = command?.map(wordText) ?? [line]
   if (patterns.includes('*')) return { match: true, words }
-  if (patterns.some(text => typeof text === 'string' && text === line && !('words' in readLine(text))))
-    return { match: true, words }
+  if (command === undefined && patterns.includes(line)) return { match: true, words }
   if (command === undefined) return { match: false, unreadable: read as Unreadable }
   if (command.some(climbs)) return { match: false, unreadable: { kind: 'not_simple', why: 'a path with ..' } }
-  const found = patterns.some(pattern => {
-    const wanted = symbolsOf(pattern)
-    return wanted !== undefined && matchWords(wanted, command)
-  })
-  return found ? { match: true, words } : { match: false }
+  return matchSymbols(patterns, command) ? { match: true, words } : { match: false }
 }
 
 /** Whether one list of patterns allows a command that is a list of words already, which no shell will read. */
 export function matchArgv(patterns: readonly Pattern[], argv: readonly string[]): boolean {
   if (patterns.includes('*')) return true
   const command = argv.map(word => [...word])
-  if (command.some(climbs)) return false
-  return patterns.some(pattern => {
-    const wanted = symbolsOf(pattern)
-    return wanted !== undefined && matchWords(wanted, command)
-  })
+  return !command.some(climbs) && matchSymbols(patterns, command)
+}
+
+function matchSymbols(patterns: readonly Pattern[], command: readonly Symbols[]): boolean {
+  const budget = { steps: mostSteps }
+  return readPatterns(patterns).some(pattern => matchWords(pattern, command, budget))
+}
+
+/** Lists never change, and each serves many lines. */
+const read = new WeakMap<readonly Pattern[], readonly (readonly Symbols[])[]>()
+
+function readPatterns(patterns: readonly Pattern[]): readonly (readonly Symbols[])[] {
+  const known = read.get(patterns)
+  if (known !== undefined) return known
+  const all = patterns.map(symbolsOf).filter(one => one !== undefined)
+  read.set(patterns, all)
+  return all
+}
+
+interface Budget {
+  steps: number
 }
 
 /** The words of a pattern, its wildcards as marks; nothing where it is text to the letter. */
@@ -86,19 +100,23 @@ function climbs(word: Symbols): boolean {
   return /\.\.(\/|$)/.test(wordText(word))
 }
 
-function matchWords(pattern: readonly Symbols[], command: readonly Symbols[]): boolean {
+function matchWords(pattern: readonly Symbols[], command: readonly Symbols[], budget: Budget): boolean {
   const last = pattern.at(-1)
   const open = pattern.length > 1 && last?.length === 1 && last[0] === star
   const fixed = open ? pattern.slice(0, -1) : pattern
   if (open ? command.length < fixed.length : command.length !== fixed.length) return false
-  if (!fixed.every((word, i) => matchWord(word, command[i] ?? []))) return false
+  if (!fixed.every((word, i) => matchWord(word, command[i] ?? [], budget))) return false
   return command.slice(fixed.length).every(word => word[0] !== '-' && !word.some(isMark))
 }
 
 /** A word that begins with `-` is an option: only a pattern that spells the `-` may match it. */
-function matchWord(pattern: Symbols, word: Symbols): boolean {
+function matchWord(pattern: Symbols, word: Symbols, budget: Budget): boolean {
   if (word[0] === '-' && pattern[0] !== '-') return false
-  return glob(compile(pattern), word)
+  if (!pattern.includes(star))
+    return pattern.length === word.length && pattern.every((symbol, i) => symbol === word[i])
+  const pieces = compile(pattern)
+  budget.steps -= pieces.length * word.length
+  return budget.steps >= 0 && glob(pieces, word)
 }
 
 type Piece = { readonly one: string } | { readonly any: 'segment' | 'path' }
@@ -121,7 +139,7 @@ function compile(pattern: Symbols): readonly Piece[] {
   return pieces
 }
 
-/** By the set of places that are reached: at most pattern times word steps, whatever an enemy writes. */
+/** By the set of places that are reached: at most pattern times word steps, whatever an enemy writes, and those are counted. */
 function glob(pieces: readonly Piece[], word: Symbols): boolean {
   let reached = new Uint8Array(pieces.length + 1)
   reached[0] = 1

@@ -41,7 +41,11 @@ export function readScp(line: string): ScpCommand | { readonly problem: string }
 
 /** Whether a line that is no such command nevertheless is likely to run one: refused whatever the patterns say. */
 export function looksLikeScp(line: string): boolean {
-  if (/(^|[\s/;|&(`"'])scp["']?\s(.*\s)?["']?-[a-zA-Z]*[tf]/.test(line)) return true
+  // In two steps, for in one expression a line of nothing but `scp` would be looked through once for each of them.
+  for (const one of line.split('\n')) {
+    const named = /(?:^|[\s/;|&(`"'])scp["']?(?=\s)/.exec(one)
+    if (named !== null && /\s["']?-[a-zA-Z]*[tf]/.test(one.slice(named.index + named[0].length))) return true
+  }
   const read = readLine(line)
   if (!('words' in read)) return false
   const words = read.words.map(wordText)
