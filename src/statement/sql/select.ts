@@ -52,6 +52,7 @@ export function select(node: Tree, around: Place, output: Output): void {
 interface Shown {
   /** The masked columns it shows; several under a star. */
   readonly masked: readonly string[]
+  /** Nobody here can count its columns, or knows what they are called. */
   readonly star: boolean
   /** What the output column is called. */
   readonly name?: string | undefined
@@ -64,16 +65,21 @@ function column(target: unknown, at: Place, output: Output): Shown {
   const ref = only(item.val, 'ColumnRef')
   if (ref === undefined) {
     visit(target, at)
+    // `(s).* as ssn` is as many columns as s has, by their own names: nothing is called ssn but the table's column.
+    if (endsInStar(only(item.val, 'A_Indirection')?.indirection))
+      return { masked: [], star: true, renamed: false }
     return { masked: [], star: false, ...called(item, at) }
   }
   const { masked, row } = resolve(ref, at)
   if (row !== undefined) refuseRow(row, at)
   if (output === 'nested') for (const one of masked) refuseMasked(one, at)
-  const star = only(list(ref.fields).at(-1), 'A_Star') !== undefined
+  const shows = output === 'top' ? masked : []
+  if (endsInStar(ref.fields)) return { masked: shows, star: true, renamed: false }
   const { name, renamed } = called(item, at)
-  const own = name ?? parts(ref.fields, at).at(-1)
-  return { masked: output === 'top' ? masked : [], star, name: star ? undefined : own, renamed }
+  return { masked: shows, star: false, name: name ?? parts(ref.fields, at).at(-1), renamed }
 }
+
+const endsInStar = (steps: unknown): boolean => only(list(steps).at(-1), 'A_Star') !== undefined
 
 function called(item: Tree, at: Place): Pick<Shown, 'name' | 'renamed'> {
   if (item.name === undefined) return { renamed: false }
@@ -82,8 +88,14 @@ function called(item: Tree, at: Place): Pick<Shown, 'name' | 'renamed'> {
 
 /** `order by day`: an output column's name comes before an input column's in ORDER BY, though not in GROUP BY. */
 function namesOutput(by: unknown, shown: readonly Shown[], at: Place): boolean {
-  const names = parts(only(by, 'ColumnRef')?.fields, at)
-  return names.length === 1 && shown.some(one => one.renamed && one.name === names[0])
+  const name = bareName(by, at)
+  return name !== undefined && shown.some(one => one.renamed && one.name === name)
+}
+
+/** A name that stands alone. `p.*` is none: the server orders by p's whole row, whatever output column is called p. */
+function bareName(by: unknown, at: Place): string | undefined {
+  const fields = list(only(by, 'ColumnRef')?.fields)
+  return fields.length === 1 ? parts(fields, at)[0] : undefined
 }
 
 /** Where masked columns are shown, nothing may be told of them by order, grouping or sameness (attack 85). */
@@ -100,12 +112,12 @@ function plainly(node: Tree, shown: readonly Shown[], at: Place): void {
   }
   for (const sort of list(node.sortClause)) {
     const by = only(sort, 'SortBy')?.node
-    const names = parts(only(by, 'ColumnRef')?.fields, at)
+    const name = bareName(by, at)
     const constant = only(by, 'A_Const')
     // Also where it is no ordinal: 1.5 and 'x' name no column, and have the form of what does (attack 104).
     if (constant !== undefined) at.notes.literal = true
     const ordinal = constant?.ival as { ival?: number } | undefined
-    const named = hidden.some(one => one.masked.length > 0 && names.length === 1 && one.name === names[0])
+    const named = name !== undefined && hidden.some(one => one.masked.length > 0 && one.name === name)
     if (named || (ordinal !== undefined && maybeMasked(hidden, ordinal.ival ?? 0))) refuseMasked(first, at)
   }
 }

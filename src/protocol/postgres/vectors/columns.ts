@@ -56,6 +56,8 @@ export const refusedColumns: readonly string[] = [
   'select id from orders where email = $1',
   'select id from orders order by email',
   'select id as x from orders order by customer',
+  'select (row(1, 2)).* as email, id from orders order by email',
+  'select (s).* as customer, o.id from orders o, (select 1 as one) s order by customer',
   'select count(*) as email from orders group by email',
   'select count(*) as day from orders group by day',
   'select id from orders group by id having max(email) > $1',
@@ -103,6 +105,8 @@ export const refusedColumns: readonly string[] = [
 
 /** All columns at once, or the row as a value. */
 export const refusedStars: readonly string[] = [
+  'select id as o from orders o order by o.*',
+  'select total as orders from orders order by public.orders.*',
   'select * from orders',
   'table orders',
   'select o.* from orders o',
