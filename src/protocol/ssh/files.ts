@@ -44,6 +44,12 @@ export interface Open {
   owed: number
 }
 
+interface Opened {
+  readonly file: boolean
+  readonly acts: readonly string[]
+  readonly appends: boolean
+}
+
 export class OpenFiles {
   readonly #recorder: Recorder
   readonly #open = new Map<string, Open>()
@@ -69,20 +75,15 @@ export class OpenFiles {
     this.#opening--
   }
 
-  opened(handle: Buffer, seq: Seq, path: string, how: { file: boolean; acts: readonly string[] }): void {
+  opened(handle: Buffer, seq: Seq, path: string, how: Opened): void {
     this.#opening--
     const key = handle.toString('latin1')
     if (handle.length > maxHandleBytes || this.#open.has(key)) throw new Malformed('a handle of the host')
     const opened = new Set((['read', 'write'] as const).filter(act => how.acts.includes(act)))
-    this.#open.set(key, {
-      seq,
-      path,
-      file: how.file,
-      opened,
-      read: new Tally(),
-      written: new Tally(),
-      owed: 0,
-    })
+    const open = { seq, path, file: how.file, opened, read: new Tally(), written: new Tally(), owed: 0 }
+    // Where its bytes land the host decides, whatever place a write names.
+    if (how.appends) open.written.spoil()
+    this.#open.set(key, open)
   }
 
   /** The handle may not be used again, whatever the host makes of the close. */

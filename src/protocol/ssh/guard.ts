@@ -5,11 +5,11 @@
 import { refuse } from '../../denial.ts'
 import type { Statement, Touch, Verdict } from '../../recording/record.ts'
 import { listsOf, matchNothing } from '../../statement/patterns.ts'
-import { type Act, needs, type Operation } from '../../statement/sftp/operation.ts'
+import { type Act, needs, type Operation, openFlags } from '../../statement/sftp/operation.ts'
 import { type Matched, matchLine } from '../../statement/shell/pattern.ts'
 import { looksLikeScp, readScp } from '../../statement/shell/scp.ts'
 import { type Destination, destinationText, findDestination } from './forwards.ts'
-import { everywhere, pathsOf, under } from './paths.ts'
+import { everywhere, pathsOf, under, unlimited } from './paths.ts'
 import { oneLine } from './refuse.ts'
 import { execWords, type SshScope, sshScope } from './scope.ts'
 
@@ -100,16 +100,18 @@ export function judgeSubsystem(scope: SshScope, name: string): Verdict {
 }
 
 /**
- * One file operation, on the paths that it is really about: as the host resolved them, or as its handle was opened.
- * An operation that is not known is refused (attack 118).
+ * One file operation, on the paths that it is really about: as the host resolved them, or as its handle was opened. A
+ * handle serves for what it was opened for: one that was opened to read would change what lies outside of what may be
+ * written. An operation that is not known is refused (attack 118).
  */
 export function judgeSftp(
   scope: SshScope,
   operation: Operation,
   paths: readonly string[] = operation.paths,
+  opened?: ReadonlySet<Act>,
 ): Verdict {
   const { name, act } = operation
-  const text = operation.paths.join(' -> ')
+  const text = (operation.handle === undefined ? operation.paths : paths).join(' -> ')
   const on = paths.length === 0 ? [name] : paths
   const statement = { kind: `sftp.${name}`, text, touches: on.map(path => ({ act, on: path })) }
   const needed = needs(operation)
@@ -119,7 +121,12 @@ export function judgeSftp(
       'statement_refused',
       `${name} is not in scope; this grant allows ${sshScope.words(scope)}`,
     )
+  if (opened !== undefined && act !== 'stat' && act !== 'unknown' && !opened.has(act))
+    return no(statement, 'statement_refused', `${name} is nothing for a handle that was not opened to ${act}`)
   const { read, write, maxBytes } = pathsOf(scope.sftp)
+  // The host writes behind what there is, whatever place a write names: nothing would bound how much.
+  if (((operation.flags ?? 0) & openFlags.append) !== 0 && maxBytes !== unlimited)
+    return no(statement, 'statement_refused', 'appending is not in scope where max_bytes is')
   // A link made inside could point outside (attack 117).
   if (/^(symlink|hardlink)/.test(name) && !(everywhere(read) && everywhere(write)))
     return no(statement, 'statement_refused', `${name} is never in scope where paths are limited`)

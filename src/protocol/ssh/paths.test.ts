@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Field, message, Reader } from '../../statement/sftp/fields.ts'
@@ -234,4 +234,57 @@ test('requests in a row are answered, each under its own number, whatever waits 
   s.send(fxp.stat, 7, `${data}/file`)
   await s.client.end()
   assert.equal(w.last().ending?.why, 'protocol_violation')
+})
+
+test('a handle serves for what it was opened for: one to read changes nothing outside of what may be written', async () => {
+  const file = join(out, 'secret')
+  chmodSync(file, 0o600)
+  for (const way of [
+    file,
+    join(data, 'in', '..', '..', 'database', 'secret'),
+    join(data, 'in', 'way', 'secret'),
+  ]) {
+    const s = await raw(w.grant({ sftp: { read: ['/'], write: [join(data, 'in')] } }))
+    const handle = new Reader(await s.ask(fxp.open, way, 1, 0), 5).bytes().toString('latin1')
+    assert.equal(await s.status(fxp.fsetstat, handle, 4, 0o4777), fxStatus.permissionDenied, way)
+    assert.equal(await s.status(fxp.write, handle, 0n, 'x'), fxStatus.permissionDenied, way)
+    assert.equal(await s.status(fxp.extended, 'fsync@openssh.com', handle), fxStatus.permissionDenied, way)
+    s.client.socket.destroy()
+  }
+  assert.equal(statSync(file).mode & 0o7777, 0o600)
+})
+
+test('what FSETSTAT changes is on record, and the digest of what it cut is not', async () => {
+  const path = join(data, 'in', 'changed')
+  const s = await raw(w.grant({ sftp: 'write' }))
+  const handle = new Reader(await s.ask(fxp.open, path, 0x1a, 0), 5).bytes().toString('latin1')
+  assert.equal(await s.status(fxp.write, handle, 0n, 'all of it'), fxStatus.ok)
+  assert.equal(await s.status(fxp.fsetstat, handle, 1, 3n), fxStatus.ok)
+  assert.equal(await s.status(fxp.close, handle), fxStatus.ok)
+  const { recorder } = w.last()
+  assert.equal(readFileSync(path, 'utf8'), 'all')
+  assert.deepEqual(recorder.of('file'), [
+    { act: 'fsetstat', path },
+    { act: 'write', path, bytes: 9 },
+  ])
+  assert.ok(recorder.of('allowed').some(one => (one as { kind: string }).kind === 'sftp.fsetstat'))
+})
+
+test('what is appended has no digest of a whole file, and no place where max_bytes is', async () => {
+  const path = join(data, 'in', 'grown')
+  writeFileSync(path, 'HEAD')
+  const free = await raw(w.grant({ sftp: 'write' }))
+  const handle = new Reader(await free.ask(fxp.open, path, 0x06, 0), 5).bytes().toString('latin1')
+  assert.equal(await free.status(fxp.write, handle, 0n, 'tail'), fxStatus.ok)
+  assert.equal(await free.status(fxp.close, handle), fxStatus.ok)
+  assert.equal(readFileSync(path, 'utf8'), 'HEADtail')
+  assert.deepEqual(w.last().recorder.of('file'), [{ act: 'write', path, bytes: 4 }])
+  const limited = await raw(scoped({ max_bytes: 100 }))
+  assert.equal(await limited.status(fxp.open, path, 0x06, 0), fxStatus.permissionDenied)
+})
+
+test('a READ with bytes behind it is not one', async () => {
+  const s = await raw(w.grant({ sftp: 'read' }))
+  const handle = new Reader(await s.ask(fxp.open, join(data, 'file'), 1, 0), 5).bytes().toString('latin1')
+  assert.equal(await s.status(fxp.read, handle, 0n, 0xffff_ffff, 7), fxStatus.badMessage)
 })

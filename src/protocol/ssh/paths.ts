@@ -17,7 +17,7 @@ export interface Paths {
   readonly maxBytes: number
 }
 
-const unlimited = Number.MAX_SAFE_INTEGER
+export const unlimited = Number.MAX_SAFE_INTEGER
 const root = '/'
 
 const prefix = z

@@ -8,7 +8,7 @@
  */
 import type { Seq, Verdict } from '../../recording/record.ts'
 import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
-import { needs, type Operation, readOperation, withPaths } from '../../statement/sftp/operation.ts'
+import { needs, type Operation, openFlags, readOperation, withPaths } from '../../statement/sftp/operation.ts'
 import {
   Frames,
   framed,
@@ -96,12 +96,12 @@ export class SftpRelay {
       this.#status(operation.id, fxStatus.failure, 'no such handle')
       return
     }
-    const verdict = judgeSftp(this.#at.scope, operation, [open.path])
+    const verdict = judgeSftp(this.#at.scope, operation, [open.path], open.opened)
     if (!verdict.allow) {
       this.#denied(operation, verdict)
       return
     }
-    const { read, write } = operation
+    const { read, write, size } = operation
     if (operation.name === 'close') {
       this.#close(operation, handle, open, body)
       return
@@ -113,11 +113,21 @@ export class SftpRelay {
       return
     }
     if (write !== undefined) open.written.add(write.offset, write.data)
+    if (size !== undefined) open.written.spoil()
+    // What went into the file is recorded when it is closed; what became of its mode, owner, times or size is a change of its own.
+    const seq = operation.name === 'fsetstat' ? this.#at.recorder.statement(verdict) : undefined
     this.#ask(reframed(body), answer => {
       open.owed--
-      if (write !== undefined && statusOf(answer) !== fxStatus.ok) open.written.spoil()
+      const status = statusOf(answer)
+      if (write !== undefined && status !== fxStatus.ok) open.written.spoil()
+      if (seq !== undefined) this.#changed(seq, operation, open.path, status)
       this.#reply(operation.id, answer)
     })
+  }
+
+  #changed(seq: Seq, { name }: Operation, path: string, status: number | undefined): void {
+    const error = `the host answered with status ${status}`
+    this.#at.recorder.file(seq, { act: name, path, ...(status === fxStatus.ok ? {} : { error }) })
   }
 
   #wasRead(operation: Operation, open: Open, offset: bigint, answer: Buffer): void {
@@ -127,7 +137,12 @@ export class SftpRelay {
       return
     }
     const data = new Reader(answer, 5).bytes()
-    const verdict = judgeSftp(this.#at.scope, { ...operation, write: { offset, data } }, [open.path])
+    const verdict = judgeSftp(
+      this.#at.scope,
+      { ...operation, write: { offset, data } },
+      [open.path],
+      open.opened,
+    )
     if (!verdict.allow) {
       this.#denied(operation, verdict)
       return
@@ -231,12 +246,7 @@ export class SftpRelay {
     }
     this.#ask(packet, answer => {
       leave()
-      const status = statusOf(answer)
-      if (operation.act === 'write')
-        this.#at.recorder.file(seq, {
-          ...{ act: operation.name, path: paths.join(' -> ') },
-          ...(status === fxStatus.ok ? {} : { error: `the host answered with status ${status}` }),
-        })
+      if (operation.act === 'write') this.#changed(seq, operation, paths.join(' -> '), statusOf(answer))
       this.#reply(operation.id, operation.name === 'limits@openssh.com' ? cappedLimits(answer) : answer)
     })
   }
@@ -261,7 +271,9 @@ export class SftpRelay {
   #opened(operation: Operation, seq: Seq, path: string, answer: Buffer): void {
     if (answer[0] === fxp.handle) {
       const acts = needs(operation) ?? []
-      this.#files.opened(new Reader(answer, 5).bytes(), seq, path, { file: operation.name === 'open', acts })
+      const appends = ((operation.flags ?? 0) & openFlags.append) !== 0
+      const how = { file: operation.name === 'open', acts, appends }
+      this.#files.opened(new Reader(answer, 5).bytes(), seq, path, how)
     } else {
       this.#files.notOpened()
       this.#at.recorder.file(seq, { act: operation.act, path, error: 'the host did not open it' })

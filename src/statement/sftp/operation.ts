@@ -145,7 +145,12 @@ function onPaths(id: number, [name, act, count]: ByPath, fields: Reader): Operat
 
 function onHandle(id: number, type: number, [name, act]: readonly [string, Act], fields: Reader): Operation {
   const held = { id, name, act, paths: [], handle: handle(fields) }
-  if (type === fxp.read) return { ...held, read: { offset: fields.u64(), length: fields.u32() } }
+  if (type === fxp.read) {
+    const read = { offset: fields.u64(), length: fields.u32() }
+    // Its length is the last field, and is made less where it is too much.
+    fields.end()
+    return { ...held, read }
+  }
   if (type === fxp.write) return { ...held, write: { offset: fields.u64(), data: fields.bytes() } }
   return type === fxp.fsetstat ? { ...held, ...size(fields) } : held
 }
