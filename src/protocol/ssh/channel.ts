@@ -45,6 +45,8 @@ export class SessionChannel implements Channel, Running {
   readonly #relay: RelaySide
   readonly #replies: Replies
   readonly #setup: Setup
+  /** Of the host's last words those that have been passed on. */
+  readonly #told = new Set<string>()
   #asked = 0
   #runs: Runs = 'nothing'
   #program: Program | undefined
@@ -69,11 +71,14 @@ export class SessionChannel implements Channel, Running {
   farData(data: Buffer, type: number): void {
     const { down } = this.ends
     down.spend(data.length)
-    if (this.#runs === 'refused' || this.ends.nearClosed || type > stderr) {
+    // Whatever reaches the client is some program's, and on record.
+    if (this.#runs === 'nothing') throw new Malformed('data where nothing runs')
+    const nobodys = this.#service !== undefined && type !== 0
+    if (this.#runs === 'refused' || this.ends.nearClosed || type > stderr || nobodys) {
       down.settle()
       return
     }
-    if (this.#service !== undefined && type === 0) {
+    if (this.#service !== undefined) {
       this.#service.fromFar(data)
       return
     }
@@ -116,9 +121,10 @@ export class SessionChannel implements Channel, Running {
     this.#replies.answered(done)
   }
 
-  /** In its place behind the data that came before. scp's own status is the one that we find. */
+  /** Once, in its place behind the data that came before. scp's own status is the one that we find. */
   #tell(name: string, ...fields: readonly (number | boolean | string)[]): void {
-    if (this.#runs === 'refused' || this.#runs === 'scp') return
+    if (this.#runs === 'refused' || this.#runs === 'scp' || this.#told.has(name)) return
+    this.#told.add(name)
     this.ends.down.after(() => this.ends.tellNear(name, ...fields))
     this.ends.down.settle()
   }

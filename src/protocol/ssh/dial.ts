@@ -165,6 +165,7 @@ class Attempt {
     }
     if (this.#state === 'auth' && type === msg.userauthSuccess) {
       this.#state = 'done'
+      this.#wire.admit()
       this.#settle(this.#upstream)
       return
     }

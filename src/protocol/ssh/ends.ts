@@ -47,6 +47,7 @@ export class Ends {
   #nearClosed = false
   #nearEofSent = false
   #nearCloseSent = false
+  #farEof = false
   #farClosed = false
   #farCloseSent = false
 
@@ -101,6 +102,10 @@ export class Ends {
     this.up.opened(window, Math.min(packet, maxPacket))
     const credit = this.up.opening()
     this.#relay.toNear(message(msg.channelOpenConfirmation, this.near, this.id, credit, maxPacket))
+    // The client has closed it already: it holds no place.
+    if (!this.#nearClosed) return
+    this.closeFar()
+    this.closeNear()
   }
 
   /** The host opens no channel: the client gets the host's reason, made harmless. */
@@ -118,6 +123,8 @@ export class Ends {
   }
 
   farEof(): void {
+    if (this.#farEof) throw new Malformed('a second EOF')
+    this.#farEof = true
     this.down.after(() => {
       this.toNear(msg.channelEof)
       this.#nearEofSent = true
@@ -194,4 +201,12 @@ export class Ends {
   tellNear(name: string, ...fields: readonly Field[]): void {
     if (!this.#nearCloseSent) this.#relay.toNear(channelRequest(this.near, name, false, ...fields))
   }
+}
+
+/** A host speaks in a channel from its confirmation to its CLOSE: what else it said would reach the client off the record. */
+export function checkPlace(type: number, { confirmed, farClosed }: Ends): void {
+  const opens = type === msg.channelOpenConfirmation || type === msg.channelOpenFailure
+  if (!opens && !confirmed) throw new Malformed('a message before its channel is open')
+  const answers = type === msg.channelSuccess || type === msg.channelFailure
+  if (farClosed && !answers) throw new Malformed('a message behind a close')
 }

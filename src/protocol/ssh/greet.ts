@@ -148,6 +148,7 @@ export class Greeting {
     }
     this.#over = true
     this.#inside = true
+    this.#wire.admit()
     if (!this.#wire.ended) this.#wire.send(message(msg.userauthSuccess))
     this.#entered(session)
   }

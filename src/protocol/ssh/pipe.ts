@@ -4,13 +4,16 @@
  *
  * A sender gets as much credit as its receiver has window, so that data passes without waiting here; at least
  * {@link least}, so that neither can stall the other by a window of nothing, and at most {@link most}. What waits is
- * therefore bounded, whatever windows are claimed (attack 121, mscdex/ssh2 #1505).
+ * therefore bounded, whatever windows are claimed (attack 121, mscdex/ssh2 #1505), and small pieces that wait are put
+ * together: a byte alone would hold a hundred times its size.
  */
 import { Malformed } from '../../statement/sftp/fields.ts'
 
 const least = 65_536
 const most = 2 * 1024 * 1024
 const maxWindow = 0xffff_ffff
+/** Pieces that wait are joined up to this. */
+const joined = 1024
 
 export interface PipeEnds {
   send(data: Buffer, extended: boolean): void
@@ -64,8 +67,17 @@ export class Pipe {
   }
 
   push(data: Buffer, extended: boolean): void {
-    this.#queue.push({ data, extended })
+    // It costs no window, so nothing would bound how many wait.
+    if (data.length === 0) return
     this.#queued += data.length
+    const last = this.#queue.at(-1)
+    const joins =
+      last !== undefined &&
+      'data' in last &&
+      last.extended === extended &&
+      last.data.length + data.length <= joined
+    if (joins) this.#queue[this.#queue.length - 1] = { data: Buffer.concat([last.data, data]), extended }
+    else this.#queue.push({ data, extended })
   }
 
   /** When all before it has been sent. */

@@ -48,6 +48,7 @@ export class RawClient {
     client.send(message(msg.serviceRequest, 'ssh-userauth'))
     client.password(granted.id, granted.password)
     await client.see(msg.userauthSuccess)
+    client.wire.admit()
     return client
   }
 

@@ -10,10 +10,11 @@ import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
 import type { Ending } from '../../words.ts'
 import type { Session } from '../protocol.ts'
 import { SessionChannel } from './channel.ts'
-import type { Channel } from './ends.ts'
+import { type Channel, checkPlace } from './ends.ts'
 import { ForwardChannel } from './forward.ts'
 import { judgeCaught, judgeForward, judgeOther } from './guard.ts'
 import { channelOpenFailed, disconnectReason, msg, openFailure } from './messages.ts'
+import { Patience } from './patience.ts'
 import { oneLine } from './refuse.ts'
 import { execWords, type SshScope } from './scope.ts'
 import type { NearSide, Payload, RelaySide } from './sides.ts'
@@ -30,16 +31,15 @@ const maxRefusals = 1000
 const minPacket = 1024
 /** OpenSSH's client drops what it has not yet shown when a DISCONNECT comes with it. */
 const lastWordsMillis = 80
-/** A client that takes nothing for this long while something waits for it is gone (attack 192). */
-const stalledMillis = 120_000
 
 export class Relay implements RelaySide, FarSide {
   readonly scope: SshScope
   readonly recordValues: boolean
   readonly recorder: Recorder
   readonly turnstile = new Turnstile()
+  readonly #over = Promise.withResolvers<void>()
   /** Resolves when the client has been told and the host has been cancelled. */
-  readonly over: Promise<void>
+  readonly over = this.#over.promise
   readonly #session: Session<SshScope, SshUpstream>
   readonly #near: NearSide
   readonly #far: Wire
@@ -51,8 +51,10 @@ export class Relay implements RelaySide, FarSide {
   #toNear: Payload[] = []
   #toFar: Payload[] = []
   #ending: Ending | undefined
-  #stalled: NodeJS.Timeout | undefined
-  #finish: () => void = () => undefined
+  readonly #patience = {
+    near: new Patience('client', why => this.#limit(why)),
+    far: new Patience('host', why => this.#limit(why)),
+  }
 
   constructor(session: Session<SshScope, SshUpstream>, near: NearSide) {
     this.#session = session
@@ -61,9 +63,6 @@ export class Relay implements RelaySide, FarSide {
     this.recorder = session.recorder
     this.#near = near
     this.#far = session.upstream.wire
-    this.over = new Promise(resolve => {
-      this.#finish = resolve
-    })
     const cut = () => void this.#cut(session.signal.reason as Ending)
     if (session.signal.aborted) cut()
     else session.signal.addEventListener('abort', cut, { once: true })
@@ -81,12 +80,12 @@ export class Relay implements RelaySide, FarSide {
     const fields = new Reader(payload, 1)
     if (type === msg.globalRequest) this.#nearGlobal(fields)
     else if (type === msg.channelOpen) this.#open(fields)
-    else if (type === msg.channelData) this.#channel(fields).nearData(fields.bytes())
+    else if (type === msg.channelData) this.#unclosed(fields).nearData(fields.bytes())
     else if (type === msg.channelWindowAdjust) this.#channel(fields).nearWidens(fields.u32())
     else if (type === msg.channelRequest)
-      this.#channel(fields).nearRequest(fields.text(), fields.bool(), fields)
-    else if (type === msg.channelEof) this.#channel(fields).nearEof()
-    else if (type === msg.channelClose) this.#channel(fields).nearClose()
+      this.#unclosed(fields).nearRequest(fields.text(), fields.bool(), fields)
+    else if (type === msg.channelEof) this.#unclosed(fields).nearEof()
+    else if (type === msg.channelClose) this.#unclosed(fields).nearClose()
     // Answers to the keep-alives that we never ask for, and what only a server sends: not taken (attack 124).
     else throw new Malformed(`message ${type} from a client`)
   }
@@ -94,6 +93,13 @@ export class Relay implements RelaySide, FarSide {
   #channel(fields: Reader): Channel {
     const channel = this.#channels.get(fields.u32())
     if (channel === undefined) throw new Malformed('no such channel')
+    return channel
+  }
+
+  /** Behind its CLOSE a client says nothing, and starts nothing whose output would go nowhere. */
+  #unclosed(fields: Reader): Channel {
+    const channel = this.#channel(fields)
+    if (channel.ends.nearClosed) throw new Malformed('a message behind a close')
     return channel
   }
 
@@ -169,24 +175,21 @@ export class Relay implements RelaySide, FarSide {
     const id = fields.u32()
     const channel = this.#channels.get(id)
     if (channel === undefined) throw new Malformed('no such channel')
+    checkPlace(type, channel.ends)
     if (type === msg.channelSuccess || type === msg.channelFailure)
       channel.farReplies(type === msg.channelSuccess)
     else if (type === msg.channelClose) channel.farClose()
     // After the cut nothing else of the host's is of interest.
     else if (this.#ending !== undefined) return
-    else if (type === msg.channelData) channel.farData(fields.bytes(), 0)
-    else if (type === msg.channelExtendedData) this.#farExtended(channel, fields)
-    else if (type === msg.channelWindowAdjust) channel.ends.farWidens(fields.u32())
+    else if (type === msg.channelData || type === msg.channelExtendedData) {
+      const kind = type === msg.channelData ? 0 : fields.u32()
+      channel.farData(fields.bytes(), kind)
+    } else if (type === msg.channelWindowAdjust) channel.ends.farWidens(fields.u32())
     else if (type === msg.channelRequest) channel.farRequest(fields.text(), fields.bool(), fields)
     else if (type === msg.channelEof) channel.ends.farEof()
     else if (type === msg.channelOpenConfirmation)
       channel.ends.confirm(fields.u32(), fields.u32(), fields.u32())
     else if (type === msg.channelOpenFailure) channel.farRefused(fields)
-  }
-
-  #farExtended(channel: Channel, fields: Reader): void {
-    const type = fields.u32()
-    channel.farData(fields.bytes(), type)
   }
 
   #farGlobal(fields: Reader): void {
@@ -203,9 +206,11 @@ export class Relay implements RelaySide, FarSide {
   // ---- for the channels
 
   toNear(payload: Payload): void {
+    if (this.#near.blocked) this.#patience.near.gathers(payload)
     this.#toNear.push(payload)
   }
   toFar(payload: Payload): void {
+    if (this.#far.blocked) this.#patience.far.gathers(payload)
     this.#toFar.push(payload)
   }
   run(_of: Seq, payload: Payload): void {
@@ -217,12 +222,7 @@ export class Relay implements RelaySide, FarSide {
   refused(verdict: Verdict, near?: number): void {
     this.recorder.statement(verdict)
     if (near !== undefined && !verdict.allow) this.#near.refused?.(near, verdict.denial)
-    if (++this.#refusals === maxRefusals)
-      this.#end({
-        how: 'cut',
-        why: 'limit_exceeded',
-        text: `${maxRefusals} requests outside the grant's scope`,
-      })
+    if (++this.#refusals === maxRefusals) this.#limit(`${maxRefusals} requests outside the grant's scope`)
   }
   guard(): void {
     this.#session.upstream.guard()
@@ -232,8 +232,7 @@ export class Relay implements RelaySide, FarSide {
   }
   caught(pattern: string, how: 'shown' | 'typed'): void {
     this.recorder.statement(judgeCaught(pattern, how))
-    const text = `what was ${how} is named by cut_on in the grant's scope; session ended`
-    this.#end({ how: 'cut', why: 'limit_exceeded', text })
+    this.#limit(`what was ${how} is named by cut_on in the grant's scope; session ended`)
   }
   started(channel: SessionChannel): void {
     this.#session.upstream.running.add(channel)
@@ -256,9 +255,12 @@ export class Relay implements RelaySide, FarSide {
     this.#sendAll()
     if (this.#near.blocked) {
       this.#far.pause()
-      this.#stalled ??= setTimeout(() => this.#isStalled(), stalledMillis).unref()
+      this.#patience.near.blocked()
     }
-    if (this.#far.blocked) this.#near.pause()
+    if (this.#far.blocked) {
+      this.#near.pause()
+      this.#patience.far.blocked()
+    }
   }
 
   /** What could not be recorded is not sent: what has gathered is thrown away, and the session ends. */
@@ -291,23 +293,21 @@ export class Relay implements RelaySide, FarSide {
   onDrain(): void {
     if (this.#ending !== undefined) return
     if (!this.#near.blocked) {
-      clearTimeout(this.#stalled)
-      this.#stalled = undefined
+      this.#patience.near.end()
       this.#far.resume()
     }
-    if (!this.#far.blocked) this.#near.resume()
-  }
-
-  #isStalled(): void {
-    this.#end({ how: 'cut', why: 'limit_exceeded', text: 'the client took no data for two minutes' })
+    if (!this.#far.blocked) {
+      this.#patience.far.end()
+      this.#near.resume()
+    }
   }
 
   // ---- the end
 
   /** The host's connection is over. */
   onEnd(error?: Error): void {
-    const why = error instanceof Malformed ? ': it broke the protocol' : ''
-    this.#end({ how: 'close', why: 'upstream_closed', text: `the host closed the connection${why}` })
+    const text = `the host closed the connection${error instanceof Malformed ? ': it broke the protocol' : ''}`
+    this.#end({ how: 'close', why: 'upstream_closed', text })
   }
 
   /** The client's connection is over. */
@@ -315,6 +315,10 @@ export class Relay implements RelaySide, FarSide {
     if (error === undefined || !(error instanceof Malformed))
       this.#end({ how: 'close', why: 'client_closed', text: 'the client closed the connection' })
     else this.#end({ how: 'cut', why: 'protocol_violation', text: 'the client broke the protocol' })
+  }
+
+  #limit(text: string): void {
+    this.#end({ how: 'cut', why: 'limit_exceeded', text })
   }
 
   #end(ending: Ending): void {
@@ -325,7 +329,8 @@ export class Relay implements RelaySide, FarSide {
   async #cut(ending: Ending): Promise<void> {
     if (this.#ending !== undefined) return
     this.#ending = ending
-    clearTimeout(this.#stalled)
+    this.#patience.near.end()
+    this.#patience.far.end()
     this.#near.pause()
     this.#toNear = []
     this.#toFar = []
@@ -338,7 +343,7 @@ export class Relay implements RelaySide, FarSide {
     this.#toFar = []
     this.#sendAll()
     await Promise.all([this.#goodbye(ending), this.#session.upstream.cancel(ending.how)])
-    this.#finish()
+    this.#over.resolve()
   }
 
   async #goodbye(ending: Ending): Promise<void> {

@@ -4,6 +4,9 @@
  */
 import { Malformed } from '../../statement/sftp/fields.ts'
 
+/** A host that answers nothing lets no more requests wait than this. */
+const mostOwed = 256
+
 type Owed = { done: boolean | undefined; readonly tell: (done: boolean) => boolean }
 
 export class Replies {
@@ -15,14 +18,18 @@ export class Replies {
   }
 
   now(done: boolean): void {
-    this.#owed.push({ done, tell: () => true })
+    this.#owe({ done, tell: () => true })
     this.#settle()
   }
 
   /** The host's answer is awaited; `tell` says whether it is passed on. */
   later(tell: (done: boolean) => boolean = () => true): void {
-    if (this.#owed.length > 256) throw new Malformed('too many requests without an answer')
-    this.#owed.push({ done: undefined, tell })
+    this.#owe({ done: undefined, tell })
+  }
+
+  #owe(owed: Owed): void {
+    if (this.#owed.length >= mostOwed) throw new Malformed('too many requests without an answer')
+    this.#owed.push(owed)
   }
 
   /** The host answered the oldest request that it had been asked. */

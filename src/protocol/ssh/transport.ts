@@ -43,6 +43,7 @@ export class Transport {
   #opener: Opener = plain
   #sent = 0
   #received = 0
+  #opened = 0
   #packets = 0
   #strict = false
   #extInfo = false
@@ -121,24 +122,28 @@ export class Transport {
     this.#sent = (this.#sent + 1) >>> 0
   }
 
-  feed(chunk: Buffer): void {
-    if (this.#theirIdent !== undefined) {
-      this.#packetsIn(chunk)
-      return
-    }
-    const found = this.#idents.push(chunk)
-    if (found === undefined) return
-    this.#theirIdent = found.ident
-    this.#offer()
-    if (found.rest.length > 0) this.#packetsIn(found.rest)
+  /** How many packets have come, since the beginning. */
+  get opened(): number {
+    return this.#opened
   }
 
-  #packetsIn(chunk: Buffer): void {
+  /** Takes of it what `most` packets hold; says how many bytes that is. */
+  feed(chunk: Buffer, most = Number.POSITIVE_INFINITY): number {
+    if (this.#theirIdent !== undefined) return this.#packetsIn(chunk, most)
+    const found = this.#idents.push(chunk)
+    if (found === undefined) return chunk.length
+    this.#theirIdent = found.ident
+    this.#offer()
+    return chunk.length - found.rest.length + this.#packetsIn(found.rest, most)
+  }
+
+  #packetsIn(chunk: Buffer, most: number): number {
+    const until = this.#opened + most
     let at = 0
-    while (at < chunk.length && !this.#stopped) {
+    while (at < chunk.length && !this.#stopped && this.#opened < until) {
       if (this.#held !== undefined) {
         at += this.#fill(this.#held, chunk, at)
-        if (this.#have < this.#held.length) return
+        if (this.#have < this.#held.length) return at
         const whole = this.#held
         this.#held = undefined
         this.#have = 0
@@ -153,11 +158,12 @@ export class Transport {
         this.#open(chunk.subarray(at - size, at))
       } else {
         at += this.#fill(this.#lead, chunk, at)
-        if (this.#have < lengthBytes) return
+        if (this.#have < lengthBytes) return at
         this.#held = Buffer.allocUnsafe(this.#opener.measure(this.#lead.readUInt32BE(), this.#received))
         this.#held.set(this.#lead)
       }
     }
+    return this.#stopped ? chunk.length : at
   }
 
   /** Puts what there is where something is missing; says how much that was. */
@@ -171,6 +177,7 @@ export class Transport {
     const payload = this.#opener.open(packet, this.#received)
     this.#received = (this.#received + 1) >>> 0
     this.#packets++
+    this.#opened++
     const type = payload[0] ?? 0
     const initial = !this.#ready
     if (type === msg.kexInit) this.#offered(payload)

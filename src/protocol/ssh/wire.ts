@@ -11,6 +11,7 @@ import { disconnectReason, msg, type Payload } from './messages.ts'
 import { Unsafe } from './negotiation.ts'
 import { Outbox } from './outbox.ts'
 import { type Role, Transport } from './transport.ts'
+import { currentTurn } from './turn.ts'
 
 /** A peer that changes keys more often than once a MiB, a few spared, is at work on our CPU (attack 126). */
 const spareKeyExchanges = 8
@@ -18,6 +19,13 @@ const keyExchangeMillis = 30_000
 const lingerMillis = 2000
 /** With this much unsent, the other side is not read from (attack 192). */
 const highWater = 1 << 20
+/**
+ * Packets that one connection may bring in a turn of the event loop: some ten milliseconds of the smallest, and never as
+ * many as a transfer has. The rest waits, so that nobody's cut is late for one who pours (attack 192).
+ */
+const mostInTurn = 1024
+/** Before login; a ring of keys is offered in a few dozen. IGNORE counts, and goes nowhere else (attack 190). */
+const mostBeforeLogin = 512
 /** One for all sockets: what is read is opened at once, into buffers of its own, before the next read. */
 export const readBuffer = Buffer.alloc(256 * 1024)
 
@@ -46,6 +54,11 @@ export class Wire {
   #ready = false
   #ended = false
   #paused = false
+  #admitted = false
+  #turn = 0
+  #inTurn = 0
+  /** What was read and is another turn's. */
+  #rest: Buffer | undefined
   #bytes = 0
   #bytesAtKex = 0
   #exchanges = 0
@@ -107,7 +120,12 @@ export class Wire {
   }
   resume(): void {
     this.#paused = false
-    this.#socket.resume()
+    this.#readOn()
+  }
+
+  /** The peer has logged in, or we have: from now on it may send as much as it likes. */
+  admit(): void {
+    this.#admitted = true
   }
 
   /** Says goodbye and closes our half. The peer may take its time; who must be sure calls {@link destroy}. */
@@ -141,13 +159,48 @@ export class Wire {
   /** What was read, where the socket hands it over past its stream. Nothing of it is kept. */
   take(chunk: Buffer): void {
     if (this.#ended) return
+    const rest = this.#rest === undefined ? this.#feed(chunk) : chunk
+    if (rest.length === 0) return
+    this.#rest = this.#rest === undefined ? Buffer.from(rest) : Buffer.concat([this.#rest, rest])
+    this.#socket.pause()
+    setImmediate(() => this.#goOn())
+  }
+
+  /** What it does not take in this turn. */
+  #feed(chunk: Buffer): Buffer {
+    const turn = currentTurn()
+    if (turn !== this.#turn) this.#inTurn = 0
+    this.#turn = turn
+    const before = this.#transport.opened
+    let taken = chunk.length
     try {
-      this.#transport.feed(chunk)
+      taken = this.#transport.feed(chunk, mostInTurn - this.#inTurn)
+      if (!this.#admitted && this.#transport.opened > mostBeforeLogin)
+        throw new Malformed('too many packets before login')
     } catch (error) {
       this.fail(error instanceof Error ? error : new Error(String(error)))
     }
-    this.#count(chunk.length)
+    this.#inTurn += this.#transport.opened - before
+    this.#count(taken)
     this.#options.onTurn()
+    return this.#ended ? chunk.subarray(chunk.length) : chunk.subarray(taken)
+  }
+
+  #goOn(): void {
+    const rest = this.#rest
+    // Who paused meanwhile will resume, and comes here again.
+    if (rest === undefined || this.#ended || (this.#paused && !this.#transport.exchanging)) return
+    this.#rest = undefined
+    const left = this.#feed(rest)
+    if (left.length > 0) {
+      this.#rest = left
+      setImmediate(() => this.#goOn())
+    } else if (!this.#paused || this.#transport.exchanging) this.#socket.resume()
+  }
+
+  #readOn(): void {
+    if (this.#rest === undefined) this.#socket.resume()
+    else setImmediate(() => this.#goOn())
   }
 
   #message(type: number, payload: Buffer): void {
@@ -182,7 +235,7 @@ export class Wire {
   #rekey(): void {
     if (this.#ended || !this.#ready || this.#transport.exchanging) return
     this.#transport.rekey()
-    this.#socket.resume()
+    this.#readOn()
     this.#watchExchange()
   }
 
@@ -205,6 +258,7 @@ export class Wire {
   #end(error?: Error): void {
     if (this.#ended) return
     this.#ended = true
+    this.#rest = undefined
     this.#transport.stop()
     clearTimeout(this.#rekeyTimer)
     // What still comes is thrown away unread, so that our last words can leave.

@@ -50,39 +50,61 @@ export const maxPacketBytes = 256 * 1024 + 1024
 /** The most that is asked for in one READ; a server may always give less. */
 export const maxReadBytes = 256 * 1024 - 1024
 
-/** Packets out of a byte stream; each is the body: a type byte and its fields. */
+/** Packets out of a byte stream; each is the body: a type byte and its fields. What a packet lacks yet has one buffer, in however small pieces it comes. */
 export class Frames {
-  readonly #chunks: Buffer[] = []
-  #size = 0
+  #chunk: Buffer = none
+  /** The packet that came in part, with its length, and how much of it there is. */
+  #begun: Buffer | undefined
+  readonly #lead = Buffer.alloc(4)
+  #have = 0
 
+  /** To be called when {@link next} has nothing more to give. */
   push(chunk: Buffer): void {
-    this.#chunks.push(chunk)
-    this.#size += chunk.length
+    this.#chunk = chunk
   }
 
   next(): Buffer | undefined {
-    if (this.#size < 4) return undefined
-    const head = this.#joined(4)
-    const length = head.readUInt32BE(0)
-    if (length === 0 || length > maxPacketBytes) throw new Malformed("an sftp packet's length")
-    if (this.#size < 4 + length) return undefined
-    const all = this.#joined(4 + length)
-    this.#size -= 4 + length
-    const rest = all.subarray(4 + length)
-    if (rest.length === 0) this.#chunks.shift()
-    else this.#chunks[0] = rest
-    return all.subarray(4, 4 + length)
+    if (this.#begun === undefined && this.#have === 0 && this.#chunk.length >= 4) {
+      const size = 4 + lengthOf(this.#chunk)
+      // Whole, as it almost always is: nothing is copied.
+      if (this.#chunk.length >= size) return this.#taken(size).subarray(4)
+    }
+    if (this.#begun === undefined && !this.#begin()) return undefined
+    const packet = this.#begun
+    if (packet === undefined || !this.#fill(packet)) return undefined
+    this.#begun = undefined
+    this.#have = 0
+    return packet.subarray(4)
   }
 
-  /** The first chunk, made long enough; called with no more than there is. */
-  #joined(bytes: number): Buffer {
-    const [first] = this.#chunks
-    if (first !== undefined && first.length >= bytes) return first
-    const all = Buffer.concat(this.#chunks)
-    this.#chunks.length = 0
-    this.#chunks.push(all)
-    return all
+  /** Knows the length of the packet that begins. */
+  #begin(): boolean {
+    if (!this.#fill(this.#lead)) return false
+    this.#begun = Buffer.allocUnsafe(4 + lengthOf(this.#lead))
+    this.#begun.set(this.#lead)
+    return true
   }
+
+  #fill(into: Buffer): boolean {
+    const taken = this.#taken(Math.min(into.length - this.#have, this.#chunk.length))
+    into.set(taken, this.#have)
+    this.#have += taken.length
+    return this.#have === into.length
+  }
+
+  #taken(bytes: number): Buffer {
+    const taken = this.#chunk.subarray(0, bytes)
+    this.#chunk = this.#chunk.subarray(bytes)
+    return taken
+  }
+}
+
+const none = Buffer.alloc(0)
+
+function lengthOf(head: Buffer): number {
+  const length = head.readUInt32BE(0)
+  if (length === 0 || length > maxPacketBytes) throw new Malformed("an sftp packet's length")
+  return length
 }
 
 /** A body as it crosses the wire. */

@@ -1,0 +1,208 @@
+/** Hosts and clients that keep to the protocol's letters and to nothing else: what they say off the record, and what they pour. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { message, Reader } from '../../statement/sftp/fields.ts'
+import { hostileHost, type Meet } from './hostile.fixture.ts'
+import { channelData, channelRequest, msg, type Payload } from './messages.ts'
+import { RawClient } from './raw.fixture.ts'
+import { until, type World, world } from './world.fixture.ts'
+
+let real: World
+let w: World
+let meet: Meet
+let close: () => void
+before(async () => {
+  real = await world()
+  w = await world()
+  close = await hostileHost(w, (...of) => meet(...of))
+})
+after(async () => {
+  close()
+  await w.close()
+  await real.close()
+})
+
+const MiB = 1024 * 1024
+const confirmed = (id: number, window = MiB) => message(msg.channelOpenConfirmation, id, 7, window, 32_768)
+const idOf = (payload: Buffer) => {
+  const fields = new Reader(payload, 1)
+  fields.text()
+  return fields.u32()
+}
+const said = Buffer.from('OFF THE RECORD')
+
+/** Opens its channels, and says this at that moment. */
+const saying =
+  (opening: (id: number) => readonly Payload[], started: typeof opening): Meet =>
+  (wire, type, payload) => {
+    const send = (payloads: ReturnType<typeof opening>) => payloads.forEach(one => void wire.send(one))
+    if (type === msg.channelOpen) send(opening(idOf(payload)))
+    else if (type === msg.channelRequest) send(started(0))
+  }
+
+async function run(asked: 'exec' | 'subsystem', what: string): Promise<RawClient> {
+  const client = await RawClient.enter(w, w.grant({ exec: ['uptime'], sftp: 'read', cut_on: ['NEVER SAID'] }))
+  client.send(message(msg.channelOpen, 'session', 0, MiB, 32_768), channelRequest(0, asked, true, what))
+  return client
+}
+
+test('a host says nothing in a channel before it is open, before something runs in it, or behind its close', async () => {
+  const ways: readonly (readonly [name: string, Meet])[] = [
+    [
+      'before the confirmation',
+      saying(
+        id => [channelData(id, said, false), confirmed(id)],
+        () => [],
+      ),
+    ],
+    [
+      'stderr before anything runs',
+      saying(
+        id => [confirmed(id), channelData(id, said, true)],
+        () => [],
+      ),
+    ],
+    [
+      'before anything runs',
+      saying(
+        id => [confirmed(id), channelData(id, said, false)],
+        () => [],
+      ),
+    ],
+    [
+      'behind its close',
+      saying(
+        id => [confirmed(id)],
+        () => [message(msg.channelSuccess, 0), message(msg.channelClose, 0), channelData(0, said, false)],
+      ),
+    ],
+    [
+      'a second EOF',
+      saying(
+        id => [confirmed(id)],
+        () => [message(msg.channelSuccess, 0), message(msg.channelEof, 0), message(msg.channelEof, 0)],
+      ),
+    ],
+  ]
+  for (const [name, way] of ways) {
+    meet = way
+    const client = await RawClient.enter(w, w.grant({ exec: ['uptime'] }))
+    client.send(message(msg.channelOpen, 'session', 0, MiB, 32_768))
+    if (name.startsWith('behind') || name.startsWith('a second')) {
+      await client.see(msg.channelOpenConfirmation)
+      client.send(channelRequest(0, 'exec', true, 'uptime'))
+    }
+    await client.end()
+    assert.ok(!client.data.includes(said), name)
+    assert.match(w.last().ending?.text ?? '', /broke the protocol/, name)
+  }
+})
+
+test('what a host says on stderr beside sftp reaches nobody', async () => {
+  meet = saying(
+    id => [confirmed(id)],
+    () => [message(msg.channelSuccess, 0), channelData(0, said, true)],
+  )
+  const client = await RawClient.enter(w, w.grant({ sftp: 'read' }))
+  await client.start(await client.channel(0), 'subsystem', 'sftp')
+  await wait(50)
+  assert.equal(client.data.length, 0)
+  assert.equal(client.ended, false)
+  client.socket.destroy()
+})
+
+test('how a command ended is told once, however often a host says it', async () => {
+  meet = saying(
+    id => [confirmed(id)],
+    () => [
+      message(msg.channelSuccess, 0),
+      ...Array.from({ length: 1000 }, (_, n) => channelRequest(0, 'exit-status', false, n)),
+      message(msg.channelClose, 0),
+    ],
+  )
+  const client = await run('exec', 'uptime').catch(() => assert.fail())
+  await client.see(msg.channelOpenConfirmation)
+  client.send(channelRequest(0, 'exec', true, 'uptime'))
+  await client.see(msg.channelClose)
+  assert.equal(client.count(msg.channelRequest), 1)
+  client.socket.destroy()
+})
+
+test('a channel that its client closes before it is open is closed when it is, and runs nothing', async () => {
+  let closed = 0
+  meet = (wire, type, payload) => {
+    if (type === msg.channelOpen) setTimeout(() => wire.send(confirmed(idOf(payload))), 50)
+    if (type !== msg.channelClose) return
+    closed++
+    wire.send(message(msg.channelClose, new Reader(payload, 1).u32() === 7 ? closed - 1 : 0))
+  }
+  const client = await RawClient.enter(w, w.grant({ exec: ['uptime'] }))
+  client.send(message(msg.channelOpen, 'session', 0, MiB, 32_768), message(msg.channelClose, 0))
+  await client.see(msg.channelClose)
+  await until(() => closed === 1, 'the host is told')
+  client.send(channelRequest(0, 'exec', true, 'uptime'))
+  await client.end()
+  assert.equal(w.last().recorder.of('allowed').length, 0)
+})
+
+/** Resident memory that `work` leaves, in MiB. */
+async function grown(work: () => Promise<void>): Promise<number> {
+  const before = process.memoryUsage.rss()
+  await work()
+  return (process.memoryUsage.rss() - before) / MiB
+}
+
+/** As fast as the socket takes it. */
+async function pour(client: RawClient, payload: Buffer, times: number): Promise<void> {
+  for (let n = 0; n < times && !client.ended && !client.socket.destroyed; n++) {
+    client.send(payload)
+    if (n % 500 === 0) await new Promise(resolve => setImmediate(resolve))
+    while (client.socket.writableLength > MiB && !client.ended && !client.socket.destroyed) await wait(1)
+  }
+}
+
+test('data of no bytes is held by nobody, in sftp or behind a full window', async () => {
+  const more = await grown(async () => {
+    const sftp = await RawClient.enter(real, real.grant({ sftp: 'read' }))
+    const channel = await sftp.channel(0)
+    await sftp.start(channel, 'subsystem', 'sftp')
+    await pour(sftp, message(msg.channelData, channel, ''), 100_000)
+    const sleeper = await RawClient.enter(real, real.grant({ exec: ['*'] }))
+    const other = await sleeper.channel(0)
+    await sleeper.start(other, 'exec', 'sleep 30')
+    await pour(sleeper, message(msg.channelData, other, ''), 100_000)
+    assert.equal(sftp.ended || sleeper.ended, false)
+    sftp.socket.destroy()
+    sleeper.socket.destroy()
+  })
+  assert.ok(more < 64, `${more.toFixed()} MiB`)
+})
+
+test('who asks on and takes no answers is shown out', async () => {
+  const client = await RawClient.enter(real, real.grant({ exec: ['*'] }))
+  client.socket.pause()
+  await pour(client, message(msg.globalRequest, 'x'.repeat(200), true), 300_000)
+  await until(() => real.last().ending !== undefined, 'the end')
+  assert.match(real.last().ending?.text ?? '', /takes no answers/)
+  client.socket.destroy()
+})
+
+test('who pours before login is shown out, and who pours after it leaves time for others', async () => {
+  const stranger = await RawClient.connect(real)
+  await pour(stranger, message(2, ''), 10_000)
+  await stranger.end()
+  const flood = await RawClient.enter(real, real.grant({ exec: ['*'] }))
+  const other = await RawClient.enter(real, real.grant({ exec: ['*'] }))
+  let pouring = true
+  const poured = pour(flood, message(2, ''), 200_000).then(() => {
+    pouring = false
+  })
+  const channel = await other.channel(0)
+  await other.start(channel, 'exec', 'echo through')
+  await until(() => other.data.includes('through'), 'the other is served')
+  assert.ok(pouring, 'in the middle of it')
+  flood.socket.destroy()
+  other.socket.destroy()
+  await poured
+})
