@@ -127,10 +127,7 @@ test('a message in fragments is refused: each of them is a message to the API se
   }
 })
 
-test('a message within another is refused', {
-  skip,
-  todo: 'by frames.ts: RFC 6455 section 5.4 has data frames of one message follow each other',
-}, async () => {
+test('a message within another is refused', { skip }, async () => {
   const { text, journal } = await exec(frame(beginning, 1, ''), frame(whole, 0, typed))
   assert.doesNotMatch(text, /SEEN/)
   assert.match(journal, /"code":"protocol_violation"/)

@@ -178,3 +178,24 @@ test('a control frame has none either; nothing may be put in where a part is hel
     (error: unknown) => error instanceof FrameError && error.code === 1009,
   )
 })
+
+test('a message that begins within another, or goes on where none began, is refused (RFC 6455 section 5.4)', () => {
+  const text = Buffer.from('x')
+  for (const wire of [
+    [server(text, 0x01), server(text, 0x81)],
+    [server(text, 0x80)],
+    [server(text, 0x81), server(text, 0x00)],
+  ]) {
+    const frames = new Frames('server', payload => payload)
+    assert.throws(() => frames.push(Buffer.concat(wire)), FrameError)
+  }
+  const whole = [
+    server(text, 0x01),
+    server(text, 0x89),
+    server(text, 0x00),
+    server(text, 0x80),
+    server(text, 0x82),
+  ]
+  const frames = new Frames('server', payload => payload)
+  assert.deepEqual(frames.push(Buffer.concat(whole)), Buffer.concat(whole))
+})

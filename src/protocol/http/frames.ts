@@ -37,6 +37,8 @@ export class Frames {
   #left = 0
   #opcode = 0
   #fin = true
+  /** A message has begun that goes on in another frame. */
+  #isOpen = false
   #mask: Buffer | undefined
   #masking = 0
   readonly #order = new Interleaved(mostHeld)
@@ -86,6 +88,11 @@ export class Frames {
     const isControl = opcode >= firstControl
     if (isControl && (short > 125 || (first & 0x80) === 0))
       throw new FrameError(1002, 'a control frame that is not small and whole')
+    if (isControl) return
+    // RFC 6455 section 5.4: what the other end took for a message of its own would be recorded as a part of the one before.
+    if ((opcode === 0) !== this.#isOpen)
+      throw new FrameError(1002, 'a message within another, or a part of none')
+    this.#isOpen = (first & 0x80) === 0
   }
 
   #begin(out: Buffer[]): void {
