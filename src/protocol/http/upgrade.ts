@@ -197,6 +197,8 @@ function pipe(
       setTimeout(finish, goodbye)
     }
     const cut = () => {
+      // It ends for a reason of its own already, which is the one to be recorded.
+      if (isOver) return
       const { why, text } = signal.reason as Ending
       error = { code: why, message: text }
       close(1001, text)
