@@ -33,7 +33,7 @@ export class ClientTurn implements FrameJudge {
   /** A verdict is being waited for; what follows stays unread in `#rest`. */
   #waiting = false
   #rest: Buffer | null = null
-  /** Of a COPY that the server has not begun yet: what is in `#rest` waits for its answer. */
+  /** What the first message in `#rest` means depends on an answer that is owed. */
   #early = false
   #congested = false
   #indebted = false
@@ -59,7 +59,7 @@ export class ClientTurn implements FrameJudge {
 
   /** Answers came: a client that had too many outstanding, or sent too early, may be read again. */
   relieve(): void {
-    if (this.#early && (this.line.copy !== 'none' || this.line.owed.length === 0)) {
+    if (this.#early) {
       this.#early = false
       this.#waiting = false
       this.#goOn()
@@ -122,10 +122,7 @@ export class ClientTurn implements FrameJudge {
         if (line.copy === 'none') {
           // pgx sends a COPY's rows right behind its statement, before anybody has said yes to it.
           if (line.owed.length === 0) break
-          this.#early = true
-          this.#waiting = true
-          line.client.pause()
-          return 'again'
+          return this.awaitAnswer()
         }
         if (type !== wire.COPY_DATA) line.copy = 'none'
         return true
@@ -196,6 +193,14 @@ export class ClientTurn implements FrameJudge {
       error => line.end(endingOf(error)),
     )
     return false
+  }
+
+  /** The message is judged again when the server has answered more of what it owes. */
+  awaitAnswer(): 'again' {
+    this.#early = true
+    this.#waiting = true
+    this.line.client.pause()
+    return 'again'
   }
 
   /** A statement was taken. False where the session has had its statements of this second: what follows waits. */

@@ -6,7 +6,7 @@
 import type { Verdict } from '../../recording/record.ts'
 import type { ClientTurn } from './client-turn.ts'
 import type { Judged } from './guard.ts'
-import { goesByName, isUncertain, type Names, ranInSql, undoing } from './names.ts'
+import { changing, goesByName, isUncertain, type Names, parsedAs, ranInSql } from './names.ts'
 import { Owed, type Portal, type Prepared } from './owed.ts'
 import { mayBeParameter } from './parameter-types.ts'
 import { serverError } from './refuse.ts'
@@ -66,15 +66,15 @@ function allowParse(turn: ClientTurn, name: string, verdict: Verdict): true {
     columns: undefined,
     doubtful: false,
     batch: line.batch,
-    sure: line.statements.isFree(name),
+    sure: false,
   }
   turn.recordLater(prepared)
   const owed = new Owed('parse', line.seq, line.time)
   owed.prepared = prepared
   owed.settles = prepared
-  owed.undo = undoing(line.statements, name)
+  owed.change = changing(line.statements, name)
   line.statements.set(name, prepared)
-  if (name !== '') line.renamed++
+  parsedAs(line, name, verdict.statement.kind)
   return send(turn, owed)
 }
 
@@ -91,11 +91,11 @@ function refuseParse(
 }
 
 function refuseWaiting(turn: ClientTurn, name: string, verdict: RefusedVerdict): void {
-  if (name === '') turn.line.statements.drop('')
+  if (name === '') turn.line.statements.delete('')
   failNow(turn, record(turn, verdict))
 }
 
-export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number): boolean {
+export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number): boolean | 'again' {
   const { line } = turn
   const end = Math.min(at + total, bytes.length)
   const portalEnd = wire.endOfString(bytes, at + 5, end)
@@ -103,8 +103,8 @@ export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number)
   const portalName = nameAt(bytes, at + 5, portalEnd)
   const name = nameAt(bytes, portalEnd + 1, nameEnd)
   const prepared = line.statements.get(name)
-  if (prepared === undefined || isUncertain(prepared, line))
-    return unknown(turn, at, total, 'prepared statement', name)
+  if (prepared === undefined) return unknown(turn, at, total, 'prepared statement', name)
+  if (isUncertain(prepared, line)) return turn.awaitAnswer()
   const { settings }: Judged = prepared.verdict
   if (settings !== undefined && !namesSettings(bytes, nameEnd + 1, end, settings))
     return fail(turn, at, total, record(turn, settingRefused(prepared.verdict)))
@@ -125,11 +125,11 @@ export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number)
     given: new Given(),
     renamed: line.renamed,
     batch: line.batch,
-    sure: line.portals.isFree(portalName),
+    sure: false,
   }
   const owed = new Owed('bind', seq, line.time)
   owed.settles = portal
-  owed.undo = undoing(line.portals, portalName)
+  owed.change = changing(line.portals, portalName)
   line.portals.set(portalName, portal)
   send(turn, owed)
   if (line.masking) describeForMask(turn, portal, portalName, at + total)
@@ -163,14 +163,15 @@ export function describe(turn: ClientTurn, bytes: Buffer, at: number, total: num
   return send(turn, owed)
 }
 
-export function execute(turn: ClientTurn, bytes: Buffer, at: number, total: number): boolean {
+export function execute(turn: ClientTurn, bytes: Buffer, at: number, total: number): boolean | 'again' {
   const nameEnd = wire.endOfString(bytes, at + 5, at + total)
   if (nameEnd + 5 !== at + total) throw new wire.Violation('an Execute lies about its length')
   const name = nameAt(bytes, at + 5, nameEnd)
   const { line } = turn
   const portal = line.portals.get(name)
   // A cursor that SQL made is a portal for the server too, but none that was judged here.
-  if (portal === undefined || isUncertain(portal, line)) return unknown(turn, at, total, 'portal', name)
+  if (portal === undefined) return unknown(turn, at, total, 'portal', name)
+  if (isUncertain(portal, line)) return turn.awaitAnswer()
   const { kind } = portal.prepared.verdict.statement
   // Its mask was made for what the name stood for when it was bound.
   if (line.masking && portal.renamed !== line.renamed && goesByName(kind))
@@ -186,8 +187,8 @@ export function close(turn: ClientTurn, bytes: Buffer, at: number, total: number
   const name = targetOf(bytes, at, total)
   const owed = new Owed('close', line.seq, line.time)
   const names: Names<unknown> = bytes[at + 5] === STATEMENT ? line.statements : line.portals
-  owed.undo = undoing(names, name)
-  names.drop(name)
+  owed.change = changing(names, name)
+  names.delete(name)
   if (name !== '') line.renamed++
   return send(turn, owed)
 }

@@ -28,6 +28,7 @@ export class Line implements Named {
   readonly statements = new Names<Prepared>()
   readonly portals = new Names<Portal>()
   renamed = 0
+  changer = false
   batch = 0
   /** The newest record: what is sent upstream belongs to it or to an older one. */
   seq: Seq
@@ -76,8 +77,6 @@ export class Line implements Named {
 
   /** All is answered, and this is the transaction's state. */
   rests(state: number): void {
-    this.statements.settle()
-    this.portals.settle()
     this.watch?.rests(state !== IDLE)
     // Portals do not outlive their transaction.
     if (state === IDLE && this.portals.size > 0) this.portals.clear()

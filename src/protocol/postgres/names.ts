@@ -4,26 +4,13 @@
  * outlive what it was made for (attack 93).
  */
 
-/** Names of one kind. What was forgotten stays so, whatever an undo from before would bring back. */
+/**
+ * Names of one kind, and what the gateway knows to be held under them. A name that is not here is not free: the server may
+ * hold under it what was forgotten here.
+ */
 export class Names<T> extends Map<string, T> {
-  /** How often names were forgotten. */
+  /** How often SQL changed names. What an undo from before that would bring back may be another's by now. */
   epoch = 0
-  /** Names that were dropped since all was answered: the server may hold them yet. */
-  readonly #dropped = new Set<string>()
-
-  /** Whether nothing can be held under the name. */
-  isFree(name: string): boolean {
-    return !this.has(name) && !this.#dropped.has(name)
-  }
-
-  drop(name: string): void {
-    if (this.delete(name)) this.#dropped.add(name)
-  }
-
-  /** All is answered: what is held is known. */
-  settle(): void {
-    if (this.#dropped.size > 0) this.#dropped.clear()
-  }
 
   forget(which: (held: T) => boolean): void {
     this.epoch++
@@ -31,21 +18,41 @@ export class Names<T> extends Map<string, T> {
   }
 }
 
-/** Puts a name back as it was; `itself` where the message failed, and was not just skipped. */
-export type Undo = (itself: boolean) => void
+/** What a message does to a name while it is not answered: it may be skipped, and then has done nothing. */
+export interface Change {
+  readonly names: Names<unknown>
+  readonly name: string
+  readonly epoch: number
+  /** What the name stood for, as far as is known by now. */
+  before: unknown
+}
 
-/** Remembers what `name` stood for. The unnamed is dropped by the server before it tries to make the new one. */
-export function undoing<T>(names: Names<T>, name: string): Undo {
-  const before = names.get(name)
-  const { epoch } = names
-  return itself => {
-    if (before === undefined || names.epoch !== epoch || (itself && name === '')) names.delete(name)
-    else names.set(name, before)
-  }
+/** To be asked before `name` is set or deleted. */
+export const changing = <T>(names: Names<T>, name: string): Change => ({
+  names,
+  name,
+  epoch: names.epoch,
+  before: names.get(name),
+})
+
+/**
+ * Takes a change back; `itself` where its message failed, and was not just skipped: the unnamed is dropped by the server before
+ * it tries to make the new one. `later` is the next change of that name, of a message sent behind a Sync and to run yet: then
+ * it is that one which found the name as it was.
+ */
+export function undo(
+  { names, name, epoch, before }: Change,
+  itself: boolean,
+  later: Change | undefined,
+): void {
+  const known = names.epoch === epoch && !(itself && name === '') ? before : undefined
+  if (later !== undefined) later.before = known
+  else if (known === undefined) names.delete(name)
+  else names.set(name, known)
 }
 
 export interface Held {
-  /** The server has told that it holds this, or it took no other's place: if it failed, the name stands for nothing. */
+  /** The server has told that it holds this. Nothing else makes it so. */
   sure: boolean
   /** The stretch between two Syncs in which it was sent. */
   readonly batch: number
@@ -60,25 +67,46 @@ export interface Named {
   batch: number
   /** Counts everything that can change what a FETCH or an EXECUTE in SQL goes by. */
   renamed: number
+  /** A statement that changes names was parsed under a name: an EXECUTE in SQL may run it. */
+  changer: boolean
 }
 
 /**
- * Behind a Sync a message can run though those before it were skipped: what took another's place, and may not have come to be,
- * must not lend its verdict to what the server then still holds.
+ * Behind a Sync a message can run though those before it were skipped: what may not have come to be must not lend its verdict
+ * to what the server then still holds under the name. Whether it holds anything is for the server to say: what the gateway
+ * dropped or forgot, for an error that came first or a refusal that went no further, is there yet.
  */
 export const isUncertain = (held: Pick<Held, 'sure' | 'batch'>, { batch }: Named): boolean =>
   !held.sure && held.batch !== batch
 
 const changes = /\b(declare cursor|close portal|prepare|deallocate)\b/
+const everyChange = 'declare cursor; deallocate; prepare'
+
+/** A statement is parsed under `name`. */
+export function parsedAs(named: Named, name: string, kind: string): void {
+  if (name === '') return
+  named.renamed++
+  if (kind !== 'select' && changes.test(kind)) named.changer = true
+}
 
 /** A string of statements is sent to run; `kind` is its verdict's word. */
 export function ranInSql(named: Named, kind: string): void {
-  if (kind === 'select' || !changes.test(kind)) return
+  if (kind === 'select') return
+  if (changes.test(kind)) change(named, kind)
+  // Which it runs is not known here: `execute e` of a parsed `prepare s as ...` makes an s that nobody would forget.
+  else if (named.changer && /\bexecute\b/.test(kind)) change(named, everyChange)
+}
+
+function change(named: Named, kind: string): void {
+  const { statements } = named
   named.renamed++
   // A portal that Bind made may be a cursor's now, of which nobody asked what it shows.
   if (/\b(declare cursor|close portal)\b/.test(kind)) named.portals.forget(() => true)
-  if (/\bdeallocate\b/.test(kind)) for (const held of named.statements.values()) held.doubtful = true
-  if (/\bprepare\b/.test(kind)) named.statements.forget(held => held.doubtful)
+  if (/\bdeallocate\b/.test(kind)) {
+    statements.epoch++
+    for (const held of statements.values()) held.doubtful = true
+  }
+  if (/\bprepare\b/.test(kind)) statements.forget(held => held.doubtful)
 }
 
 /** A portal that shows whatever another name stands for when it runs. */

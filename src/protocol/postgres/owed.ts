@@ -7,7 +7,7 @@
  */
 import type { Seq, Verdict } from '../../recording/record.ts'
 import type { MaskPlan } from './mask.ts'
-import type { Held, Undo } from './names.ts'
+import { type Change, type Held, undo } from './names.ts'
 import type { Given } from './tally.ts'
 
 /** A statement that the server holds by name, with the verdict it was let through on. */
@@ -45,7 +45,7 @@ export class Owed {
   quiet = false
   /** Told in place of the server's error, which we provoked. */
   refusal: Buffer | null = null
-  undo: Undo | null = null
+  change: Change | null = null
   /** What is there for sure once this is answered. */
   settles: Pick<Held, 'sure'> | null = null
 
@@ -95,11 +95,22 @@ export class OwedQueue {
   fail(): boolean {
     let end = this.#head
     while (end < this.#tail && this.#entries[end]?.kind !== 'sync') end++
-    for (let i = end - 1; i >= this.#head; i--) this.#entries[i]?.undo?.(i === this.#head)
+    for (let i = end - 1; i >= this.#head; i--) {
+      const change = this.#entries[i]?.change
+      if (change) undo(change, i === this.#head, this.#next(change, end))
+    }
     this.#head = end
     const synced = end < this.#tail
     if (!synced) this.#set([])
     return synced
+  }
+
+  #next({ names, name }: Change, from: number): Change | undefined {
+    for (let i = from; i < this.#tail; i++) {
+      const change = this.#entries[i]?.change
+      if (change?.names === names && change.name === name) return change
+    }
+    return undefined
   }
 
   /**

@@ -5,7 +5,7 @@
 import { type Denial, type Refused, refuse } from '../../denial.ts'
 import type { Verdict } from '../../recording/record.ts'
 import type { ClientTurn } from './client-turn.ts'
-import { ranInSql, undoing } from './names.ts'
+import { changing, ranInSql } from './names.ts'
 import { Owed } from './owed.ts'
 import { refusal } from './refuse.ts'
 import * as wire from './wire.ts'
@@ -70,7 +70,7 @@ function allow({ line }: ClientTurn, verdict: Verdict): void {
   line.seq = line.recorder.statement(verdict)
   const owed = new Owed('query', line.seq, line.time)
   // A simple query drops the unnamed statement and portal, whatever becomes of it; unless it is skipped.
-  if (line.statements.size > 0) owed.undo = undoing(line.statements, '')
+  if (line.statements.size > 0) owed.change = changing(line.statements, '')
   forgetUnnamed(line)
   ranInSql(line, verdict.statement.kind)
   line.owed.push(owed)
@@ -109,6 +109,6 @@ export function record({ line }: ClientTurn, verdict: { readonly denial: Denial 
 }
 
 function forgetUnnamed({ statements, portals }: ClientTurn['line']): void {
-  statements.drop('')
-  portals.drop('')
+  statements.delete('')
+  portals.delete('')
 }
