@@ -8,7 +8,7 @@
 import { writeFileSync } from 'node:fs'
 import { byHand, harmfulTypes, harmlessVolatile } from '../src/statement/sql/by-hand.ts'
 import { catalogueByHand } from '../src/statement/sql/catalogue-by-hand.ts'
-import { everyServer } from './servers.ts'
+import { everyServer, supported } from './servers.ts'
 
 interface Row {
   readonly name: string
@@ -71,6 +71,10 @@ const outs = [...vetted, ...names.filter(name => catalogueByHand.functions.has(`
   )
   .filter(([, columns]) => columns.length > 0)
 
+const some = vetted
+  .map(name => [name, [...(majors.get(name) ?? [])].map(Number)] as const)
+  .filter(([, of]) => of.length < supported.length)
+
 const list = (values: Iterable<string>) =>
   `new Set(\n  (${JSON.stringify([...values].sort().join(' ')).replace(/(.{1,100})( |"$)/g, (_, a, b) => (b === ' ' ? `${a} " +\n    "` : `${a}${b}`))}).split(' '),\n)`
 writeFileSync(
@@ -79,6 +83,11 @@ writeFileSync(
 
 /** Built-in functions every overload of which is without side effects. */
 export const vettedFunctions: ReadonlySet<string> = ${list(vetted)}
+
+/** The majors that have a vetted function which not every major has: elsewhere its name is free for anybody's. */
+export const majorsOf: ReadonlyMap<string, readonly number[]> = new Map(
+  ${JSON.stringify(some)},
+)
 
 /** The other built-in functions: refused unless a scope lists them. */
 export const otherFunctions: ReadonlySet<string> = ${list(rest)}

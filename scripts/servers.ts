@@ -4,7 +4,7 @@ import { openHome } from '../src/demo/home.ts'
 import { everyVersion, startPostgres } from '../test/fixtures/postgres.ts'
 
 /** What is derived from fewer would forget what the others know. */
-const supported = ['14', '15', '16', '17', '18']
+export const supported = ['14', '15', '16', '17', '18']
 
 export async function everyServer(ask: (client: pg.Client, version: string) => Promise<void>): Promise<void> {
   const missing = supported.filter(version => !everyVersion.includes(version))

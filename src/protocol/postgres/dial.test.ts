@@ -90,6 +90,14 @@ describe('dialling', () => {
     assert.equal((await orders.activity()).length, 0)
   })
 
+  test('the guard is told which version the server has', async () => {
+    const upstream = await reach({}, orders.passwords.ro)
+    assert.ok(!(upstream instanceof Refused))
+    const { rows } = await orders.run('orders', 'show server_version_num')
+    assert.equal(upstream.own.version, Math.floor(Number(rows[0]?.server_version_num) / 10_000))
+    await upstream[Symbol.asyncDispose]()
+  })
+
   test('nobody there, and somebody who says nothing, cannot be reached', async () => {
     assert.match(refusal(await reach({ port: 1 })), /^upstream_unreachable/)
     const silent = await fake(() => undefined)

@@ -19,6 +19,7 @@ import { bindingTo, clientBare, clientFinal } from './scram.ts'
 import { type Answer, CHECK_CONNECTION, run, runAll, startupSettings } from './session-setup.ts'
 import { type PostgresTarget, type RoleLease, schemaOf } from './target.ts'
 import { PostgresUpstream, readInto } from './upstream.ts'
+import { SHOW_VERSION, versionOf } from './version.ts'
 import {
   AUTHENTICATION,
   BACKEND_KEY,
@@ -71,7 +72,11 @@ export async function dial(
   try {
     const schema = schemaOf(at.target)
     // The first may be unknown to the server, and is then left.
-    const [, some] = await runAll(link, inbox, [CHECK_CONNECTION, mayFindOwnFunctions(schema)])
+    const [, some, numbered] = await runAll(link, inbox, [
+      CHECK_CONNECTION,
+      mayFindOwnFunctions(schema),
+      SHOW_VERSION,
+    ])
     const there = await asThere(link, inbox, at.scope)
     if (there instanceof Refused) {
       link.destroy()
@@ -87,7 +92,7 @@ export async function dial(
       parameters,
       scope: there.scope,
       masks: there.masks,
-      own: ownFunctions(schema, own),
+      own: ownFunctions(versionOf(parameters.get('server_version'), numbered.rows), schema, own),
     })
   } catch (error) {
     link.destroy()

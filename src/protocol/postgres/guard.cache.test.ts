@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Verdict } from '../../recording/record.ts'
 import { VerdictCache } from '../../statement/sql/cache.ts'
-import { guardOf } from './guard.fixture.ts'
+import { guardOf, newest } from './guard.fixture.ts'
 import { allowedCatalogue, refusedCatalogue } from './vectors/catalogue.ts'
 import {
   allowedColumns,
@@ -107,7 +107,7 @@ test('what a scope is, and what the database has, is the key: a reload that chan
   const shared = new VerdictCache()
   const sql = 'select o.full_name, o.email from orders o'
   const judged = async (scope: object, rows: readonly string[] = []) =>
-    (await guardOf(scope, shared, { schema: 'public', rows, names: [] }).judge(sql)).allow
+    (await guardOf(scope, shared, { ...newest, rows }).judge(sql)).allow
   const scope = { statements: ['select'], tables: ['public.orders'] }
   assert.ok(await judged(scope))
   for (const narrower of [

@@ -18,10 +18,13 @@ export function scopeOf(scope: object): Narrowed<PostgresScope> {
   return postgresScope.schema.parse(scope) as Narrowed<PostgresScope>
 }
 
+/** A server of the newest version, with no functions of its own. */
+export const newest: OwnFunctions = { ...noFunctions, version: 18 }
+
 export function guardOf(
   scope: object,
   cache = new VerdictCache(),
-  own: OwnFunctions = noFunctions,
+  own: OwnFunctions = newest,
 ): PostgresGuard {
   return createGuard(scopeOf(scope), analyser, cache, own)
 }

@@ -202,10 +202,16 @@ for (const version of versions) {
       const server = at(version)
       const { rows } = await server.run('privileges', findOwnFunctions('public'))
       const own = ownFunctions(
+        Number(version),
         'public',
         rows.map(row => [String(row.name), String(row.kind)]),
       )
-      assert.deepEqual(own, { schema: 'public', rows: ['evil_any', 'evil_item'], names: ['upper'] })
+      assert.deepEqual(own, {
+        version: Number(version),
+        schema: 'public',
+        rows: ['evil_any', 'evil_item'],
+        names: ['upper'],
+      })
       const guard = guardOf(scopes[role], new VerdictCache(), own)
       const client = await connect(server, role)
       const counts = { judged: 0, allowed: 0, ran: 0, refusedAndPermitted: 0 }

@@ -44,10 +44,14 @@ UNION ALL SELECT DISTINCT p.proname, 'name' FROM pg_catalog.pg_proc p
   ORDER BY 2, 1`
 
 /** What the database answered. */
-export function ownFunctions(schema: string, rows: readonly (readonly (string | null)[])[]): OwnFunctions {
+export function ownFunctions(
+  version: number,
+  schema: string,
+  rows: readonly (readonly (string | null)[])[],
+): OwnFunctions {
   const of = (kind: string) =>
     rows.flatMap(([name, is]) => (is === kind && name !== null && name !== undefined ? [name] : []))
-  return { schema, rows: of('row'), names: of('name') }
+  return { version, schema, rows: of('row'), names: of('name') }
 }
 
-export const noFunctions: OwnFunctions = { schema: 'public', rows: [], names: [] }
+export const noFunctions: OwnFunctions = { version: 0, schema: 'public', rows: [], names: [] }

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { before, test } from 'node:test'
 import { parse } from 'yaml'
-import { allows, guardOf, refusesAll } from './guard.fixture.ts'
-import { noFunctions } from './own-functions.ts'
+import { allows, guardOf, newest, refusesAll } from './guard.fixture.ts'
 import { postgresScope } from './scope.ts'
 
 let scopes: object[]
@@ -54,7 +53,7 @@ test('a worker takes jobs and closes them', async () => {
 })
 
 test("an ORM's names are those of its schema", async () => {
-  const guard = guardOf(scopes[4] ?? {}, undefined, { ...noFunctions, schema: 'app' })
+  const guard = guardOf(scopes[4] ?? {}, undefined, { ...newest, schema: 'app' })
   await allows(guard, [
     'insert into orders (id) values ($1) returning id',
     'select order_total(o.id) from orders o join customers c on true',

@@ -13,7 +13,7 @@ const limits: Limits = {
   masked: {},
   filter: {},
   columns: {},
-  own: { schema: 'public', rows: [], names: [] },
+  own: { version: 18, schema: 'public', rows: [], names: [] },
   catalog: false,
 }
 

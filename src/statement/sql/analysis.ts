@@ -42,6 +42,8 @@ export interface Limits {
 
 /** The database's own functions that are called by what looks like something else. */
 export interface OwnFunctions {
+  /** The server's major version, 0 where it is not known: what it has built in, and which words it would take for names. */
+  readonly version: number
   /** Where they are, and every bare name that is no built-in's: the one schema of the search_path. */
   readonly schema: string
   /** By `alias.name`, which looks like a column. */

@@ -6,6 +6,7 @@ import type { Handlers, Place, Tree } from './place.ts'
 import { attribute, inExpression } from './reference.ts'
 import { select } from './select.ts'
 import { mayShow } from './settings.ts'
+import { asCalled } from './versions.ts'
 import { descend, list, only, visit } from './walk.ts'
 
 /** What the grammar itself puts in an operator's place. */
@@ -75,7 +76,8 @@ export const expressions: Handlers = {
     descend('SubLink', node, at, ['operName', 'subselect'])
   },
   FuncCall(node, at) {
-    if (!showsSetting(node, at)) at.touch('call', functionName(parts(node.funcname, at), at))
+    const names = asCalled(parts(node.funcname, at), at)
+    if (!showsSetting(node, at)) at.touch('call', functionName(names, at))
     descend('FuncCall', node, at, ['funcname'])
   },
   A_Indirection(node, at) {

@@ -198,6 +198,11 @@ export const vettedFunctions: ReadonlySet<string> = new Set(
     "xpath xpath_exists").split(' '),
 )
 
+/** The majors that have a vetted function which not every major has: elsewhere its name is free for anybody's. */
+export const majorsOf: ReadonlyMap<string, readonly number[]> = new Map(
+  [["any_value",[16,17,18]],["any_value_transfn",[16,17,18]],["array_reverse",[18]],["array_sample",[16,17,18]],["array_shuffle",[16,17,18]],["array_sort",[18]],["bytea",[18]],["bytea_larger",[18]],["bytea_smaller",[18]],["casefold",[18]],["close_lb",[14]],["close_sl",[14]],["crc32",[18]],["crc32c",[18]],["date_add",[16,17,18]],["date_subtract",[16,17,18]],["dist_bl",[14]],["dist_lb",[14]],["erf",[16,17,18]],["erfc",[16,17,18]],["gamma",[18]],["gist_translate_cmptype_common",[18]],["hashbool",[18]],["hashboolextended",[18]],["hashbytea",[18]],["hashbyteaextended",[18]],["hashcid",[18]],["hashcidextended",[18]],["hashdate",[18]],["hashdateextended",[18]],["hashxid",[18]],["hashxid8",[18]],["hashxid8extended",[18]],["hashxidextended",[18]],["icu_unicode_version",[17,18]],["interval_accum",[14,15,16]],["interval_accum_inv",[14,15,16]],["interval_combine",[14,15,16]],["json_agg_strict",[16,17,18]],["json_object_agg_strict",[16,17,18]],["json_object_agg_unique",[16,17,18]],["json_object_agg_unique_strict",[16,17,18]],["jsonb_agg_strict",[16,17,18]],["jsonb_object_agg_strict",[16,17,18]],["jsonb_object_agg_unique",[16,17,18]],["jsonb_object_agg_unique_strict",[16,17,18]],["jsonb_populate_record_valid",[17,18]],["lgamma",[18]],["path_center",[14]],["random_normal",[16,17,18]],["record_larger",[18]],["record_smaller",[18]],["regexp_count",[15,16,17,18]],["regexp_instr",[15,16,17,18]],["regexp_like",[15,16,17,18]],["regexp_substr",[15,16,17,18]],["system_user",[16,17,18]],["timestamptz_hash",[18]],["timestamptz_hash_extended",[18]],["to_bin",[17,18]],["to_oct",[17,18]],["unicode_assigned",[17,18]],["unicode_version",[17,18]],["uuid_extract_timestamp",[17,18]],["uuid_extract_version",[17,18]],["uuidv4",[18]],["uuidv7",[18]],["xid8_larger",[15,16,17,18]],["xid8_smaller",[15,16,17,18]],["xmltext",[17,18]]],
+)
+
 /** The other built-in functions: refused unless a scope lists them. */
 export const otherFunctions: ReadonlySet<string> = new Set(
   ("RI_FKey_cascade_del RI_FKey_cascade_upd RI_FKey_check_ins RI_FKey_check_upd RI_FKey_noaction_del " +

@@ -4,6 +4,7 @@
  */
 import { otherFunctions, vettedFunctions } from './functions.gen.ts'
 import type { Place, Tree } from './place.ts'
+import { mayHave, refuseLacking } from './versions.ts'
 
 /**
  * An identifier. The server keeps 63 bytes, and where it cuts a longer name of several bytes a character depends on
@@ -41,8 +42,10 @@ export function relationName(range: Tree, at: Place): string {
 export function functionName(names: readonly string[], at: Place): string {
   const [first = '', second] = names
   if (names.length > 2) at.refuse(`function ${names.join('.')} is named through a database`)
+  if (first === 'pg_catalog' && second !== undefined) refuseLacking(second, at)
   if (second !== undefined) return `${first}.${second}`
-  const builtIn = vettedFunctions.has(first) || otherFunctions.has(first) || first.startsWith('pg_')
+  const listed = vettedFunctions.has(first) || otherFunctions.has(first) || first.startsWith('pg_')
+  const builtIn = listed && mayHave(first, at)
   // The better fit of all on the search_path is called, not the first.
   const { schema, names: own } = at.notes.limits.own
   return `${builtIn && !own.includes(first) ? 'pg_catalog' : schema}.${first}`

@@ -4,6 +4,7 @@
  */
 import { nodes } from './nodes.ts'
 import type { Place, Tree } from './place.ts'
+import { refuseNewer } from './versions.ts'
 
 /** Walks a node that carries its name (`{ ColumnRef: {...} }`), or a list of such nodes. */
 export function visit(value: unknown, at: Place): void {
@@ -31,6 +32,7 @@ export function descend(type: string, node: Tree, at: Place, without: readonly s
     at.refuse(`${words(type)} is not permitted`)
     return
   }
+  refuseNewer(type, at)
   for (const [field, value] of Object.entries(node)) {
     const holds = Object.hasOwn(shape, field) ? shape[field] : undefined
     if (holds === undefined) at.refuse(`${words(type)} with ${field} is not permitted`)

@@ -109,7 +109,7 @@ export const allowedReads: readonly string[] = [
   'SELECT 1 -- \r\n',
 ]
 
-/** Under `reading` on PostgreSQL 16 and later. */
+/** Under `reading` on PostgreSQL 17 and later. */
 export const allowedNew: readonly string[] = [
   "select json_object('a': 1), json_array(1, 2), json_arrayagg(id), json_objectagg('a': id) from orders",
   "select '{}' is json object, json_scalar(1), json_serialize('{}'), json('{}')",
