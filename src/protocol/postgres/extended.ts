@@ -10,7 +10,7 @@ import { changing, goesByName, isUncertain, type Names, parsedAs, ranInSql } fro
 import { Owed, type Portal, type Prepared } from './owed.ts'
 import { mayBeParameter } from './parameter-types.ts'
 import { serverError } from './refuse.ts'
-import { namesSettings, settingRefused } from './setting-names.ts'
+import { executeRefused, namesSettings, namesUnseen, settingRefused } from './setting-names.ts'
 import { FAILING, notUtf8, type RefusedVerdict, record, typedParameter } from './simple.ts'
 import { Given } from './tally.ts'
 import * as wire from './wire.ts'
@@ -60,6 +60,7 @@ export function parse(turn: ClientTurn, bytes: Buffer, at: number, total: number
 
 function allowParse(turn: ClientTurn, name: string, verdict: Verdict): true {
   const { line } = turn
+  const { settings }: Judged = verdict
   const prepared: Prepared = {
     verdict,
     seq: null,
@@ -75,6 +76,7 @@ function allowParse(turn: ClientTurn, name: string, verdict: Verdict): true {
   owed.change = changing(line.statements, name)
   line.statements.set(name, prepared)
   parsedAs(line, name, verdict.statement.kind)
+  if (name !== '' && settings !== undefined) line.asker = true
   return send(turn, owed)
 }
 
@@ -172,7 +174,9 @@ export function execute(turn: ClientTurn, bytes: Buffer, at: number, total: numb
   // A cursor that SQL made is a portal for the server too, but none that was judged here.
   if (portal === undefined) return unknown(turn, at, total, 'portal', name)
   if (isUncertain(portal, line)) return turn.awaitAnswer()
-  const { kind } = portal.prepared.verdict.statement
+  const { verdict } = portal.prepared
+  const { kind } = verdict.statement
+  if (namesUnseen(line, verdict)) return fail(turn, at, total, record(turn, executeRefused(verdict)))
   // Its mask was made for what the name stood for when it was bound.
   if (line.masking && portal.renamed !== line.renamed && goesByName(kind))
     return unknown(turn, at, total, 'portal', name)

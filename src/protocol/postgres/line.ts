@@ -29,6 +29,8 @@ export class Line implements Named {
   readonly portals = new Names<Portal>()
   renamed = 0
   changer = false
+  /** A statement whose parameter names a setting was parsed under a name: an EXECUTE in SQL could give it any. */
+  asker = false
   batch = 0
   /** The newest record: what is sent upstream belongs to it or to an older one. */
   seq: Seq

@@ -8,7 +8,7 @@ import { VerdictCache } from '../../statement/sql/cache.ts'
 import { type OpenDoor, openDoor } from './door.fixture.ts'
 import { analyser, guardOf, scopeOf } from './guard.fixture.ts'
 import { createGuard } from './guard.ts'
-import { bind, execute, parse, RawClient, sync } from './raw.fixture.ts'
+import { bind, execute, parse, query, RawClient, sync } from './raw.fixture.ts'
 import { namesSettings } from './setting-names.ts'
 import { dataRow, frame, int32 } from './wire.ts'
 
@@ -76,6 +76,40 @@ test('each Bind of a statement is judged, and a refused one fails its pipeline a
   await client.query('rollback')
   client.send(...named('datestyle'), sync)
   assert.equal(await client.shape(), '2 D C Z')
+})
+
+test('an EXECUTE gives a parsed current_setting($1) no name that no Bind showed', async () => {
+  const caller = new RawClient(door.port)
+  try {
+    await caller.login(door.grant, door.password, { database: 'orders' })
+    // As long as nothing asks so under a name, an EXECUTE is one.
+    assert.match((await caller.query('prepare p as select 1; execute p')).at(-2)?.type ?? '', /C/)
+    caller.send(parse('e', "execute s('work_mem', 'A')"), parse('', "execute s('work_mem', 'A')"), sync)
+    assert.equal(await caller.shape(), '1 1 Z')
+    caller.send(parse('s', 'select current_setting($1, true) where current_setting($1) > $2'), sync)
+    assert.equal(await caller.shape(), '1 Z')
+    const code = async (...frames: Buffer[]): Promise<string | undefined> => {
+      caller.send(...frames)
+      return (await caller.upTo('Z')).find(({ type }) => type === 'E')?.fields.C
+    }
+    for (const sql of [
+      "execute s('work_mem', 'A')",
+      "select 1; execute s('work_mem', 'A')",
+      // One row or none tells what a guess is worth.
+      "explain (analyze) execute s('work_mem', 'A')",
+      'execute e',
+    ]) {
+      assert.equal(await code(query(sql)), '42501', sql)
+      if (!sql.includes(';'))
+        assert.equal(await code(parse('', sql), bind('', ''), execute(''), sync), '42501', sql)
+    }
+    assert.equal(await code(bind('', 'e'), execute(''), sync), '42501')
+    caller.send(bind('', 's', ['datestyle', 'A']), execute(''), sync)
+    assert.equal(await caller.shape(), '2 D C Z')
+    assert.ok(!/\dMB/.test(caller.received.toString('latin1')))
+  } finally {
+    caller.destroy()
+  }
 })
 
 test('where no Bind gives the value, or another than it is used, no parameter will do', async () => {

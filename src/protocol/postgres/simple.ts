@@ -8,6 +8,7 @@ import type { ClientTurn } from './client-turn.ts'
 import { changing, ranInSql } from './names.ts'
 import { Owed } from './owed.ts'
 import { refusal } from './refuse.ts'
+import { executeRefused, namesUnseen } from './setting-names.ts'
 import * as wire from './wire.ts'
 
 export type RefusedVerdict = Verdict & { readonly allow: false }
@@ -49,7 +50,8 @@ export function query(turn: ClientTurn, bytes: Buffer, at: number, total: number
   const verdict = turn.line.guard.judge(sql)
   if (verdict instanceof Promise) {
     turn.drop(at, total)
-    return turn.wait(verdict, judged => {
+    return turn.wait(verdict, later => {
+      const judged = inSession(turn, later)
       if (!judged.allow) refuseWaiting(turn, judged)
       else {
         allow(turn, judged)
@@ -58,10 +60,15 @@ export function query(turn: ClientTurn, bytes: Buffer, at: number, total: number
       turn.paced()
     })
   }
-  if (verdict.allow) allow(turn, verdict)
-  else refuseQuery(turn, at, total, verdict)
+  const judged = inSession(turn, verdict)
+  if (judged.allow) allow(turn, judged)
+  else refuseQuery(turn, at, total, judged)
   return turn.paced()
 }
+
+/** The guard's verdict, and what it cannot know: what this session has parsed before. */
+const inSession = ({ line }: ClientTurn, verdict: Verdict): Verdict =>
+  verdict.allow && namesUnseen(line, verdict) ? executeRefused(verdict) : verdict
 
 export const functionCall = (turn: ClientTurn, at: number, total: number): boolean =>
   refuseQuery(turn, at, total, fastPath)
