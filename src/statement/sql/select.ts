@@ -73,10 +73,9 @@ function column(target: unknown, at: Place, output: Output): Shown {
   const { masked, row } = resolve(ref, at)
   if (row !== undefined) refuseRow(row, at)
   if (output === 'nested') for (const one of masked) refuseMasked(one, at)
-  const shows = output === 'top' ? masked : []
-  if (endsInStar(ref.fields)) return { masked: shows, star: true, renamed: false }
+  if (endsInStar(ref.fields)) return { masked, star: true, renamed: false }
   const { name, renamed } = called(item, at)
-  return { masked: shows, star: false, name: name ?? parts(ref.fields, at).at(-1), renamed }
+  return { masked, star: false, name: name ?? parts(ref.fields, at).at(-1), renamed }
 }
 
 const endsInStar = (steps: unknown): boolean => only(list(steps).at(-1), 'A_Star') !== undefined
@@ -98,7 +97,10 @@ function bareName(by: unknown, at: Place): string | undefined {
   return fields.length === 1 ? parts(fields, at)[0] : undefined
 }
 
-/** Where masked columns are shown, nothing may be told of them by order, grouping or sameness (attack 85). */
+/**
+ * Where masked columns are shown, nothing may be told of them by order, grouping or sameness (attack 85). EXISTS throws them away,
+ * and tells all the same: of `exists (select distinct ssn ... offset 1)` whether there are two.
+ */
 function plainly(node: Tree, shown: readonly Shown[], at: Place): void {
   const hidden = shown.map(one => ({ ...one, masked: one.masked.filter(column => !at.mayDecide(column)) }))
   const [first] = hidden.flatMap(one => one.masked)

@@ -15,6 +15,8 @@ export const newerForms: readonly NewerCase[] = [
   ...since(
     16,
     'select system_user',
+    'select * from system_user',
+    'select u.* from system_user u',
     "select lower(system_user), system_user || 'x' from people",
     'select id from people order by system_user',
     'select id from people p where system_user is not null',
