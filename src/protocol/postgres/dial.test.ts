@@ -98,6 +98,20 @@ describe('dialling', () => {
     await upstream[Symbol.asyncDispose]()
   })
 
+  test('a database in another encoding than UTF8 is refused, and the operators are told why', async () => {
+    for (const encoding of ['LATIN1', 'SQL_ASCII']) {
+      const database = encoding.toLowerCase()
+      await orders.run(
+        'postgres',
+        `create database ${database} encoding '${encoding}' lc_collate 'C' lc_ctype 'C' template template0`,
+      )
+      assert.match(
+        refusal(await reach({ database }, orders.passwords.ro)),
+        new RegExp(`^upstream_refused: .*${encoding}`),
+      )
+    }
+  })
+
   test('nobody there, and somebody who says nothing, cannot be reached', async () => {
     assert.match(refusal(await reach({ port: 1 })), /^upstream_unreachable/)
     const silent = await fake(() => undefined)

@@ -70,6 +70,9 @@ export async function dial(
   if (loggedIn instanceof Refused) return loggedIn
   const { link, inbox, key, parameters } = loggedIn
   try {
+    // A server of single bytes folds letters in names that the guard's parser leaves as they are, and SQL_ASCII checks no text.
+    const encoding = parameters.get('server_encoding') ?? 'not told'
+    if (encoding !== 'UTF8') throw new Violation(`the database's encoding is ${encoding}, and must be UTF8`)
     const schema = schemaOf(at.target)
     // The first may be unknown to the server, and is then left.
     const [, some, numbered] = await runAll(link, inbox, [

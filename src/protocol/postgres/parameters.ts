@@ -1,6 +1,6 @@
 /**
- * Which of the server's settings a client is told (ParameterStatus). The lease's role is not among them: who one is
- * upstream is not the agent's to know. `client_encoding` and the quoting rules must stay what the guard assumes (attack 81).
+ * Which of the server's settings a client is told (ParameterStatus). The lease's role is not among them: a client
+ * needs it for nothing, though a statement may ask for it. `client_encoding` and the quoting rules must stay what the guard assumes (attack 81).
  */
 import { endOfString } from './wire.ts'
 

@@ -4,7 +4,7 @@
  * "invalid input syntax for type integer: "ann@example.com"", so no cast and no other function is among them.
  */
 import { functionName, parts } from './names.ts'
-import type { Place } from './place.ts'
+import type { Place, Tree } from './place.ts'
 import { refuseMasked, refuseRow, resolve } from './reference.ts'
 import { list, only, visit } from './walk.ts'
 
@@ -51,7 +51,7 @@ export function condition(value: unknown, at: Place): void {
 /** Something by which rows are ordered, grouped or compared. */
 export function decides(value: unknown, at: Place): void {
   const call = only(value, 'FuncCall')
-  if (call !== undefined && filters(at) && calm.test(functionName(parts(call.funcname, at), at))) {
+  if (call !== undefined && filters(at) && isCalm(call, at)) {
     const { args, ...bare } = call
     visit({ FuncCall: bare }, at)
     for (const arg of list(args)) decides(arg, at)
@@ -65,6 +65,12 @@ export function decides(value: unknown, at: Place): void {
   const { masked, row } = resolve(ref, at)
   for (const column of masked) if (!at.mayDecide(column)) refuseMasked(column, at)
   if (row !== undefined) refuseRow(row, at)
+}
+
+/** `length(bytes, 'UTF8')` is not: it ends in "invalid byte sequence", with the bytes. */
+function isCalm(call: Tree, at: Place): boolean {
+  const name = functionName(parts(call.funcname, at), at)
+  return calm.test(name) && (!name.endsWith('length') || list(call.args).length === 1)
 }
 
 /** ORDER BY and GROUP BY. What `named` says is an output column has been judged in the select list. */
