@@ -37,6 +37,8 @@ export class ClientTurn implements FrameJudge {
   #early = false
   #congested = false
   #indebted = false
+  /** What it was told of ours is not taken. */
+  #deaf = false
 
   constructor(line: Line) {
     this.line = line
@@ -66,6 +68,22 @@ export class ClientTurn implements FrameJudge {
     }
     if (!this.#indebted || this.line.owed.length > MAX_OWED / 2) return
     this.#indebted = false
+    this.#read()
+  }
+
+  /** Tells the client something that nobody owes: who repeats what is refused and never reads is not read either. */
+  tell(bytes: Buffer): void {
+    const { line } = this
+    if (line.client.write(bytes)) return
+    this.#deaf = true
+    line.client.pause()
+    line.stalled()
+  }
+
+  /** The client took all it was told. */
+  drained(): void {
+    if (!this.#deaf) return
+    this.#deaf = false
     this.#read()
   }
 
@@ -281,7 +299,8 @@ export class ClientTurn implements FrameJudge {
   }
 
   #read(): void {
-    if (!this.line.over && !this.#waiting && !this.#congested && !this.#indebted) this.line.client.resume()
+    if (this.line.over || this.#waiting || this.#congested || this.#indebted || this.#deaf) return
+    this.line.client.resume()
   }
 }
 

@@ -6,7 +6,7 @@
 import type { Verdict } from '../../recording/record.ts'
 import type { ClientTurn } from './client-turn.ts'
 import type { Judged } from './guard.ts'
-import { changing, goesByName, isUncertain, type Names, parsedAs, ranInSql } from './names.ts'
+import { changing, goesByName, isUncertain, type Names, parsedAs, ranInSql, type Texted } from './names.ts'
 import { Owed, type Portal, type Prepared } from './owed.ts'
 import { mayBeParameter } from './parameter-types.ts'
 import { serverError } from './refuse.ts'
@@ -19,6 +19,8 @@ import * as wire from './wire.ts'
 export const BIND_READ = 8 * 1024
 const MAX_STATEMENTS = 2000
 const MAX_PORTALS = 1000
+/** Of what is held under names of either kind: two thousand times a longest statement is half a gigabyte. */
+const MAX_CHARACTERS = 8 * 1024 * 1024
 /** The server keeps 63 bytes of a name; two longer ones could mean the same. */
 const MAX_NAME = 63
 const STATEMENT = 0x53
@@ -41,7 +43,7 @@ export function parse(turn: ClientTurn, bytes: Buffer, at: number, total: number
     if (!mayBeParameter(bytes.readUInt32BE(type), line.scope.catalog))
       return refuseParse(turn, at, total, name, typedParameter)
   }
-  if (line.statements.size >= MAX_STATEMENTS && !line.statements.has(name)) {
+  if (isFull(line.statements, name, MAX_STATEMENTS)) {
     return fail(turn, at, total, serverError('54000', 'postern: too many prepared statements; close some'))
   }
   const verdict = line.guard.judge(sql)
@@ -63,6 +65,7 @@ function allowParse(turn: ClientTurn, name: string, verdict: Verdict): true {
   const { settings }: Judged = verdict
   const prepared: Prepared = {
     verdict,
+    text: verdict.statement.text,
     seq: null,
     columns: undefined,
     doubtful: false,
@@ -110,7 +113,7 @@ export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number)
   const { settings }: Judged = prepared.verdict
   if (settings !== undefined && !namesSettings(bytes, nameEnd + 1, end, settings))
     return fail(turn, at, total, record(turn, settingRefused(prepared.verdict)))
-  if (line.portals.size >= MAX_PORTALS && !line.portals.has(portalName)) {
+  if (isFull(line.portals, portalName, MAX_PORTALS)) {
     return fail(turn, at, total, serverError('54000', 'postern: too many portals; close some'))
   }
   const seq = line.recorder.statement(
@@ -122,6 +125,7 @@ export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number)
   if (portalName !== '') line.renamed++
   const portal: Portal = {
     prepared,
+    text: prepared.text,
     seq,
     plan: null,
     given: new Given(),
@@ -190,11 +194,17 @@ export function close(turn: ClientTurn, bytes: Buffer, at: number, total: number
   const { line } = turn
   const name = targetOf(bytes, at, total)
   const owed = new Owed('close', line.seq, line.time)
-  const names: Names<unknown> = bytes[at + 5] === STATEMENT ? line.statements : line.portals
+  const names: Names<Texted> = bytes[at + 5] === STATEMENT ? line.statements : line.portals
   owed.change = changing(names, name)
   names.delete(name)
   if (name !== '') line.renamed++
   return send(turn, owed)
+}
+
+/** Whether one more name may not be held. */
+function isFull(names: Names<Texted>, name: string, most: number): boolean {
+  if (names.size < most && (name === '' || names.characters < MAX_CHARACTERS)) return false
+  return !names.has(name)
 }
 
 function send({ line }: ClientTurn, owed: Owed): true {
@@ -225,7 +235,7 @@ function failNow(turn: ClientTurn, told: Buffer): void {
   const { line } = turn
   line.skipping = true
   if (line.quiet && line.transaction !== wire.IN_TRANSACTION) {
-    line.client.write(told)
+    turn.tell(told)
     return
   }
   const owed = new Owed('parse', line.seq, line.time)

@@ -14,6 +14,9 @@ import type { PostgresUpstream } from './upstream.ts'
 import { Watch } from './watch.ts'
 import { IDLE } from './wire.ts'
 
+/** A client that takes nothing for so long while there is something to take is gone (attack 192). */
+const STUCK = 120_000
+
 export class Line implements Named {
   readonly client: Duplex
   readonly upstream: PostgresUpstream
@@ -46,6 +49,7 @@ export class Line implements Named {
   /** Where the scope limits them. */
   readonly pace: Pace | null
   readonly watch: Watch | null
+  #stuck: NodeJS.Timeout | undefined
 
   constructor(parts: {
     client: Duplex
@@ -82,6 +86,17 @@ export class Line implements Named {
     this.watch?.rests(state !== IDLE)
     // Portals do not outlive their transaction.
     if (state === IDLE && this.portals.size > 0) this.portals.clear()
+  }
+
+  /** The client does not take what was written. */
+  stalled(): void {
+    this.#stuck ??= setTimeout(() => this.end(limited('the client does not read what it asked for')), STUCK)
+  }
+
+  /** It has, or is not waited for any more. */
+  flows(): void {
+    clearTimeout(this.#stuck)
+    this.#stuck = undefined
   }
 
   /** Nothing is under way, so an error of ours changes nothing upstream. */

@@ -4,13 +4,36 @@
  * outlive what it was made for (attack 93).
  */
 
+export interface Texted {
+  /** The statement's. */
+  readonly text: string
+}
+
 /**
  * Names of one kind, and what the gateway knows to be held under them. A name that is not here is not free: the server may
  * hold under it what was forgotten here.
  */
-export class Names<T> extends Map<string, T> {
+export class Names<T extends Texted> extends Map<string, T> {
   /** How often SQL changed names. What an undo from before that would bring back may be another's by now. */
   epoch = 0
+  /** Characters of the statements that are held by name, which is until somebody drops them. */
+  characters = 0
+
+  override set(name: string, held: T): this {
+    this.delete(name)
+    if (name !== '') this.characters += held.text.length
+    return super.set(name, held)
+  }
+
+  override delete(name: string): boolean {
+    if (name !== '') this.characters -= this.get(name)?.text.length ?? 0
+    return super.delete(name)
+  }
+
+  override clear(): void {
+    this.characters = 0
+    super.clear()
+  }
 
   forget(which: (held: T) => boolean): void {
     this.epoch++
@@ -20,15 +43,15 @@ export class Names<T> extends Map<string, T> {
 
 /** What a message does to a name while it is not answered: it may be skipped, and then has done nothing. */
 export interface Change {
-  readonly names: Names<unknown>
+  readonly names: Names<Texted>
   readonly name: string
   readonly epoch: number
   /** What the name stood for, as far as is known by now. */
-  before: unknown
+  before: Texted | undefined
 }
 
 /** To be asked before `name` is set or deleted. */
-export const changing = <T>(names: Names<T>, name: string): Change => ({
+export const changing = <T extends Texted>(names: Names<T>, name: string): Change => ({
   names,
   name,
   epoch: names.epoch,
@@ -51,7 +74,7 @@ export function undo(
   else names.set(name, known)
 }
 
-export interface Held {
+export interface Held extends Texted {
   /** The server has told that it holds this. Nothing else makes it so. */
   sure: boolean
   /** The stretch between two Syncs in which it was sent. */
@@ -62,7 +85,7 @@ export interface Held {
 
 export interface Named {
   readonly statements: Names<Held>
-  readonly portals: Names<unknown>
+  readonly portals: Names<Texted>
   /** Counts Syncs. */
   batch: number
   /** Counts everything that can change what a FETCH or an EXECUTE in SQL goes by. */

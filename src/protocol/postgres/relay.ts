@@ -9,7 +9,7 @@ import type { Session } from '../protocol.ts'
 import { ClientTurn, endingOf } from './client-turn.ts'
 import type { Greeted } from './greet.ts'
 import type { PostgresGuard } from './guard.ts'
-import { Line, limited } from './line.ts'
+import { Line } from './line.ts'
 import { literal } from './quote.ts'
 import { farewell, fatal } from './refuse.ts'
 import type { PostgresScope } from './scope.ts'
@@ -17,8 +17,6 @@ import { ServerTurn } from './server-turn.ts'
 import type { PostgresUpstream } from './upstream.ts'
 import { AUTHENTICATION, BACKEND_KEY, frame, IDLE, int32, parameterStatus, ready } from './wire.ts'
 
-/** A client that takes nothing for so long while the upstream pours is gone (attack 192). */
-const STUCK = 120_000
 /** How long a goodbye waits for the message that is on its way to end. */
 const BORDER = 200
 /** How long the last bytes may take to leave. Shorter than the broker's grace. */
@@ -83,7 +81,6 @@ async function run(line: Line, session: PostgresSession, greeted: Client): Promi
   const { client, upstream } = line
   const fromClient = new ClientTurn(line)
   const fromServer = new ServerTurn(line)
-  let stuck: NodeJS.Timeout | undefined
   const over = Promise.withResolvers<void>()
 
   const guarded = (turn: () => void): void => {
@@ -98,8 +95,10 @@ async function run(line: Line, session: PostgresSession, greeted: Client): Promi
     if (!line.over) line.end({ how: 'close', why: 'client_closed', text: 'the client closed the connection' })
   }
   const drained = (): void => {
-    clearTimeout(stuck)
-    if (!line.over) upstream.resume()
+    line.flows()
+    if (line.over) return
+    upstream.resume()
+    fromClient.drained()
   }
 
   session.signal.addEventListener(
@@ -107,7 +106,7 @@ async function run(line: Line, session: PostgresSession, greeted: Client): Promi
     () => {
       line.over = true
       line.watch?.stop()
-      clearTimeout(stuck)
+      line.flows()
       client.pause()
       const ending = session.signal.reason as Ending
       if (ending.how === 'close') {
@@ -141,8 +140,7 @@ async function run(line: Line, session: PostgresSession, greeted: Client): Promi
       guarded(() => {
         if (!fromServer.take(chunk)) {
           upstream.pause()
-          clearTimeout(stuck)
-          stuck = setTimeout(() => line.end(limited('the client does not read what it asked for')), STUCK)
+          line.stalled()
         }
         fromClient.relieve()
       })

@@ -96,7 +96,7 @@ function refuseWaiting(turn: ClientTurn, verdict: RefusedVerdict): void {
   const told = record(turn, verdict)
   forgetUnnamed(line)
   if (line.quiet && line.transaction !== wire.IN_TRANSACTION) {
-    line.client.write(Buffer.concat([told, wire.ready(line.transaction)]))
+    turn.tell(Buffer.concat([told, wire.ready(line.transaction)]))
     // It may have been a COPY whose rows are on their way.
     line.copy = 'failed'
     return
