@@ -232,6 +232,11 @@ for (const version of versions) {
     }
     assert.match((await client.query('update people set age = 0'))[0]?.fields.M ?? '', /check constraint/)
     hides(client)
+    // Nor does the recording, which more may read than may read the column.
+    const results = doors.get(version)?.sessions.at(-1)?.recorder.results() ?? []
+    const told = results.map(({ error }) => error?.message ?? '')
+    assert.match(told[3] ?? '', /withheld/)
+    assert.ok(!told.join().includes('hidden'))
   })
 
   test(`PostgreSQL ${version}: a parameter's type looks nothing up in the catalogue`, async () => {

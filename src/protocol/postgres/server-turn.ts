@@ -142,7 +142,8 @@ export class ServerTurn implements FrameJudge {
   #message(type: number, bytes: Buffer, at: number, total: number): boolean {
     switch (type) {
       case wire.NOTICE:
-        return this.#report(type, bytes, at, total)
+        this.#report(type, bytes, at, total)
+        return true
       case wire.NOTIFICATION:
         return true
       case wire.PARAMETER_STATUS:
@@ -206,19 +207,26 @@ export class ServerTurn implements FrameJudge {
     return true
   }
 
-  #report(type: typeof wire.ERROR | typeof wire.NOTICE, bytes: Buffer, at: number, total: number): true {
-    if (this.#line.masking) this.#replace(at, total, maskReport(type, bytes.subarray(at + 5, at + total)))
-    return true
+  /** Passes a report on as far as the client may see it, and answers its fields as it then reads them. */
+  #report(type: typeof wire.ERROR | typeof wire.NOTICE, bytes: Buffer, at: number, total: number): Buffer {
+    const fields = bytes.subarray(at + 5, at + total)
+    if (!this.#line.masking) return fields
+    const masked = maskReport(type, fields)
+    this.#replace(at, total, masked)
+    return masked.subarray(5)
   }
 
   #error(bytes: Buffer, at: number, total: number): true {
     const line = this.#line
     const head = line.owed.head
-    if (head === undefined) return this.#report(wire.ERROR, bytes, at, total)
-    if (head.refusal === null) {
-      const { C = '', M = '' } = wire.errorFields(bytes.subarray(at + 5, at + total))
-      this.#record(head, { error: { code: C, message: M } })
+    if (head === undefined) {
       this.#report(wire.ERROR, bytes, at, total)
+      return true
+    }
+    if (head.refusal === null) {
+      // What a mask withholds from the client is not to be read in the recording either.
+      const { C = '', M = '' } = wire.errorFields(this.#report(wire.ERROR, bytes, at, total))
+      this.#record(head, { error: { code: C, message: M } })
     } else this.#replace(at, total, head.refusal)
     this.#tally = null
     // Also where it has not begun: its rows may be on their way already.
