@@ -271,7 +271,8 @@ export class ClientTurn implements FrameJudge {
       this.#flushed = line.seq
     }
     if (this.#out.length === 0) return
-    line.watch?.sent()
+    // A Flush owes nothing, and would else keep an idle session open for good.
+    if (line.owed.length > 0) line.watch?.sent()
     const bytes = this.#out.length === 1 ? (this.#out[0] as Buffer) : Buffer.concat(this.#out)
     this.#out = []
     if (!line.upstream.send(line.seq, bytes)) {

@@ -87,6 +87,24 @@ test('an idle session is told so and ended, a busy one is not', async () => {
   assert.equal(door.sessions[0]?.ending?.why, 'idle')
 })
 
+test('a session is idle though it ended with a Flush, or without a Sync', async () => {
+  const waiting: readonly (readonly Buffer[])[] = [
+    [flush],
+    [parse('', 'select 1'), flush],
+    [parse('', 'begin'), bind('', ''), execute(''), flush],
+    [parse('', 'select nosuch'), flush],
+    [query('select 1'), flush],
+  ]
+  await Promise.all(
+    waiting.map(async frames => {
+      const { client, door } = await enter({ idle_timeout: 400 })
+      client.send(...frames)
+      assert.equal((await client.rest()).at(-1)?.fields.C, '57P05')
+      assert.equal(door.sessions[0]?.ending?.why, 'idle')
+    }),
+  )
+})
+
 test('a transaction that lasts too long ends its session, however it was opened', async () => {
   const open: readonly ((client: RawClient) => void)[] = [
     client => client.send(query('begin; select 1')),

@@ -24,12 +24,19 @@ export class Watch {
     this.#arm(this.#idleSince)
   }
 
-  /** Something went upstream. */
+  /** Something went upstream that will be answered. */
   sent(): void {
     this.#idleSince = null
     if (this.#busySince !== null) return
     this.#busySince = performance.now()
     this.#arm(this.#busySince)
+  }
+
+  /** Nothing is owed any more, whether or not a Sync was sent: from now on the client lets others wait. */
+  answered(): void {
+    if (this.#idleSince !== null) return
+    this.#idleSince = performance.now()
+    this.#arm(this.#idleSince)
   }
 
   /** The server is ready; nothing else is owed. */
