@@ -60,6 +60,27 @@ describe('what leaves: max_rows and masks', () => {
     assert.equal((await client.query('select 1')).map(message => message.type).join(' '), 'T D C Z')
   })
 
+  test('rows without columns are rows, also in a binary COPY', async () => {
+    const { client, door } = await enter({ max_rows: 3 })
+    for (const format of ['text', 'binary']) {
+      const answers = await client.query(
+        `copy (select from generate_series(1, 9)) to stdout (format ${format})`,
+      )
+      assert.equal(answers.find(({ type }) => type === 'C')?.payload.toString(), 'COPY 3\0', format)
+      assert.equal(results(door).at(-1)?.rows, 3)
+    }
+    // What ends a binary COPY is none: all three come, and it is whole.
+    const whole = await client.query('copy (select from generate_series(1, 3)) to stdout (format binary)')
+    assert.ok(!whole.some(({ type }) => type === 'N'))
+    assert.equal(
+      whole
+        .filter(({ type }) => type === 'd')
+        .at(-1)
+        ?.payload.toString('hex'),
+      'ffff',
+    )
+  })
+
   test('each statement of a string, and all Executes of a portal together, have max_rows', async () => {
     const { client } = await enter({ max_rows: 3 })
     client.send(query('select generate_series(1, 5); select generate_series(1, 2)'))

@@ -16,6 +16,8 @@ import * as wire from './wire.ts'
 /** A masked row is held whole while it is rewritten. */
 const MAX_MASKED_ROW = 16 * 1024 * 1024
 const SMALL = 16 * 1024
+/** Length of the CopyData that ends a binary COPY, and of a row without columns. */
+const TRAILER = 7
 
 export class ServerTurn implements FrameJudge {
   readonly #line: Line
@@ -65,7 +67,7 @@ export class ServerTurn implements FrameJudge {
   }
 
   needs(type: number, total: number): number {
-    if (type === wire.COPY_DATA) return 5
+    if (type === wire.COPY_DATA) return total === TRAILER ? total : 5
     if (type !== wire.DATA_ROW) return total
     if (this.#planOf(this.#line.owed.head) === null) return 5
     if (total > MAX_MASKED_ROW) throw new wire.Violation('a row with masked columns is larger than 16 MiB')
@@ -79,7 +81,7 @@ export class ServerTurn implements FrameJudge {
       return true
     }
     if (type === wire.COPY_DATA) {
-      this.#copyRow(at, total)
+      this.#copyRow(bytes, at, total)
       return true
     }
     this.#endRun(at)
@@ -117,11 +119,11 @@ export class ServerTurn implements FrameJudge {
     return head.portal === null ? (this.#tally?.plan ?? null) : head.portal.plan
   }
 
-  #copyRow(at: number, total: number): void {
+  #copyRow(bytes: Buffer, at: number, total: number): void {
     const tally = this.#tally
     if (tally === null) throw unexpected(wire.COPY_DATA)
-    // The two bytes that end a binary COPY are not a row.
-    const trailer = tally.binaryCopy && total === 7
+    // The two bytes that end a binary COPY are not a row. Two others are one that has no columns, and counts.
+    const trailer = tally.binaryCopy && total === TRAILER && bytes.readInt16BE(at + 5) === -1
     if (!trailer && !tally.given.takes(total, this.#line.scope)) {
       tally.truncated = true
       this.#drop(at, total)
