@@ -26,6 +26,8 @@ export class ClientTurn implements FrameJudge {
   #from = 0
   /** What is still to come of the last frame is dropped. */
   #dropping = false
+  /** The last frame is a CopyData that goes upstream. */
+  #copying = false
   /** Parses of this turn that no Bind has recorded yet. */
   #unrecorded: Prepared[] = []
   /** The newest record that was flushed. */
@@ -48,7 +50,11 @@ export class ClientTurn implements FrameJudge {
   take(chunk: Buffer): void {
     this.line.time = performance.now()
     const passed = this.#frames.pass(chunk)
-    if (passed > 0 && !this.#dropping) this.#out.push(chunk.subarray(0, passed))
+    if (passed > 0 && !this.#dropping) {
+      const rest = chunk.subarray(0, passed)
+      this.#out.push(rest)
+      if (this.#copying) this.line.copied?.sent(rest)
+    }
     const bytes = passed > 0 ? chunk.subarray(passed) : this.#frames.join(chunk)
     if (bytes !== null) this.#walk(bytes)
     this.#send()
@@ -105,6 +111,7 @@ export class ClientTurn implements FrameJudge {
   judge(type: number, bytes: Buffer, at: number, total: number): boolean | 'again' {
     const { line } = this
     this.#dropping = false
+    this.#copying = false
     if (line.copy !== 'none' && !this.#duringCopy(type)) return this.drop(at, total)
     if (line.skipping && type !== wire.SYNC && type !== wire.TERMINATE) return this.drop(at, total)
     switch (type) {
@@ -142,7 +149,10 @@ export class ClientTurn implements FrameJudge {
           if (line.owed.length === 0) break
           return this.awaitAnswer()
         }
-        if (type !== wire.COPY_DATA) line.copy = 'none'
+        if (type === wire.COPY_DATA) {
+          this.#copying = true
+          line.copied?.sent(bytes.subarray(at + 5, at + total))
+        } else line.copy = 'none'
         return true
     }
     throw new wire.Violation(`message type ${wire.nameOf(type)} in the wrong place`)

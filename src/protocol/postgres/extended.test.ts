@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startPostgres, type TestOrders } from '../../../test/fixtures/postgres.ts'
@@ -235,6 +236,28 @@ for (const [name, guard] of [
       assert.equal(await client.shape(), 'C Z')
       const rows = await client.query('select id from scratch where id between 10 and 12')
       assert.equal(rowsOf(rows).length, 3)
+    })
+
+    test('what a COPY FROM STDIN wrote is recorded: rows, bytes and their digest, however they were cut', async () => {
+      const client = await login()
+      const results = () => door.sessions.at(-1)?.recorder.results() ?? []
+      const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+      const long = `31\t${'x'.repeat(300_000)}\n`
+      client.send(query('copy scratch from stdin'), copyData('30\tthirty\n'))
+      await client.upTo('G')
+      client.send(copyData(long.slice(0, 10)), copyData(long.slice(10)), copyDone)
+      assert.equal(await client.shape(), 'C Z')
+      const all = `30\tthirty\n${long}`
+      const [{ rows, bytes, digest, tag } = {}] = results()
+      assert.deepEqual([rows, bytes, digest, tag], [2, all.length, sha256(all), 'COPY 2'])
+      client.send(query('copy scratch from stdin'))
+      await client.upTo('G')
+      client.send(copyData('not a number\tx\n'), copyDone)
+      await client.upTo('Z')
+      const failed = results()[1]
+      assert.deepEqual([failed?.rows, failed?.digest], [0, sha256('not a number\tx\n')])
+      await client.query('select 1')
+      assert.notEqual(results()[2]?.digest, failed?.digest)
     })
 
     test('rows that the server does not take for a while arrive as they were sent', async () => {

@@ -5,6 +5,7 @@
 import type { Duplex } from 'node:stream'
 import type { Recorder, Seq } from '../../recording/record.ts'
 import type { Ending, Grant, Narrowed } from '../../words.ts'
+import type { Copied } from './copied.ts'
 import type { PostgresGuard } from './guard.ts'
 import { type Named, Names } from './names.ts'
 import { OwedQueue, type Portal, type Prepared } from './owed.ts'
@@ -45,6 +46,8 @@ export class Line implements Named {
   /** An error was told: what the client sends is skipped up to its Sync, as a server does. */
   skipping = false
   copy: 'none' | 'in' | 'failed' = 'none'
+  /** Of the COPY FROM STDIN that runs, until its result. */
+  copied: Copied | null = null
   over = false
   /** Where the scope limits them. */
   readonly pace: Pace | null

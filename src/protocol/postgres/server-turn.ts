@@ -3,6 +3,7 @@
  * nothing has to change. A message that is not owed ends the session: the upstream is hostile too (attack 98).
  */
 import { performance } from 'node:perf_hooks'
+import { Copied } from './copied.ts'
 import { type FrameJudge, Frames } from './frames.ts'
 import type { Line } from './line.ts'
 import { maskReport, maskRow } from './mask.ts'
@@ -185,6 +186,7 @@ export class ServerTurn implements FrameJudge {
         return head.kind === 'describe' && owed.shift()
       case wire.COPY_IN:
         this.#line.copy = 'in'
+        this.#line.copied = new Copied()
         return runs && owed.dropSyncs()
       case wire.COPY_OUT:
         this.#tally = new Tally()
@@ -290,7 +292,10 @@ export class ServerTurn implements FrameJudge {
     const prepared = head.portal?.prepared ?? head.prepared
     tally.columns ??= prepared?.columns
     const seq = head.kind === 'parse' ? (prepared?.seq ?? head.seq) : head.seq
-    this.#line.recorder.result(seq, tally.result(end, head.since, performance.now()))
+    const line = this.#line
+    const result = tally.result(end, head.since, performance.now())
+    line.recorder.result(seq, line.copied === null ? result : line.copied.result(result))
+    line.copied = null
   }
 
   // ---- the turn -----------------------------------------------------------------------------------------------------
