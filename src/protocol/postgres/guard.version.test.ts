@@ -7,6 +7,7 @@ import { VerdictCache } from '../../statement/sql/cache.ts'
 import { majorsOf } from '../../statement/sql/functions.gen.ts'
 import { allows, guardOf, newest, refuses, refusesAll } from './guard.fixture.ts'
 import { findOwnFunctions, ownFunctions } from './own-functions.ts'
+import { allowedReads, refusedMasked, refusedReads } from './vectors/statements.ts'
 import { namesakes, newerForms } from './vectors/versions.ts'
 import { versionOf } from './version.ts'
 
@@ -15,6 +16,14 @@ const scope = {
   tables: ['public.people'],
   write_tables: ['public.people'],
   mask: [{ column: 'public.people.system_user', with: 'full' }],
+}
+/** The corpus's own (guard.test.ts). */
+const corpus = {
+  statements: ['select'],
+  tables: ['public.orders', 'public.order_items'],
+  functions: ['public.safe'],
+  statement_timeout: '5s',
+  mask: [{ column: 'public.orders.email', with: 'partial' }],
 }
 const cache = new VerdictCache()
 /** All share one cache, as all sessions of a gateway do. */
@@ -27,6 +36,13 @@ for (const version of [14, 15, 16, 17, 18, 19])
   test(`words that PostgreSQL ${version} knows are permitted there, the others refused`, async () => {
     await refusesAll(guardAt(version), `this server's version is ${version}`, below(version))
     await allows(guardAt(version), known(version))
+  })
+
+for (const version of [0, 14, 15, 16, 17, 18])
+  test(`what is no version's own is judged alike on PostgreSQL ${version || 'nobody knows which'}`, async () => {
+    const reading = guardOf(corpus, cache, { ...newest, version })
+    await allows(reading, allowedReads)
+    await refuses(reading, [...refusedReads, ...refusedMasked])
   })
 
 test('where the version is not known, only what every server reads alike is permitted', async () => {

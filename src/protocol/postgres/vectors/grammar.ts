@@ -62,7 +62,7 @@ class Grammar {
       this.#chance(0.35) && `where ${this.#expression(depth, seen, known)}`,
       this.#chance(0.1) && `group by ${this.#pick([this.#column(seen), '1', '2', 'e', this.#column(seen)])}`,
       this.#chance(0.05) && `having ${this.#expression(depth, seen, known)}`,
-      this.#chance(0.3) && `order by ${this.#pick([this.#column(seen), this.#column(seen), '1', '2', 'e', this.#expression(0, seen, known)])}`,
+      this.#chance(0.3) && `order by ${this.#pick([this.#column(seen), this.#column(seen), '1', '2', '3', 'e', 'email', `${this.#pick([...seen, { name: 'o' }]).name}.*`, this.#expression(0, seen, known)])}`,
       this.#chance(0.2) && this.#pick(['limit 1', 'offset 1', 'limit 2']),
     ]
     const distinct = this.#pick(['', '', '', '', '', '', 'distinct ', `distinct on (${this.#column(seen)}) `])
@@ -127,6 +127,12 @@ class Grammar {
     if (here.length > 0 && this.#chance(0.15)) {
       const one = this.#pick(here)
       return this.#chance(0.5) ? { sql: '*', columns: here.flatMap(all => all.columns) } : { sql: `${one.name}.*`, columns: one.columns }
+    }
+    // As many columns as it has, whatever AS says.
+    if (this.#chance(0.08)) {
+      const name = this.#pick(['e', 'email', 'email'])
+      const spread = this.#pick(["row(1, 'x2')", 'row(1, 2)', this.#pick([...here, { name: 'row(1)' }]).name])
+      return { sql: `(${spread}).*${this.#chance(0.7) ? ` as ${name}` : ''}`, columns: ['*'] }
     }
     const plain = this.#chance(0.6)
     const sql = plain ? this.#column(seen) : this.#expression(depth, seen, ctes)
