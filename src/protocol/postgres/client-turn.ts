@@ -281,15 +281,18 @@ export class ClientTurn implements FrameJudge {
       this.#flushed = line.seq
     }
     if (this.#out.length === 0) return
-    // A Flush owes nothing, and would else keep an idle session open for good.
-    if (line.owed.length > 0) line.watch?.sent()
     const bytes = this.#out.length === 1 ? (this.#out[0] as Buffer) : Buffer.concat(this.#out)
     this.#out = []
-    if (!line.upstream.send(line.seq, bytes)) {
+    const room = line.upstream.send(line.seq, bytes)
+    // A Flush owes nothing, and would else keep an idle session open for good; so would a COPY that gets no rows.
+    if (line.copy === 'in' && room) line.watch?.copied()
+    else if (line.owed.length > 0) line.watch?.sent()
+    if (!room) {
       this.#congested = true
       line.client.pause()
       line.upstream.drained(() => {
         this.#congested = false
+        if (line.copy === 'in') line.watch?.answered()
         this.#read()
       })
     }

@@ -49,7 +49,7 @@ export class ServerTurn implements FrameJudge {
     const bytes = passed > 0 ? chunk.subarray(passed) : this.#frames.join(chunk)
     if (bytes !== null) this.#walk(bytes)
     this.#tally?.settle()
-    if (this.#line.owed.length === 0) this.#line.watch?.answered()
+    if (this.#line.owed.length === 0 || this.#line.copy === 'in') this.#line.watch?.answered()
     return this.#write()
   }
 

@@ -1,10 +1,11 @@
 /** `max_bytes`, `statements_per_second`, `idle_timeout`, `transaction_timeout` over the wire, against a real server. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startPostgres, type TestOrders } from '../../../test/fixtures/postgres.ts'
 import { type Home, openHome } from '../../demo/home.ts'
 import { type Doorway, type OpenDoor, openDoor } from './door.fixture.ts'
-import { bind, execute, flush, parse, query, RawClient, sync } from './raw.fixture.ts'
+import { bind, copyData, execute, flush, parse, query, RawClient, sync } from './raw.fixture.ts'
 
 let home: Home
 let orders: TestOrders
@@ -13,6 +14,7 @@ const clients: RawClient[] = []
 before(async () => {
   home = await openHome()
   orders = await startPostgres(home)
+  await orders.run('orders', 'create table scratch(id int); grant all on scratch to app_ro')
 })
 after(async () => {
   for (const client of clients) client.destroy()
@@ -103,6 +105,18 @@ test('a session is idle though it ended with a Flush, or without a Sync', async 
       assert.equal(door.sessions[0]?.ending?.why, 'idle')
     }),
   )
+})
+
+test('a COPY that waits for the rows of a silent client is idle, and one that gets them is not', async () => {
+  const { client, door } = await enter({ idle_timeout: 800 })
+  client.send(query('copy scratch from stdin'))
+  await client.upTo('G')
+  for (let n = 0; n < 6; n++) {
+    client.send(copyData(`${n}\n`))
+    await sleep(200)
+  }
+  assert.ok(!door.sessions[0]?.signal.aborted)
+  assert.equal((await client.rest()).at(-1)?.fields.C, '57P05')
 })
 
 test('a transaction that lasts too long ends its session, however it was opened', async () => {

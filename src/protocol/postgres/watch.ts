@@ -39,6 +39,11 @@ export class Watch {
     this.#arm(this.#idleSince)
   }
 
+  /** Rows of a COPY went upstream: the server waits for more of them, or for their end. */
+  copied(): void {
+    this.#idleSince = performance.now()
+  }
+
   /** The server is ready; nothing else is owed. */
   rests(inTransaction: boolean): void {
     this.#idleSince = performance.now()
