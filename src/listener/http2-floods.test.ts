@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { connect, type TLSSocket } from 'node:tls'
+import { field, frame, type as known } from '../../test/fixtures/frames.ts'
 import { createLog } from '../telemetry/log.ts'
 import { type HttpListening, listenHttp } from './http.ts'
 import { loadTls, type TlsKeys } from './tls.ts'
@@ -39,35 +40,18 @@ after(async () => {
   await rm(folder, { recursive: true })
 })
 
-// RFC 9113 section 6.
-const type = { data: 0, headers: 1, priority: 2, reset: 3, settings: 4, ping: 6, window: 8, continuation: 9 }
+// Beside the fixture's (RFC 9113 section 6).
+const type = { ...known, priority: 2, ping: 6, continuation: 9 }
 const [ack, endStream, endHeaders] = [1, 1, 4]
-
-function frame(kind: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
-  const head = Buffer.alloc(9)
-  head.writeUIntBE(payload.length, 0, 3)
-  head.writeUInt8(kind, 3)
-  head.writeUInt8(flags, 4)
-  head.writeUInt32BE(stream, 5)
-  return Buffer.concat([head, payload])
-}
 
 const word = (value: number) => {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32BE(value)
   return bytes
 }
-/** A header that is not indexed, without Huffman (RFC 7541 section 6.2.2). */
-const field = (name: string, value: string) =>
-  Buffer.concat([
-    Buffer.from([0, name.length]),
-    Buffer.from(name),
-    Buffer.from([value.length]),
-    Buffer.from(value),
-  ])
 /** GET, https, and the path and authority in full. */
 const request = (path: string) =>
-  Buffer.concat([Buffer.from([0x82, 0x87]), field(':path', path), field(':authority', 'localhost')])
+  Buffer.concat([Buffer.from([0x82, 0x87]), field([':path', path]), field([':authority', 'localhost'])])
 const preface = Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(type.settings, 0, 0)])
 const get = (stream: number, path: string) =>
   frame(type.headers, endStream | endHeaders, stream, request(path))
@@ -117,7 +101,7 @@ async function othersAreServed(): Promise<void> {
 }
 
 const thousand = (bytes: Buffer) => Buffer.concat(Array.from({ length: 1000 }, () => bytes))
-const junk = field('x-junk', 'j'.repeat(100))
+const junk = field(['x-junk', 'j'.repeat(100)])
 const firstHeaders = (stream: number) => frame(type.headers, endStream, stream, request('/'))
 
 /** Each pours what RFC 9113 section 10.5 warns of. `most` requests may come through. */
