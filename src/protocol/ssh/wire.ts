@@ -161,8 +161,12 @@ export class Wire {
     if (this.#ended) return
     const rest = this.#rest === undefined ? this.#feed(chunk) : chunk
     if (rest.length === 0) return
-    this.#rest = this.#rest === undefined ? Buffer.from(rest) : Buffer.concat([this.#rest, rest])
     this.#socket.pause()
+    this.#wait(this.#rest === undefined ? Buffer.from(rest) : Buffer.concat([this.#rest, rest]))
+  }
+
+  #wait(rest: Buffer): void {
+    this.#rest = rest
     setImmediate(() => this.#goOn())
   }
 
@@ -192,10 +196,8 @@ export class Wire {
     if (rest === undefined || this.#ended || (this.#paused && !this.#transport.exchanging)) return
     this.#rest = undefined
     const left = this.#feed(rest)
-    if (left.length > 0) {
-      this.#rest = left
-      setImmediate(() => this.#goOn())
-    } else if (!this.#paused || this.#transport.exchanging) this.#socket.resume()
+    if (left.length > 0) this.#wait(left)
+    else if (!this.#paused || this.#transport.exchanging) this.#socket.resume()
   }
 
   #readOn(): void {
