@@ -24,7 +24,7 @@ export { lowered, valuesOf } from './headers.ts'
 /** @public */
 export { heldWhole, writtenAnew } from './held.ts'
 /** @public */
-export { fetchToken, type TokenQuestion } from './oauth.ts'
+export { fetchToken, readJson, type TokenQuestion } from './oauth.ts'
 /** @public */
 export { certified, reach, verifying } from './reach.ts'
 /** @public */

@@ -74,7 +74,7 @@ export async function fetchToken(endpoint: TokenEndpoint, question: TokenQuestio
   try {
     const got = await post(pool, url, question)
     if (got instanceof Refused) return got
-    const read = answer.safeParse(json(got))
+    const read = answer.safeParse(readJson(got.toString('utf8')))
     if (!read.success) return failed('it answered no bearer token')
     const { access_token: token, expires_in: seconds } = read.data
     return { token, life: seconds === undefined ? usualLife : seconds * 1000 }
@@ -119,9 +119,10 @@ function post(pool: Pool, url: URL, { form, authorization }: TokenQuestion): Pro
 /** RFC 6749 section 2.3.1 and appendix B: both halves are form-encoded before they are joined. */
 const formed = (text: string) => new URLSearchParams({ '': text }).toString().slice(1)
 
-function json(bytes: Buffer): unknown {
+/** Undefined for what is none. */
+export function readJson(text: string): unknown {
   try {
-    return JSON.parse(bytes.toString('utf8'))
+    return JSON.parse(text)
   } catch {
     return undefined
   }

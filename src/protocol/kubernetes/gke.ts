@@ -5,7 +5,7 @@
 import { importPKCS8, SignJWT } from 'jose'
 import { z } from 'zod'
 import { type Refused, refuse } from '../../denial.ts'
-import { httpUrl, type TokenQuestion } from '../http/index.ts'
+import { httpUrl, readJson, type TokenQuestion } from '../http/index.ts'
 
 /** A service account's key file, as Google gives it. */
 const keyFile = z.object({
@@ -25,7 +25,7 @@ const life = 300
 
 /** Nothing of what is in the file is in the refusal. */
 export function readGoogleKey(text: string): GoogleKey | Refused {
-  const read = keyFile.safeParse(json(text))
+  const read = keyFile.safeParse(readJson(text))
   if (read.success) return read.data
   return refuse('upstream_unreachable', "the lease is no service account's key file of Google's")
 }
@@ -47,12 +47,4 @@ export async function asGoogleAccount(key: GoogleKey, now: number): Promise<Toke
   if (signed === undefined)
     return refuse('upstream_unreachable', "the private key in Google's key file cannot be used")
   return { form: { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: signed } }
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
