@@ -336,9 +336,7 @@ export class SessionChannel implements Channel, Running {
     const { ends } = this
     if (ends.nearCloseSent) return
     // In sftp's stream of packets there is no room for words but on stderr.
-    ends.down.push(Buffer.from(line), this.#setup.pty === undefined)
-    ends.down.settle()
-    ends.down.drop()
+    ends.down.lastWords(Buffer.from(line), this.#setup.pty === undefined)
     ends.tellNear(...exit)
     ends.toNear(msg.channelEof)
     ends.closeNear()

@@ -56,7 +56,12 @@ test("nothing is sent beyond the receiver's window, nothing taken beyond the cre
         assert.ok(credit + seen.granted - taken <= 2 * 1024 * 1024)
       }
       credit += seen.granted
-      if (room > taken) assert.equal(seen.pipe.waiting, 0)
+      const kept = window >= 65_536 ? 1024 : 0
+      if (room - kept > taken) assert.equal(seen.pipe.waiting, 0)
+      assert.ok(seen.sent <= Math.max(0, room - kept))
+      seen.pipe.lastWords(Buffer.alloc(kept), false)
+      assert.equal(seen.pipe.waiting, 0)
+      if (kept > 0) assert.ok(room >= seen.sent)
     }),
   )
 })
@@ -72,6 +77,23 @@ test('what waits is bounded by 64 KiB where the receiver takes nothing', () => {
   }
   assert.equal(seen.granted, 0)
   assert.throws(() => seen.pipe.spend(1), Malformed)
+})
+
+test('a receiver that is slower than its sender is still told how it ends', () => {
+  const order: string[] = []
+  const one = new Pipe(65_536, 32_768, {
+    send: data => order.push(data.length > 100 ? `${data.length}` : data.toString()),
+    grant: () => undefined,
+  })
+  one.opening()
+  for (let left = 65_536; left > 0; left -= 1024) one.push(Buffer.alloc(1024), false)
+  one.settle()
+  order.length = 0
+  one.lastWords(Buffer.from('expired'), true)
+  assert.deepEqual(order, ['expired'])
+  assert.equal(one.waiting, 0)
+  one.widen(100_000)
+  assert.deepEqual(order, ['expired'])
 })
 
 test('a window never passes 2^32-1', () => {

@@ -12,6 +12,11 @@ import { Malformed } from '../../statement/sftp/fields.ts'
 const least = 65_536
 const most = 2 * 1024 * 1024
 const maxWindow = 0xffff_ffff
+/**
+ * Kept of a receiver's window for the words that end its channel: a client that is slower than its host has none to
+ * spare just when it is cut. Not of a window so small that it would be missed.
+ */
+const forLastWords = 1024
 /** Pieces that wait are joined up to this. */
 const joined = 1024
 
@@ -30,11 +35,13 @@ export class Pipe {
   #credit = 0
   #queued = 0
   #held = 0
+  #kept: number
 
   constructor(window: number, packet: number, ends: PipeEnds) {
     this.#window = window
     this.#packet = packet
     this.#ends = ends
+    this.#kept = window >= least ? forLastWords : 0
   }
 
   /** The credit that the sender's channel opens with. */
@@ -95,6 +102,15 @@ export class Pipe {
     this.#queued = 0
   }
 
+  /** What waits is of no use any more; this is the last that is sent. */
+  lastWords(data: Buffer, extended: boolean): void {
+    this.drop()
+    this.#kept = 0
+    this.push(data, extended)
+    this.settle()
+    this.drop()
+  }
+
   /** Sends what the receiver takes, then lets the sender go on. */
   settle(): void {
     for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
@@ -103,8 +119,8 @@ export class Pipe {
         next.act()
         continue
       }
-      const size = Math.min(next.data.length, this.#window, this.#packet)
-      if (size === 0 && next.data.length > 0) break
+      const size = Math.min(next.data.length, this.#window - this.#kept, this.#packet)
+      if (size <= 0) break
       this.#ends.send(next.data.subarray(0, size), next.extended)
       this.#window -= size
       this.#queued -= size
