@@ -4,7 +4,7 @@ import { Refused } from '../denial.ts'
 import type { Identity } from '../words.ts'
 import { checkPerson, type Role } from './person.ts'
 
-const people = { clients: ['console'], operators: ['ops'], auditors: ['aud'] }
+const people = { issuers: ['okta'], clients: ['console'], operators: ['ops'], auditors: ['aud'] }
 const identity = (kind: Identity['kind'], groups: string[]): Identity => ({
   issuer: 'okta',
   subject: 'ann@example.com',

@@ -108,6 +108,8 @@ export interface When {
 }
 
 export interface PeopleConfig {
+  /** At these issuers; a client of the same name at another one is an agent. */
+  readonly issuers: readonly string[]
   readonly clients: readonly string[]
   readonly operators: readonly string[]
   readonly auditors: readonly string[]

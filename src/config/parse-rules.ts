@@ -12,7 +12,8 @@ export interface Surroundings {
   readonly scopes: ReadonlyMap<string, NamedScope | undefined>
   /** As written in the file, valid or not. */
   readonly issuers: ReadonlySet<string>
-  readonly hasPeople: boolean
+  /** Nothing where there are no people. */
+  readonly peoplesIssuers: readonly string[] | undefined
   readonly report: Report
   readonly warn: Report
 }
@@ -30,8 +31,17 @@ export function parseRules(raw: unknown, around: Surroundings): Rule[] {
     used.add(connection).add(scope)
     const from = issuerOf(issuer, path, around)
     const parsed = scopeOf(connection, scope, path, around)
-    if (approval !== undefined && !around.hasPeople)
-      report([...path, 'approval'], 'nobody could approve: `people` is missing', 'key')
+    if (approval !== undefined) {
+      const people = around.peoplesIssuers
+      if (people === undefined)
+        report([...path, 'approval'], 'nobody could approve: `people` is missing', 'key')
+      else if (from !== undefined && !people.includes(from))
+        report(
+          [...path, 'approval'],
+          `nobody could approve: no people of issuer ${from} (people.issuers)`,
+          'key',
+        )
+    }
     if (outer === undefined) continue
     const id = outer.id ?? `${outer.group}:${outer.connection}`
     if (ids.has(id))

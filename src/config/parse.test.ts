@@ -93,6 +93,7 @@ test("the design's own configuration is read to the letter", () => {
   ])
   assert.deepEqual(config.limits, { grants: 16, requestsPerSecond: 50 })
   assert.deepEqual(config.people, {
+    issuers: ['okta'],
     clients: ['0oaConsole', '0oaCli'],
     operators: ['postern-operators'],
     auditors: ['postern-auditors'],

@@ -13,7 +13,7 @@ import { didYouMean } from './nearest.ts'
 import { entriesOf, isMap, parseConnections, parseScopes } from './parse-connections.ts'
 import { parseListen } from './parse-listen.ts'
 import { parseRules } from './parse-rules.ts'
-import { ConfigError, type Problem } from './problem.ts'
+import { ConfigError, type Problem, printable } from './problem.ts'
 import { absolutise, type Reference } from './references.ts'
 import { type ConfigProtocols, configSchema } from './schema.ts'
 import { SecretRef } from './secret.ts'
@@ -110,13 +110,17 @@ function parseData(
   const issuers = parseIssuers(data['issuers'], report)
   const connections = parseConnections(data['connections'], protocols, report)
   const scopes = parseScopes(data['scopes'], protocols, report)
-  const people = judge(sections.people, data['people'], ['people'], report)
+  const peoples = judge(sections.people, data['people'], ['people'], report)
+  const people = peoples && {
+    ...peoples,
+    issuers: peoplesIssuers(peoples.issuers, data['issuers'], report, warn),
+  }
   const limits = judge(sections.limits, data['limits'], ['limits'], report)
   const rules = parseRules(data['rules'], {
     connections,
     scopes,
     issuers: new Set(isMap(data['issuers']) ? Object.keys(data['issuers']) : []),
-    hasPeople: data['people'] !== undefined,
+    peoplesIssuers: data['people'] === undefined ? undefined : (people?.issuers ?? [...issuers.keys()]),
     report,
     warn,
   })
@@ -132,6 +136,31 @@ function parseData(
     limits: { grants: limits.grants, requestsPerSecond: limits.requests_per_second },
     ...(people && { people }),
   }
+}
+
+/** Groups and clients are names of their issuer's, so a person is one of these issuers' and no other's. */
+function peoplesIssuers(
+  named: readonly string[] | undefined,
+  issuers: unknown,
+  report: Report,
+  warn: Report,
+): readonly string[] {
+  const known = isMap(issuers) ? Object.keys(issuers) : []
+  const [first, ...more] = known
+  if (named === undefined) {
+    if (more.length > 0)
+      warn(
+        ['people'],
+        `people log in at ${first}, the first issuer: say so with \`issuers: [${first}]\``,
+        'key',
+      )
+    return first === undefined ? [] : [first]
+  }
+  const wrong = named.flatMap((one, index) => (known.includes(one) ? [] : [{ one, index }]))
+  for (const { one, index } of wrong)
+    report(['people', 'issuers', index], `no such issuer: ${printable(one)}${didYouMean(one, known)}`)
+  // One mistake is told once: not also that nobody could approve.
+  return wrong.length > 0 ? known : named
 }
 
 function parseIssuers(raw: unknown, report: Report): ReadonlyMap<string, IssuerConfig> {

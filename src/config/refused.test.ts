@@ -283,6 +283,11 @@ const cases: readonly (readonly [from: string, to: string, ...problems: readonly
     '46:5: rules[1].approval: nobody could approve: `people` is missing',
     '49:1: limits2: unknown key; did you mean "limits"?',
   ],
+  [
+    'people: {',
+    'people: { issuers: [oktaa],',
+    '49:21: people.issuers[0]: no such issuer: oktaa; did you mean "okta"?',
+  ],
   // Listeners (attack 207)
   [
     'tls: auto ',

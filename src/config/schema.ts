@@ -77,6 +77,9 @@ export function configSchema(protocols: Iterable<ConfigProtocol>) {
       .prefault({}),
     people: z
       .strictObject({
+        issuers: listOf(name, 1).optional().meta({
+          description: 'Where people log in. Default: the first of `issuers`.',
+        }),
         clients: listOf(client, 1),
         operators: listOf(group).default([]),
         auditors: listOf(group).default([]),

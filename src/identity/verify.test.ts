@@ -18,7 +18,7 @@ after(async () => {
   await issuer[Symbol.asyncDispose]()
 })
 
-const people = { clients: ['0oaPeople'], operators: ['postern-operators'], auditors: [] }
+const people = { issuers: ['okta'], clients: ['0oaPeople'], operators: ['postern-operators'], auditors: [] }
 
 function gateway(over: Partial<IssuerConfig> = {}, clock = new TestClock(), log = new TestLog()) {
   const config = { ...issuer.config, ...over }

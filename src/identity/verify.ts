@@ -24,6 +24,8 @@ export type Trusted = Pick<Config, 'issuers' | 'people'>
 
 export interface Verifier {
   verify(shown: ShownToken): Promise<Identity | Refused>
+  /** Seen to be good before, under the configuration in force. Whether it still is, `verify` says. */
+  remembers(token: string): boolean
   /** Tries every issuer once. Throws where one answers wrongly; one that is down is tried again in the background. */
   start(): Promise<void>
   /** Every issuer has been reached. For /readyz. */
@@ -42,7 +44,7 @@ interface Trust {
 /** What one configuration makes. Replaced whole: a check that began under the old one cannot leave anything in the new. */
 interface State {
   readonly trusts: readonly Trust[]
-  readonly people: readonly string[]
+  readonly people: Trusted['people']
   readonly cache: TokenCache<Remembered<Trust>>
 }
 
@@ -55,18 +57,17 @@ export function createVerifier(at: Trusted & Surroundings): Verifier {
       const same = before.find(({ issuer }) => isDeepStrictEqual(issuer.of, keysOf(config)))
       return { config, issuer: same?.issuer ?? createIssuer(keysOf(config), at) }
     })
-    return { trusts, people: config.people?.clients ?? [], cache: createTokenCache() }
+    return { trusts, people: config.people, cache: createTokenCache() }
   }
 
   return {
     async verify(shown) {
       const now = state
-      // Length before hashing: an enemy's megabytes are not even read (attack 24).
-      const digest =
-        shown.token.length > maxToken ? '' : createHash('sha256').update(shown.token).digest('hex')
+      const digest = digestOf(shown.token)
       const remembered = await recall(now, shown, digest)
       return remembered ?? judge(now, shown, digest)
     },
+    remembers: token => state.cache.get(digestOf(token)) !== undefined,
     async start() {
       await Promise.all(state.trusts.map(({ issuer }) => issuer.start()))
     },
@@ -124,7 +125,8 @@ export function createVerifier(at: Trusted & Surroundings): Verifier {
     if (forged !== undefined) return forged
     const identity = readIdentity(form.claims, {
       config: trust.config,
-      people: now.people,
+      // An issuer that is trusted for agents alone must not make an operator by naming the people's client.
+      people: now.people?.issuers.includes(trust.config.name) ? now.people.clients : [],
       scheme: shown.scheme,
       now: at.clock.now(),
       tokenDigest: digest,
@@ -143,6 +145,10 @@ export function createVerifier(at: Trusted & Surroundings): Verifier {
     )
   }
 }
+
+/** Length before hashing: an enemy's megabytes are not even read (attack 24). */
+const digestOf = (token: string): string =>
+  token.length > maxToken ? '' : createHash('sha256').update(token).digest('hex')
 
 /** Okta's `Groups.*` functions give at most this many (attack 18). */
 const oktaLimit = 100

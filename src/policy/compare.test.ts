@@ -99,7 +99,7 @@ test('what changes around the rules is said too, and a lease without its value',
   assert.deepEqual(compareSurroundings(old, old), [])
   const told = compareSurroundings(old, {
     ...now,
-    people: { clients: ['0oaP'], operators: [], auditors: [] },
+    people: { issuers: ['okta'], clients: ['0oaP'], operators: [], auditors: [] },
   })
   assert.deepEqual(told.slice(0, 3), [
     'issuer okta: audience ["api://postern"] -> ["api://b"]',

@@ -107,7 +107,7 @@ export const policy = (rules: readonly Rule[], over: Partial<Policy> = {}): Poli
     ['hidden', connection('hidden')],
   ]),
   issuers: new Map([['okta', issuer()]]),
-  people: { clients: ['0oaPeople'], operators: [], auditors: [] },
+  people: { issuers: ['okta'], clients: ['0oaPeople'], operators: [], auditors: [] },
   protocols,
   ...over,
 })
