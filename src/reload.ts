@@ -7,7 +7,9 @@ import { loadTrusted } from './config/trusted.ts'
 import { Refused } from './denial.ts'
 import type { House } from './house.ts'
 import { confirm } from './policy/confirm.ts'
+import type { Policy } from './policy/permit.ts'
 import type { AnyProtocol } from './protocol/protocol.ts'
+import type { Grant, Millis } from './words.ts'
 
 export interface Reload {
   readonly house: House
@@ -54,10 +56,21 @@ async function revokeUnconfirmed(house: House): Promise<void> {
   await Promise.all(
     house.grants.live().map(async grant => {
       const still = confirm(grant, undefined, now, policy)
-      if (!(still instanceof Refused)) return
+      if (!(still instanceof Refused)) return endElsewhere(house, grant, now, policy)
       const { detail } = still.denial
       await house.grants.revoke([grant.id], { text: 'the rules no longer give it as it is', detail })
     }),
+  )
+}
+
+/** The grant holds, but not from where some of its sessions come. */
+async function endElsewhere(house: House, grant: Grant, now: Millis, policy: Policy): Promise<void> {
+  const text = `the rules no longer give grant ${grant.id} where this session comes from`
+  await Promise.all(
+    house.broker.live
+      .ofGrant(grant.id)
+      .filter(({ source }) => confirm(grant, source, now, policy) instanceof Refused)
+      .map(session => session.end({ how: 'cut', why: 'policy_changed', text })),
   )
 }
 

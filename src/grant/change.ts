@@ -57,7 +57,6 @@ export interface Activation {
   readonly narrowed: readonly string[]
   readonly expiresAt: Millis
   readonly endsBy: Grant['endsBy']
-  readonly sessions?: Grant['sessions']
   readonly useBy?: Millis
   /** For audit: who approved. */
   readonly facts?: Readonly<Record<string, unknown>>

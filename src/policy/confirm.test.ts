@@ -36,7 +36,7 @@ test('a grant holds while its rule gives as much or more', () => {
     code(issued(), changed({ scope: scope({ tables: ['public.items', 'public.orders', 'public.new'] }) })),
     'confirmed',
   )
-  assert.equal(code(issued(), changed({ ttl: 3_600_000, sessions: { atOnce: 1 } })), 'confirmed')
+  assert.equal(code(issued(), changed({ ttl: 3_600_000, sessions: { atOnce: 20 } })), 'confirmed')
 })
 
 test("confirming widens nothing: the scope and the end stay the grant's", () => {
@@ -64,7 +64,10 @@ test('a rule that is gone, for another group, issuer, connection or protocol, re
     'grant_revoked',
   )
   assert.equal(
-    code(issued(), changed({}, { people: { clients: ['0oaAgent1'], operators: [], auditors: [] } })),
+    code(
+      issued(),
+      changed({}, { people: { issuers: ['okta'], clients: ['0oaAgent1'], operators: [], auditors: [] } }),
+    ),
     'grant_revoked',
   )
 })
@@ -88,6 +91,16 @@ test('a shorter time revokes, a requirement the request did not meet revokes', (
   assert.equal(code(issued({ ttl: 60_000 }), changed({ ttl: 60_000 })), 'confirmed')
   assert.equal(code(issued(), changed({ require: ['reason'] })), 'grant_revoked')
   assert.equal(code(issued({ reason: 'x' }), changed({ require: ['reason'] })), 'confirmed')
+})
+
+test('fewer sessions than it was given revoke, and a token that it may no longer outlive', () => {
+  assert.equal(code(issued(), changed({ sessions: { atOnce: 9 } })), 'grant_revoked')
+  assert.equal(code(issued(), changed({ sessions: { atOnce: 10, total: 5 } })), 'grant_revoked')
+  const outliving = changed({ ttl: 7_200_000, outliveToken: true })
+  const long = issued({}, outliving)
+  assert.ok(long.expiresAt > long.identity.expiresAt)
+  assert.equal(code(long, outliving), 'confirmed')
+  assert.equal(code(long, changed({ ttl: 7_200_000 })), 'grant_revoked')
 })
 
 test('conditions hold at each use; where nobody uses it, from where is not asked', () => {

@@ -43,7 +43,8 @@ export function confirm(
   // Attack 213: a rule that has gained an approval does not hold for what nobody approved.
   if (rule.approval !== undefined && grant.state === 'active' && grant.activatedAt === undefined)
     return gone(grant, `rule ${rule.id} now needs an approval`)
-  const less = lessTime(grant, rule, now) ?? lessScope(grant, rule, connection, protocol)
+  const less =
+    lessTime(grant, rule, now) ?? lessSessions(grant, rule) ?? lessScope(grant, rule, connection, protocol)
   if (less !== undefined) return less
   const unmet = checkWhen(rule.when, { client: identity.client, source, now })
   if (unmet !== undefined) return unmet
@@ -104,11 +105,21 @@ const slack = 60_000
 
 /** Asked again now, the rule would end it sooner than it was promised to. */
 function lessTime(grant: Grant, rule: Rule, now: Millis): Refused | undefined {
+  if (!rule.outliveToken && grant.expiresAt > grant.identity.expiresAt)
+    return gone(grant, `rule ${rule.id} has no outlive_token; the grant ends after its token`)
   if (grant.expiresAt - now <= rule.ttl + slack) return undefined
   return gone(
     grant,
     `rule ${rule.id} now gives ${rule.ttl} ms; the grant has ${grant.expiresAt - now} ms left`,
   )
+}
+
+/** What it was given is checked at every use, so that a rule which now gives fewer must not leave it more. */
+function lessSessions(grant: Grant, rule: Rule): Refused | undefined {
+  const { atOnce, total = Number.POSITIVE_INFINITY } = rule.sessions
+  const has = grant.sessions
+  if (has.atOnce <= atOnce && (has.total ?? Number.POSITIVE_INFINITY) <= total) return undefined
+  return gone(grant, `rule ${rule.id} now gives fewer sessions`)
 }
 
 function gone({ id, connection }: Grant, why: string): Refused {
