@@ -13,10 +13,11 @@ import type { Config } from './config/config.ts'
 import { Refused } from './denial.ts'
 import type { Grants } from './grant/grants.ts'
 import { newSessionId } from './grant/id.ts'
-import type { House } from './house.ts'
+import type { House, Rate } from './house.ts'
 import type { Verifier } from './identity/verify.ts'
 import type { SealKey } from './ledger/seal.ts'
 import { RateLimiter } from './listener/limits.ts'
+import { countedAs } from './listener/source.ts'
 import type { AnyProtocol } from './protocol/protocol.ts'
 import { openRecorder } from './recording/recorder.ts'
 import type { Store } from './store/store.ts'
@@ -62,7 +63,7 @@ export function buildHouse(stages: Stages): House {
     clock,
     log,
     metrics,
-    failures: new RateLimiter(FAILURES),
+    failures: byNetwork(new RateLimiter(FAILURES)),
     requests() {
       if (requests.of !== config().limits.requestsPerSecond) requests = requestsOf(config())
       return requests.limiter
@@ -94,6 +95,14 @@ export function buildHouse(stages: Stages): House {
 }
 
 /** A second's worth may come at once. */
+/** An IPv6 client owns a whole /64, and must not have 2^64 first tries. */
+function byNetwork(rate: RateLimiter): Rate {
+  return {
+    take: (source, now) => rate.take(countedAs(source), now),
+    has: (source, now) => rate.has(countedAs(source), now),
+  }
+}
+
 function requestsOf({ limits: { requestsPerSecond: of } }: Config) {
   return { of, limiter: new RateLimiter({ burst: of, perSecond: of }) }
 }

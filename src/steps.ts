@@ -3,6 +3,7 @@
  * other nor the order. The steps that open a session are the broker's (`broker/open.ts`).
  */
 import { createHash } from 'node:crypto'
+import { mayDecide } from './approval/may-decide.ts'
 import type { Tally } from './approval/tally.ts'
 import type { LiveSession } from './broker/session.ts'
 import type { Connection, Rule } from './config/config.ts'
@@ -16,6 +17,7 @@ import { readAuthorization } from './identity/authorization.ts'
 import { approved } from './policy/approved.ts'
 import { confirm } from './policy/confirm.ts'
 import { decide } from './policy/decide.ts'
+import { narrowMore } from './policy/narrow.ts'
 import type { Permit } from './policy/permit.ts'
 import { readRequest as readBody } from './policy/request.ts'
 import type { AnyProtocol, Shown } from './protocol/protocol.ts'
@@ -259,8 +261,18 @@ export interface Voting {
 export async function castVote(at: Voting, house: House): Promise<{ tally: Tally } | Refused> {
   const rule = house.config().rules.find(({ id }) => id === at.grant.rule)
   if (rule === undefined) return refuse('grant_revoked', `rule ${at.grant.rule} is gone`)
+  const no = mayDecide({ ...at, rule, now: house.clock.now() }) ?? narrower(at, rule, house)
+  if (no !== undefined) return no
   const tally = await house.approvals.decide({ ...at, rule })
   return tally instanceof Refused ? tally : { tally }
+}
+
+/** Before it counts: a typo is told to whoever made it, and does not end what was asked for. */
+function narrower({ scope, grant }: Voting, rule: Rule, house: House): Refused | undefined {
+  const protocol = house.protocols.get(grant.protocol)
+  if (scope === undefined || protocol === undefined) return undefined
+  const left = narrowMore({ protocol, rule, scope: grant.scope }, [scope])
+  return left instanceof Refused ? left : undefined
 }
 
 /** Enough have said yes: the whole decision runs again, under the rules and locks of this moment. */

@@ -4,6 +4,7 @@ import { Refused, refuse } from '../denial.ts'
 import type { House } from '../house.ts'
 import { ways } from '../pipeline.ts'
 import type { Grant, Identity } from '../words.ts'
+import { oneAtATime } from './one-at-a-time.ts'
 import { onlyApprovers } from './people-only.ts'
 import { type Router, router } from './router.ts'
 import { grantParam, json, refusals, security } from './routes.ts'
@@ -14,6 +15,8 @@ import { readTtl } from './ttl.ts'
 
 export function approvals(house: House): Router {
   const app = router(house)
+  // Two yeses at once would both be enough, and the second would find the grant activated under its hands.
+  const inTurn = oneAtATime()
   app.openapi(
     createRoute({
       method: 'post',
@@ -29,14 +32,16 @@ export function approvals(house: House): Router {
     }),
     async c => {
       const { id } = c.req.valid('param')
-      const grant = await house.grants.get(id)
-      if (grant === undefined) return shown(c, house, refuse('grant_unknown', `no grant ${id}`))
       const { ttl, ...word } = c.req.valid('json')
       const ms = readTtl(ttl)
       if (ms instanceof Refused) return shown(c, house, ms)
-      const decided = await decide(house, c.var.person, grant, {
-        ...word,
-        ...(ms === undefined ? {} : { ttl: ms }),
+      const { person } = c.var
+      const decided = await inTurn(id, async () => {
+        const grant = await house.grants.get(id)
+        if (grant !== undefined)
+          return decide(house, person, grant, { ...word, ...(ms === undefined ? {} : { ttl: ms }) })
+        const call = `${c.req.method} ${c.req.path}`
+        return house.told(refuse('grant_unknown', `no grant ${id}`), { identity: person, call })
       })
       return decided instanceof Refused ? shown(c, house, decided) : c.json(grantRow(decided), 200)
     },

@@ -3,7 +3,9 @@ import type { IncomingMessage } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import { denials, Refused, refuse } from '../denial.ts'
+import { lockOnPerson } from '../grant/lock.ts'
 import type { House } from '../house.ts'
+import { readAuthorization } from '../identity/authorization.ts'
 import { originOf } from '../listener/source.ts'
 import { ways } from '../pipeline.ts'
 import type { Identity, Source } from '../words.ts'
@@ -30,7 +32,11 @@ export function sourceOf(incoming: IncomingMessage): Source {
 
 /** The JSON that was sent, or undefined: no JSON, and nothing that a form of some web page can post (attack 146), is a request. */
 export async function bodyOf(c: Ctx): Promise<unknown> {
-  if (!/^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? '')) return undefined
+  return /^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? '') ? jsonOf(c) : undefined
+}
+
+/** The JSON that was sent, whatever it was called; undefined where it is none. */
+export async function jsonOf(c: Ctx): Promise<unknown> {
   const text = await c.req.text()
   try {
     return JSON.parse(text)
@@ -54,16 +60,28 @@ export async function callerOf(c: Ctx, house: House): Promise<Identity | Refused
 /** A refusal of a caller whom no good token names counts against its address: those with one have a rate of their own. */
 export function counted(c: Ctx, house: House, refused: Refused): Refused {
   const { code } = refused.denial
-  if (denials[code].http === 401 || code === 'request_invalid')
+  if (denials[code].http === 401 || code === 'request_invalid' || code === 'internal_error')
     house.failures.take(sourceOf(c.env.incoming), house.clock.mono())
   return refused
 }
 
-/** Attack 199: a flood of refused tries is answered before the signature check, and before it fills the audit. */
+/**
+ * Attack 199: a flood of refused tries is answered before the signature check, and before it fills the audit. A token that
+ * was good before passes: behind one address there may be many, and one of them must not keep the others from the kill switch.
+ */
 export function slowDown(c: Ctx, house: House): Refused | undefined {
-  const source = sourceOf(c.env.incoming)
+  const { incoming } = c.env
+  const source = sourceOf(incoming)
   if (house.failures.has(source, house.clock.mono())) return undefined
+  const token = readAuthorization(authorizationOf(incoming))
+  if (!(token instanceof Refused) && house.verifier.remembers(token.token)) return undefined
   return refuse('rate_limited', `too many refused tries from ${source}`)
+}
+
+/** A compromised operator must not lift the lock that was set on them, nor approve, cut or read. */
+function checkLockOn(person: Identity, house: House): Refused | undefined {
+  const lock = lockOnPerson(house.grants.locks.list(), person)
+  return lock && refuse('locked', `lock ${lock.id}: ${lock.reason}`)
 }
 
 /** A person who may make this call; every call is audited, refused ones as such. */
@@ -71,7 +89,7 @@ export async function personOf(c: Ctx, house: House, role: Role): Promise<Identi
   const identity = await callerOf(c, house)
   if (identity instanceof Refused) return identity
   const call = `${c.req.method} ${c.req.path}`
-  const may = checkPerson(identity, role, house.config().people)
+  const may = checkLockOn(identity, house) ?? checkPerson(identity, role, house.config().people)
   if (may instanceof Refused) return house.told(may, { identity, call })
   house.audit.noted({ type: 'people.called', identity, source: sourceOf(c.env.incoming), facts: { call } })
   return identity
@@ -80,8 +98,11 @@ export async function personOf(c: Ctx, house: House, role: Role): Promise<Identi
 /** Whose word on a pending grant is heard: whether it counts, the rule's approval group decides (`approval/may-decide.ts`). */
 export async function approverOf(c: Ctx, house: House): Promise<Identity | Refused> {
   const identity = await callerOf(c, house)
-  if (identity instanceof Refused || identity.kind === 'person') return identity
+  if (identity instanceof Refused) return identity
   const call = `${c.req.method} ${c.req.path}`
+  const locked = checkLockOn(identity, house)
+  if (locked !== undefined) return house.told(locked, { identity, call })
+  if (identity.kind === 'person') return identity
   const no = refuse('not_permitted', `client ${identity.client} is an agent`, {
     say: 'this call is for people',
   })

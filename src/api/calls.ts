@@ -7,7 +7,7 @@ import { Refused, refuse } from '../denial.ts'
 import type { House } from '../house.ts'
 import { ways } from '../pipeline.ts'
 import type { AnyCall } from '../protocol/protocol.ts'
-import { authorizationOf, type Ctx, slowDown, sourceOf } from './caller.ts'
+import { authorizationOf, type Ctx, jsonOf, slowDown, sourceOf } from './caller.ts'
 import { type Router, router } from './router.ts'
 import { grantParam, json, refusals, security } from './routes.ts'
 import { shown } from './shown.ts'
@@ -39,14 +39,14 @@ export function calls(house: House): Router {
     })
     app.openAPIRegistry.registerPath(route)
     app.on(get ? 'GET' : 'POST', `/v1/grants/:id/${name}`, async c => {
-      const answer = await run(c, house, name, get ? {} : await c.req.json<unknown>())
+      const answer = await run(c, house, name, get ? () => ({}) : () => jsonOf(c))
       return answer instanceof Refused ? shown(c, house, answer) : c.json(answer as object)
     })
   }
   return app
 }
 
-async function run(c: Ctx, house: House, name: string, input: unknown): Promise<unknown> {
+async function run(c: Ctx, house: House, name: string, input: () => unknown): Promise<unknown> {
   const slowed = slowDown(c, house)
   if (slowed !== undefined) return slowed
   const { incoming } = c.env
@@ -65,7 +65,7 @@ async function run(c: Ctx, house: House, name: string, input: unknown): Promise<
       say: `a ${protocol.name} grant has no ${name}; it has: ${has}`,
     })
   }
-  const read = call.input.safeParse(input)
+  const read = call.input.safeParse(await input())
   if (!read.success) {
     const [issue] = read.error.issues
     const say = `${issue?.path.map(String).join('.') || 'the body'}: ${issue?.message ?? 'not valid'}`.slice(

@@ -1,6 +1,6 @@
 /** The kill switch (operators): what a lock matches is revoked for good, its sessions cut, before it is answered. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { Refused } from '../denial.ts'
+import { Refused, refuse } from '../denial.ts'
 import type { Lock as SetLock } from '../grant/lock.ts'
 import type { House } from '../house.ts'
 import { onlyPeople } from './people-only.ts'
@@ -48,7 +48,9 @@ export function locks(house: House): Router {
       const { ttl, ...fields } = c.req.valid('json')
       const ms = readTtl(ttl)
       if (ms instanceof Refused) return shown(c, house, ms)
-      const given = Object.entries({ ...fields, ttl: ms }).filter(([, value]) => value !== undefined)
+      const issuer = issuerNamed(fields.issuer, house)
+      if (issuer instanceof Refused) return shown(c, house, issuer)
+      const given = Object.entries({ ...fields, issuer, ttl: ms }).filter(([, value]) => value !== undefined)
       const asked = { ...Object.fromEntries(given), reason: fields.reason }
       const lock = await house.grants.locks.set(asked, c.var.person)
       if (lock instanceof Refused)
@@ -75,6 +77,18 @@ export function locks(house: House): Router {
     },
   )
   return app
+}
+
+/** By name or URL. Of one that is not there it is told: a lock that silently bars nobody is no kill switch. */
+function issuerNamed(given: string | undefined, house: House): string | undefined | Refused {
+  if (given === undefined) return undefined
+  const issuers = [...house.config().issuers.values()]
+  const found = issuers.find(({ name, issuer }) => name === given || issuer === given)
+  if (found !== undefined) return found.name
+  const names = issuers.map(({ name }) => name).join(', ')
+  return refuse('request_invalid', 'no such issuer', {
+    say: `issuer: there is none of that name, only ${names}`,
+  })
 }
 
 function answer({ setAt, expiresAt, ...lock }: SetLock) {

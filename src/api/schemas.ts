@@ -132,11 +132,11 @@ export const AuditLine = z
 
 export const LockBody = z
   .strictObject({
-    subject: z.string().optional(),
-    client: z.string().optional(),
-    group: z.string().optional(),
-    connection: z.string().optional(),
-    issuer: z.string().optional(),
+    subject: z.string().min(1).optional(),
+    client: z.string().min(1).optional(),
+    group: z.string().min(1).optional(),
+    connection: z.string().min(1).optional(),
+    issuer: z.string().min(1).optional(),
     reason: z.string().min(1).max(1000),
     ttl: duration.optional(),
   })

@@ -134,7 +134,7 @@ test('one no is a no, a vote for something else is none, and narrower wishes add
 
 test('the hash of what is shown changes with every part of it and not with the order of keys', () => {
   const same = pending({ request: { reason: 'report', connection: 'orders-db' } })
-  assert.equal(shownDigest(pending()), shownDigest(same))
+  assert.equal(shownDigest(pending(), 'dba'), shownDigest(same, 'dba'))
   for (const changed of [
     pending({ request: { connection: 'orders-db', reason: 'another' } }),
     pending({ request: { connection: 'orders-db', reason: 'report', ttl: 1 } }),
@@ -142,7 +142,7 @@ test('the hash of what is shown changes with every part of it and not with the o
     pending({ id: 'g_2' }),
     pending({ identity: { ...asked, tokenDigest: 'e'.repeat(64) } }),
   ])
-    assert.notEqual(shownDigest(pending()), shownDigest(changed))
+    assert.notEqual(shownDigest(pending(), 'dba'), shownDigest(changed, 'dba'))
 })
 
 let data: string
@@ -194,7 +194,7 @@ test('who approved may still deny', async () => {
 
 test('a vote on what was shown before a change does not count, and one that names it is refused', async () => {
   const grant = pending({ id: 'g_changed' })
-  const shown = shownDigest(grant)
+  const shown = shownDigest(grant, 'dba')
   const changed = { ...grant, request: { ...grant.request, ttl: 60 * MINUTE } }
   assert.equal(codeOf(await decide({ grant: changed, shown })), 'request_invalid')
   const two = { ...rule, approval: { ...rule.approval, count: 2 } }

@@ -54,7 +54,7 @@ export function createApprovals({ store, audit, clock }: ApprovalsOptions): Appr
       return refuse('request_invalid', `a note of ${note.length} characters`, {
         say: `a note has at most ${LONGEST_NOTE} characters`,
       })
-    const shown = shownDigest(grant)
+    const shown = shownDigest(grant, rule.approval?.group)
     if (given.shown !== undefined && given.shown !== shown)
       return refuse('request_invalid', `${grant.id} is not what the approver was shown`, {
         say: 'the request has changed since you saw it: look again',

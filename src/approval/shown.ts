@@ -1,11 +1,11 @@
 /**
  * What an approver was shown, as a hash. A vote names it and counts for nothing else: not for a changed request, not for
- * another grant of the same owner (attacks 59, 215).
+ * another grant of the same owner (attacks 59, 215), nor for another group that a reload has made the judge.
  */
 import { createHash } from 'node:crypto'
 import type { Grant } from '../words.ts'
 
-export function shownDigest(grant: Grant): string {
+export function shownDigest(grant: Grant, group: string | undefined): string {
   const { id, owner, identity, request, connection, protocol, rule, scope, narrowed, expiresAt, endsBy } =
     grant
   const shown = {
@@ -20,6 +20,7 @@ export function shownDigest(grant: Grant): string {
     narrowed,
     expiresAt,
     endsBy,
+    group,
   }
   return createHash('sha256')
     .update(JSON.stringify(inOrder(shown)))

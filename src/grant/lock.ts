@@ -34,6 +34,15 @@ export function matches(lock: LockFields, identity: Identity, connection: string
   )
 }
 
+/**
+ * The lock that bars this person from people's calls: one that names them. A lock on a group, a client or an issuer is for
+ * grants, and must not shut out those who could lift it.
+ */
+export function lockOnPerson(locks: Iterable<Lock>, person: Identity): Lock | undefined {
+  for (const lock of locks) if (lock.subject !== undefined && matches(lock, person, undefined)) return lock
+  return undefined
+}
+
 /** The first of the locks in force that bars this identity from this connection. */
 export function matchingLock(
   locks: Iterable<Lock>,

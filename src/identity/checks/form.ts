@@ -4,6 +4,7 @@
  */
 import { type Refused, refuse } from '../../denial.ts'
 import { type JsonObject, member, parseObject } from '../json.ts'
+import { shown } from '../shown.ts'
 
 export interface Form {
   readonly header: JsonObject
@@ -30,7 +31,9 @@ export function readForm(token: string): Form | Refused {
   const asks = ['crit', 'b64', 'zip'].find(name => Object.hasOwn(head, name))
   // RFC 7515 section 4.1.11: what must be understood and is not ends the matter. RFC 7797 and `zip` change what is signed.
   if (asks !== undefined) return malformed(`header has '${asks}'`)
-  if (String(member(head, 'cty') ?? '').toLowerCase() === 'jwt') return malformed('a JWT within a JWT')
+  const type = member(head, 'cty')
+  if (type !== undefined && typeof type !== 'string') return malformed(`cty is ${shown(type)}`)
+  if (type?.toLowerCase() === 'jwt') return malformed('a JWT within a JWT')
   const claims = parseObject(payload)
   if (typeof claims === 'string') return malformed(`payload: ${claims}`)
   return { header: head, claims }

@@ -1,0 +1,209 @@
+/** Attacks on people's calls and on what a reload leaves behind: who may approve, lock and lift, and what no rule gives any more. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { type Home, openHome } from '../../src/demo/home.ts'
+import { startApi } from '../fixtures/api.ts'
+import { type Answer, type Gateway, type Setting, startGateway } from '../fixtures/gateway.ts'
+import { type FakeOkta, fakeOkta } from '../fixtures/issuer.ts'
+import { until } from '../fixtures/run.ts'
+import { audit, freshSource, send } from './send.ts'
+
+const secret = 's3cr3t-api-token-xyz'
+const rule = (id: string, more = '') =>
+  `  - { id: ${id}, issuer: okta, group: ${id}-agents, connection: api, ttl: 10m, scope: { methods: [GET], paths: ["/**"] }${more} }\n`
+const asked = (group: string, count: number) => `, approval: { group: ${group}, count: ${count}, within: 5m }`
+const all = (over: Record<string, string> = {}) =>
+  Object.entries({
+    plain: '',
+    asked: asked('dba', 1),
+    two: asked('dba', 2),
+    long: ', outlive_token: true',
+    ...over,
+  })
+    .map(([id, more]) => rule(id, more))
+    .join('')
+
+let home: Home
+let okta: FakeOkta
+let partner: FakeOkta
+let setting: Setting
+let gateway: Gateway
+
+before(async () => {
+  home = await openHome()
+  okta = await fakeOkta(home)
+  partner = await fakeOkta(home, { kid: 'p1' })
+  const api = await startApi(home, secret)
+  setting = {
+    okta,
+    issuers: `  partner: { issuer: "${partner.issuer}", audience: "${partner.audience}", clients: [0oaPartner] }`,
+    connections: `  api: { protocol: http, target: { url: "${api.url}" }, lease: { bearer: "env:API_TOKEN" } }`,
+    rules: `\n${all()}`,
+    env: { API_TOKEN: secret },
+  }
+  gateway = await startGateway(home, setting)
+})
+after(() => home?.close())
+
+const agent = (id: string, over = {}) => okta.token({ groups: [`${id}-agents`], ...over })
+const dba = (sub: string) => okta.person(['dba'], { sub })
+const approve = (id: string, person: string, more = {}): Promise<Answer> =>
+  gateway.api('POST', `/v1/approvals/${id}`, person, { decision: 'approve', ...more })
+const stateOf = async (id: string, token: string) =>
+  (await gateway.api('GET', `/v1/grants/${id}`, token)).json.state
+
+async function pending(id: string): Promise<{ id: string; token: string }> {
+  const token = agent(id)
+  const answer = await gateway.grant(token, 'api')
+  assert.equal(answer.status, 202, answer.text)
+  return { id: answer.json.id, token }
+}
+
+let reloads = 0
+async function reload(rules: string): Promise<void> {
+  await gateway.configure({ ...setting, rules: `\n${rules}` })
+  gateway.signal('SIGHUP')
+  reloads++
+  await until(
+    'the reload',
+    async () => (await gateway.log()).split('configuration reloaded').length > reloads,
+  )
+}
+
+test("an issuer that is trusted for agents makes nobody a person by naming the people's client", async () => {
+  const forged = partner.person(['postern-operators', 'dba'], { sub: 'mallory@partner' })
+  for (const [method, path, body] of [
+    ['GET', '/v1/audit', undefined],
+    ['POST', '/v1/locks', { connection: 'api', reason: 'mine' }],
+  ] as const) {
+    const answer = await gateway.api(method, path, forged, body)
+    assert.deepEqual([answer.status, answer.json.code], [401, 'token_client'], answer.text)
+  }
+  assert.equal((await gateway.api('GET', '/v1/audit', okta.person(['postern-operators']))).status, 200)
+})
+
+test('a locked person neither approves, nor reads, nor lifts the lock', async () => {
+  const grant = await pending('asked')
+  const good = okta.person(['postern-operators'], { sub: 'good@example.com' })
+  const lock = await gateway.api('POST', '/v1/locks', good, {
+    subject: 'evil@example.com',
+    reason: 'laptop lost',
+  })
+  const evil = okta.person(['postern-operators', 'dba'], { sub: 'evil@example.com' })
+  for (const answer of [
+    await approve(grant.id, evil),
+    await gateway.api('DELETE', `/v1/locks/${lock.json.id}`, evil),
+    await gateway.api('GET', '/v1/sessions', evil),
+  ])
+    assert.deepEqual([answer.status, answer.json.code], [403, 'locked'])
+  assert.equal(await stateOf(grant.id, grant.token), 'pending')
+  // A lock on what people share is for grants: somebody must be left to lift it.
+  const wide = await gateway.api('POST', '/v1/locks', good, { client: '0oaPeople', reason: 'test' })
+  assert.equal((await gateway.api('DELETE', `/v1/locks/${wide.json.id}`, good)).status, 204)
+  assert.equal((await gateway.api('DELETE', `/v1/locks/${lock.json.id}`, good)).status, 204)
+})
+
+test('two yeses at once activate it once, and neither takes it back', async () => {
+  for (let round = 0; round < 5; round++) {
+    const grant = await pending('asked')
+    const answers = await Promise.all(['ann', 'bob'].map(name => approve(grant.id, dba(`${name}${round}@x`))))
+    assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 400])
+    assert.equal(await stateOf(grant.id, grant.token), 'active')
+  }
+})
+
+test('a scope that an approver has misspelt is told to them, and ends nothing', async () => {
+  const grant = await pending('asked')
+  const deep = JSON.parse(`${'['.repeat(5_000)}${']'.repeat(5_000)}`)
+  for (const scope of [{ pathz: ['/a'] }, { paths: deep }, { methods: ['PUT'] }]) {
+    const answer = await approve(grant.id, dba('ann@x'), { scope })
+    assert.ok(answer.status === 400 || answer.json.code === 'scope_empty', answer.text)
+  }
+  assert.equal((await approve(grant.id, dba('ann@x'), { scope: { paths: ['/a'] } })).json.state, 'active')
+})
+
+test('what people asked of a grant that is not there is in the audit', async () => {
+  const answer = await approve('g_nothere', okta.person([], { sub: 'curious@x' }))
+  assert.equal(answer.json.code, 'grant_unknown')
+  const lines = await audit(gateway, okta)
+  assert.ok(
+    lines.some(line => line['reason'] === 'grant_unknown' && JSON.stringify(line).includes('curious@x')),
+  )
+})
+
+test('a lock names an issuer by name or URL, and an issuer that is not there is told', async () => {
+  const operator = okta.person(['postern-operators'])
+  const lock = (fields: object) => gateway.api('POST', '/v1/locks', operator, { reason: 'x', ...fields })
+  const byUrl = await lock({ issuer: partner.issuer })
+  assert.deepEqual([byUrl.status, byUrl.json.issuer], [201, 'partner'])
+  for (const wrong of [{ issuer: 'https://nobody.example' }, { subject: '' }, { group: '' }])
+    assert.equal((await lock(wrong)).status, 400)
+})
+
+test('votes of those whom a reload has replaced do not count', async () => {
+  const grant = await pending('two')
+  assert.equal((await approve(grant.id, dba('old@x'))).json.state, 'pending')
+  await reload(all({ two: asked('security', 2) }))
+  const one = await approve(grant.id, okta.person(['security'], { sub: 'one@x' }))
+  assert.deepEqual([one.status, one.json.state], [200, 'pending'])
+  const two = await approve(grant.id, okta.person(['security'], { sub: 'two@x' }))
+  assert.equal(two.json.state, 'active')
+  await reload(all())
+})
+
+test('outlive_token that a reload takes away ends what lives by it', async () => {
+  const exp = Math.floor(Date.now() / 1000) + 300
+  const token = agent('long', { exp })
+  const answer = await gateway.grant(token, 'api')
+  assert.ok(Date.parse(answer.json.expires_at) > exp * 1000)
+  await reload(all({ long: '' }))
+  await until('the revocation', async () => (await stateOf(answer.json.id, token)) === 'revoked')
+  await reload(all())
+})
+
+test('a reload cuts the sessions that come from where the rule is no longer for', async () => {
+  const answer = await gateway.grant(agent('plain'), 'api')
+  const authorization = `Bearer ${answer.json.credential.password}`
+  const stream = await fetch(`${gateway.url}/c/api/sse`, { headers: { authorization } })
+  assert.equal(stream.status, 200)
+  await reload(all({ plain: ', when: { source: [10.0.0.0/8] }' }))
+  const read = async () => {
+    for await (const _ of stream.body ?? []);
+  }
+  // Without the cut the stream goes on for as long as the grant.
+  await Promise.race([
+    read().catch(() => undefined),
+    new Promise((_, reject) => setTimeout(() => reject(new Error('the stream goes on')), 10_000).unref()),
+  ])
+  await reload(all())
+})
+
+test('a flood from an address keeps nobody there from the kill switch whose token was good before', async () => {
+  const from = freshSource()
+  const operator = okta.person(['postern-operators'], { sub: 'calm@example.com' })
+  const locks = (token: string) =>
+    send(gateway.ports.http, { path: '/v1/locks', headers: { authorization: `Bearer ${token}` }, from })
+  assert.equal((await locks(operator)).status, 200)
+  let last = 0
+  for (let i = 0; i < 150 && last !== 429; i++) last = (await locks('junk')).status
+  assert.equal(last, 429)
+  assert.equal((await locks(operator)).status, 200)
+  assert.equal((await locks(okta.person(['postern-operators'], { sub: 'new@example.com' }))).status, 429)
+})
+
+test('what no good token accompanies is refused, counted, and never a failure of ours', async () => {
+  const from = freshSource()
+  const token = okta.token({}, { header: { cty: { toString: 1, valueOf: 1 } } })
+  const statuses = new Set<number>()
+  for (let i = 0; i < 150; i++) {
+    const odd = { path: '/v1/connections', headers: { authorization: `Bearer ${token}` } }
+    const shot = {
+      method: 'POST',
+      path: '/v1/grants/g_x/request',
+      headers: { 'content-type': 'application/json' },
+      body: '{bad',
+    }
+    statuses.add((await send(gateway.ports.http, { ...(i % 2 === 0 ? odd : shot), from })).status)
+  }
+  assert.deepEqual([...statuses].sort(), [401, 429])
+})
