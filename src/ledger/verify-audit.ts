@@ -14,6 +14,8 @@ export interface Known {
   readonly closed: boolean
   /** The audit's line that says so. */
   readonly where: string
+  /** The last that it knew before the seal: what recovery sealed after a crash must still hold it. */
+  readonly head?: Known
 }
 
 /** A line that was signed: it must be there. */
@@ -178,7 +180,12 @@ function learn(line: Line, known: Map<string, Known>, where: string): string | u
   if (line.type === 'recording.sealed') {
     const tip = line['recording']
     if (!isTip(tip)) return 'does not say which seal'
-    known.set(String(line['session']), { seq: tip.seq, hash: tip.hash, closed: true, where })
+    const session = String(line['session'])
+    const before = known.get(session)
+    if (before !== undefined && tip.seq < before.seq)
+      return `seals less of ${session} than ${before.where} knows: its end was cut off before it was sealed`
+    const head = before?.closed === true ? before.head : before
+    known.set(session, { seq: tip.seq, hash: tip.hash, closed: true, where, ...(head && { head }) })
   }
   if (line.type !== 'heads') return undefined
   const heads: unknown = line['heads']

@@ -52,6 +52,7 @@ export async function verifyRecording(
   const names = readdirSync(join(at.data, name)).filter(entry => entry !== 'session.jsonl')
   const casts = new Map<string, Mark>()
   let opened = ''
+  let headSeen = known?.head === undefined
   let closed = 'no' as 'no' | 'closed' | 'sealed'
   const visit = (line: Line, tip: { seq: number; hash: string }): string | undefined => {
     if (closed === 'sealed') return 'was added after the seal'
@@ -62,6 +63,7 @@ export async function verifyRecording(
     if (line.type === 'close') closed = 'closed'
     else if (closed === 'closed') closed = line.type === 'seal' ? 'sealed' : 'no'
     noteCasts(line, casts)
+    if (known?.head?.seq === line.seq) headSeen = known.head.hash === tip.hash
     if (known?.seq === line.seq && known.hash !== tip.hash) return `is not the line that ${known.where} knows`
     return undefined
   }
@@ -78,6 +80,12 @@ export async function verifyRecording(
       `the end is missing: the file stops at seq ${walked.tip.seq}, ${known.where} knows seq ${known.seq}`,
     )
   }
+  // Whoever changes an open recording after a crash has it sealed by the recovery; the audit knew it as it was.
+  if (!headSeen)
+    return fail(
+      end,
+      `was changed before it was sealed: it has not what ${known?.head?.where} knows at seq ${known?.head?.seq}`,
+    )
   if (known?.closed === true && (walked.tip.seq > known.seq || walked.torn > 0)) {
     return fail(end, `was added after the seal that ${known.where} knows`)
   }

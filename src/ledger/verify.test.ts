@@ -7,12 +7,14 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { allowed, byClient, openWorld, refused, tempFolder, verify } from '../audit/audit.fixture.ts'
+import { allowed, byClient, openWorld, refused, silent, tempFolder, verify } from '../audit/audit.fixture.ts'
+import { recoverRecordings } from '../recording/recover.ts'
 
 /** A gateway's day: two audit files, a database session, a terminal, a session of digests; stopped in good order. */
 async function day(t: TestContext): Promise<string> {
@@ -261,6 +263,62 @@ test('what is written behind a sealed recording or a sealed cast is found', asyn
   const cast = 'recordings/s_shell/terminal.cast'
   const more = (copy: string) => writeFileSync(join(copy, cast), '[9,"o","rm -rf /"]\n', { flag: 'a' })
   assert.match(await after(data, more), /bytes more than when it was sealed/)
+})
+
+test('an open recording that was changed after a crash stays broken, though recovery has sealed it', async t => {
+  const data = join(tempFolder(t), 'data')
+  mkdirSync(data)
+  const { audit, record } = await openWorld(data)
+  await audit.decided({ type: 'grant.issued', grant: 'g_1' })
+  const session = await record('s_open')
+  await session.placed
+  for (let n = 0; n < 10; n++) {
+    session.statement(allowed(`select ${n}`))
+    session.flush()
+  }
+  await audit.seal()
+  const file = 'recordings/s_open/session.jsonl'
+  const lines = linesOf(data, file)
+  const changes: readonly [RegExp | string, readonly string[]][] = [
+    ['intact', lines],
+    [/seals less of s_open than audit\/gw-1\.jsonl:\d+ knows/, lines.slice(0, 4)],
+    [
+      /was changed before it was sealed/,
+      lines.map((line, n) => (n === 8 ? line.replace('select 7', 'select 0') : line)),
+    ],
+  ]
+  for (const [what, changed] of changes) {
+    // The crash: as the files stand, without a close.
+    const copy = `${data}-crashed`
+    rmSync(copy, { recursive: true, force: true })
+    cpSync(data, copy, { recursive: true })
+    writeLines(copy, file, changed)
+    const next = await openWorld(copy)
+    const at = { data: copy, key: next.key, now: next.clock.now(), heads: next.audit, log: silent }
+    assert.deepEqual((await recoverRecordings(at)).recovered, ['s_open'])
+    await next.audit.close()
+    const { faults } = await verify(copy)
+    const [first] = faults
+    assert.match(first === undefined ? 'intact' : `${first.where}: ${first.what}`, new RegExp(what))
+  }
+  await session.close(byClient)
+  await audit.close()
+})
+
+test('a recording that cannot be read keeps no other from being recovered', async t => {
+  const data = join(tempFolder(t), 'data')
+  mkdirSync(data)
+  const { audit, record, key, clock } = await openWorld(data)
+  const session = await record('s_open')
+  session.statement(allowed('select 1'))
+  session.flush()
+  writeFileSync(join(data, 'recordings/s_a'), 'no folder')
+  symlinkSync('/etc', join(data, 'recordings/s_b'))
+  mkdirSync(join(data, 'recordings/s_c'))
+  symlinkSync('/etc/hostname', join(data, 'recordings/s_c/session.jsonl'))
+  const at = { data, key, now: clock.now(), heads: audit, log: silent }
+  assert.deepEqual((await recoverRecordings(at)).recovered, ['s_open'])
+  await audit.close()
 })
 
 test('a roll-back of everything is found by a head that was kept elsewhere, and by nothing else', async t => {

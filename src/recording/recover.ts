@@ -149,37 +149,41 @@ export async function recoverRecordings(
   mkdirSync(all, { recursive: true, mode: 0o700 })
   const recovered: string[] = []
   for (const session of readdirSync(all)) {
-    const folder = join(all, session)
-    const path = join(folder, 'session.jsonl')
     if (!/^[a-z]_[A-Za-z0-9]+$/.test(session)) continue
-    if (!existsSync(path)) {
-      // The crash fell between the folder and its first record.
-      if (readdirSync(folder).length === 0) rmdirSync(folder)
-      continue
+    try {
+      if (await recoverOne(at, session)) recovered.push(session)
+    } catch (error) {
+      // One that cannot be read keeps nobody from working; `postern audit verify` names it.
+      at.log.error({ err: error, session }, 'a recording that was left open cannot be recovered')
     }
-    const closed = closedTip(path)
-    if (closed !== undefined) {
-      // Sealed, but perhaps a moment before the audit could say so. To say it twice does no harm.
-      const since = at.heads.interruptedAt
-      if (since !== undefined && statSync(path).mtimeMs >= since - justBefore)
-        at.heads.closed(session, closed.tip, closed.seal)
-      continue
-    }
-    const text = 'the gateway stopped without closing this session'
-    const mended = await recoverRecording({
-      data: at.data,
-      session,
-      key: at.key,
-      now: at.now,
-      why: 'gateway_crashed',
-      text,
-    })
-    if (mended === undefined) continue
-    at.heads.closed(session, mended.tip, mended.seal)
-    recovered.push(session)
-    at.log.warn({ session }, 'a recording was left open: recovered')
   }
   return { recovered }
+}
+
+/** Whether it was open. */
+async function recoverOne(at: RecoveringAll, session: string): Promise<boolean> {
+  const folder = join(at.data, 'recordings', session)
+  const path = join(folder, 'session.jsonl')
+  if (!existsSync(path)) {
+    // The crash fell between the folder and its first record.
+    if (readdirSync(folder).length === 0) rmdirSync(folder)
+    return false
+  }
+  const closed = closedTip(path)
+  if (closed !== undefined) {
+    // Sealed, but perhaps a moment before the audit could say so. To say it twice does no harm.
+    const since = at.heads.interruptedAt
+    if (since !== undefined && statSync(path).mtimeMs >= since - justBefore)
+      at.heads.closed(session, closed.tip, closed.seal)
+    return false
+  }
+  const { data, key, now } = at
+  const text = 'the gateway stopped without closing this session'
+  const mended = await recoverRecording({ data, session, key, now, why: 'gateway_crashed', text })
+  if (mended === undefined) return false
+  at.heads.closed(session, mended.tip, mended.seal)
+  at.log.warn({ session }, 'a recording was left open: recovered')
+  return true
 }
 
 /** How long before the audit's last line a recording may have been sealed and not be in it. */
