@@ -120,6 +120,22 @@ test('a decision made while a file is changed for the next waits for both files'
   assert.equal(report.events, 20)
 })
 
+test('an audit that was cut off while the disk was full is not gone on from', async t => {
+  const data = tempFolder(t)
+  const disk = faultyDisk()
+  const { audit } = await openWorld(data, { disk: disk.io })
+  const first = statSync(join(data, 'audit/gw-1.jsonl')).size
+  for (let n = 0; n < 5; n++) await audit.decided({ type: 'grant.issued', grant: `g_${n}` })
+  await audit.seal()
+  disk.state.room = 0
+  await assert.rejects(audit.decided({ type: 'grant.issued', grant: 'g_late' }), RecordingLost)
+  truncateSync(join(data, 'audit/gw-1.jsonl'), first)
+  disk.state.room = Number.POSITIVE_INFINITY
+  await audit.seal()
+  assert.equal(audit.healthy, false)
+  assert.notEqual((await verify(data)).faults.length, 0)
+})
+
 test('on a full disk every decision is refused, and facts wait until there is room again', async t => {
   const data = tempFolder(t)
   const disk = faultyDisk()

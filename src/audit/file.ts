@@ -54,6 +54,8 @@ export class AuditFile {
   #start: Tip
   #tip: Tip
   #sealed: Tip
+  /** What the head beside the files says. */
+  #head: Tip = genesis
   /** The former file, while it is synced for the last time. */
   #retiring: Promise<void> = Promise.resolve()
 
@@ -123,6 +125,7 @@ export class AuditFile {
     if (recovered.torn !== undefined) file.interruptedAt = writtenAt
     if (recovered.torn !== undefined) await file.#replaceHead(recovered.tip, name, iso(now))
     else if (head?.file !== name) await file.seal()
+    else file.#head = head
     return file
   }
 
@@ -182,6 +185,8 @@ export class AuditFile {
       now: this.#at.clock.now(),
       ...(this.#at.disk === undefined ? {} : { disk: this.#at.disk }),
       facts,
+      // Of an earlier file it says nothing: `recover` looks only at what comes after its start.
+      signed: this.#head,
     })
     this.#journal = recovered.journal
     this.#tip = recovered.tip
@@ -214,6 +219,7 @@ export class AuditFile {
       await file.close()
     }
     await rename(fresh, path)
+    this.#head = tip
   }
 }
 
