@@ -10,6 +10,8 @@ import { StreamRedactor } from './redact-stream.ts'
 
 /** How much of each way is kept. */
 export const keptBytes = 64 * 1024
+/** Read past that, so that a secret which lies across it is known as one: half a secret is one too. */
+const readPast = 16 * 1024
 
 /** What a record says of one way so far: `data` goes on from the former record's. */
 export interface DigestMark {
@@ -24,6 +26,7 @@ export class Digest {
   readonly #redactor: StreamRedactor
   #bytes = 0
   #marked = 0
+  #kept = 0
   /** Redacted, latin1, not yet in a record. */
   #data = ''
   #open = true
@@ -42,15 +45,21 @@ export class Digest {
 
   add(bytes: Uint8Array): void {
     this.#hash.update(bytes)
-    const room = keptBytes - this.#bytes
+    const room = keptBytes + readPast - this.#bytes
     this.#bytes += bytes.length
     if (room <= 0) return
     const kept = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, room))
-    this.#data += this.#redactor.push(kept.toString('latin1'))
+    this.#keep(this.#redactor.push(kept.toString('latin1')))
+  }
+
+  #keep(redacted: string): void {
+    const kept = redacted.slice(0, keptBytes - this.#kept)
+    this.#kept += kept.length
+    this.#data += kept
   }
 
   end(): void {
-    if (this.#open) this.#data += this.#redactor.end()
+    if (this.#open) this.#keep(this.#redactor.end())
     this.#open = false
   }
 

@@ -147,6 +147,16 @@ test('no secret is written, in a statement, a parameter, an error, a path, a ter
   assert.match(textOf(data), /\[redacted 12\]/)
 })
 
+test('a token in the words of whoever asked is not in the line that opens', async t => {
+  const data = tempFolder(t)
+  const { audit, record } = await openWorld(data)
+  const password = `pst_${'A'.repeat(43)}`
+  const recorder = await record('s_1', { opened: { grant: 'g_1', reason: `with ${password} at hand` } })
+  await recorder.close(byClient)
+  await audit.close()
+  assert.match(textOf(data), /"reason":"with \[redacted 47\] at hand"/)
+})
+
 test('a terminal is an asciicast: sizes, output split inside a character, invalid bytes, input, exit', async t => {
   const data = tempFolder(t)
   const { audit, record } = await openWorld(data)

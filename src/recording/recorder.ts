@@ -25,6 +25,7 @@ import {
 } from './record.ts'
 import { parameterMembers, statementMembers } from './records.ts'
 import { recoverRecording } from './recover.ts'
+import { redactTokens } from './redact.ts'
 import { Results } from './results.ts'
 import { DigestRecorder, InertStream, type Stream, TerminalRecorder, type Tracks } from './stream.ts'
 
@@ -109,7 +110,8 @@ export class SessionRecorder implements Recorder, Followed, Tracks {
     this.#file = `recordings/${options.session}/session.jsonl`
     this.#journal = journal
     this.#limit = options.limits?.bytes ?? defaultLimit
-    this.append('open', members({ session: options.session, ...options.opened }))
+    // An agent's reason and task are words of its own, and may hold its token.
+    this.append('open', redactTokens(members({ session: options.session, ...options.opened })))
     journal.flush()
     this.placed = this.#place(this.#tip)
   }

@@ -5,6 +5,14 @@ import fc from 'fast-check'
 import { Hidden } from './hidden.ts'
 import { parameterMembers } from './records.ts'
 
+test('what is cut is told apart by its length and digest', () => {
+  const body = (end: string) => Buffer.from(`${'x'.repeat(20_000)}${end}`)
+  const [one, other] = ['a', 'b'].map(end => JSON.parse(`{${parameterMembers(body(end), new Hidden())}}`))
+  assert.equal(one.parameters_bytes, 20_001)
+  assert.equal(one.parameters, other.parameters)
+  assert.notEqual(one.parameters_digest, other.parameters_digest)
+})
+
 test('parameters are kept as they are, text or base64, without what is hidden, in one line that says nothing else', () => {
   const hidden = new Hidden()
   hidden.hide('value of a lease')

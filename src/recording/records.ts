@@ -100,6 +100,8 @@ export function resultMembers(
   return joined
 }
 
+const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
 /** Bytes that are characters, none of which a reader of lines takes for anything else. */
 const ascii = /^[\0-~]*$/
 
@@ -117,6 +119,8 @@ export function parameterMembers(parameters: Uint8Array, hidden: Hidden): string
   return [
     `"parameters":${json(data)}`,
     ...(encoding === undefined ? [] : [`"parameters_encoding":"${encoding}"`]),
-    ...(cut ? [`"parameters_bytes":${parameters.length}`] : []),
+    ...(cut
+      ? [`"parameters_bytes":${parameters.length}`, `"parameters_digest":"${digestOf(parameters)}"`]
+      : []),
   ].join(',')
 }

@@ -18,7 +18,8 @@ export type ReplayState =
 export const replayStart: ReplayState = { at: 'text' }
 
 /** What a terminal is set back to when a replay ends, however it ends. */
-export const replayReset = '\u001b[0m\u001b[?7h\u001b[?1049l\u001b[r\u001b(B\u001b[?25h'
+export const replayReset =
+  '\u001b[0m\u001b[4l\u001b[?7h\u001b[?47l\u001b[?1047l\u001b[?1049l\u001b[r\u001b(B\u001b[?25h'
 
 const longestCsi = 64
 /** A string that never ends must not hide the rest of the replay from its reader. */
