@@ -130,6 +130,16 @@ const broken: readonly (readonly [name: string, breakIt: () => Promise<unknown>,
     /\/real can be read/,
   ],
   [
+    'the recordings are a link to a folder that others write',
+    async () => {
+      await mkdir(path('etc/data'), { mode: 0o700 })
+      await mkdir(path('wide'))
+      await chmod(path('wide'), 0o777)
+      await symlink(path('wide'), path('etc/data/recordings'))
+    },
+    /\/wide can be written.*chmod 700/,
+  ],
+  [
     'a link leads in a circle',
     async () => {
       await rm(path('etc/ca.pem'))

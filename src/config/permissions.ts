@@ -55,19 +55,25 @@ export async function makeData(data: string): Promise<void> {
   await mkdir(data, { recursive: true, mode: 0o700 })
 }
 
+/** Its folders: each may be a link to a disk of its own, where others may be. */
+const inData = ['audit', 'keys', 'recordings']
+
 /** Everything that another user could do to the configuration, with what to run against it. Empty is as it must be. */
 export async function checkPermissions(
   { config, files }: Loaded,
   us = process.getuid?.() ?? 0,
 ): Promise<string[]> {
   const wrong = new Set<string>()
+  const folders = inData.map(name => join(config.data, name))
+  const mayBeAbsent = new Set([config.data, ...folders])
   const roles: [path: string, role: Role][] = [
     [config.file, 'ours'],
     [config.data, 'private'],
+    ...folders.map((path): [string, Role] => [path, 'private']),
     ...files.map(({ path, secret }): [string, Role] => [path, secret ? 'private' : 'ours']),
   ]
   for (const [path, role] of roles)
-    for (const problem of await walk(path, role, us, path === config.data)) wrong.add(problem)
+    for (const problem of await walk(path, role, us, mayBeAbsent.has(path))) wrong.add(problem)
   return [...wrong]
 }
 
