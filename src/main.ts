@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander'
 import { exit } from './cli/exit.ts'
 import { Stop } from './cli/stop.ts'
+import { json } from './ledger/text.ts'
 import type { AnyProtocol } from './protocol/protocol.ts'
 
 type Protocols = ReadonlyMap<string, AnyProtocol>
@@ -94,7 +95,7 @@ try {
     process.exitCode = error.exitCode === 0 ? exit.ok : exit.usage
   } else if (error instanceof Stop) {
     process.exitCode = error.exitCode
-    if (process.argv.includes('--json')) console.log(JSON.stringify(error.answer ?? { error: error.message }))
+    if (process.argv.includes('--json')) console.log(json(error.answer ?? { error: error.message }))
     else console.error(`postern: ${error.message}`)
   } else {
     process.exitCode = exit.internal

@@ -13,7 +13,7 @@ const postern = (...args: string[]) => {
 
 async function data(folder: string) {
   const { audit, record } = await openWorld(folder)
-  await audit.decided({ type: 'grant.issued', grant: 'g_1', detail: 'evil\u001b[2J' })
+  await audit.decided({ type: 'grant.issued', grant: 'g_1', detail: 'evil\u001b[2J\u009d52;c;x\u009c\u202e' })
   const recorder = await record('s_1')
   const of = recorder.statement(allowed('select 1'))
   const shell = recorder.stream(of, { kind: 'terminal', cols: 80, rows: 24, term: 'xterm', title: 't' })
@@ -51,7 +51,10 @@ test('audit tail shows events and obeys nothing in them', async t => {
   const { folder } = await data(tempFolder(t))
   const { stdout, status } = postern('audit', 'tail', '--data', folder, '--once')
   assert.equal(status, 0)
-  assert.match(stdout, /grant\.issued g_1 evil\\u001b\[2J\n$/)
+  assert.match(stdout, /grant\.issued g_1 evil\\u001b\[2J\\u009d52;c;x\\u009c\\u202e\n$/)
+  const json = postern('audit', 'tail', '--data', folder, '--once', '--json')
+  assert.match(json.stdout, /"detail":"evil/)
+  assert.doesNotMatch(json.stdout, /[\u0080-\u009f\u202e\u001b]/)
 })
 
 test('replay plays what was seen and asked, and nothing that acts on the reader', async t => {

@@ -6,6 +6,7 @@ import { Command } from 'commander'
 import type { Cursor } from '../audit/event.ts'
 import { readPage } from '../audit/read.ts'
 import type { Report } from '../ledger/report.ts'
+import { json } from '../ledger/text.ts'
 import { verifyData } from '../ledger/verify.ts'
 import type { Line } from '../ledger/walk.ts'
 import { exit } from './exit.ts'
@@ -36,7 +37,7 @@ function verify(): Command {
       })
       const text = reportText(report)
       if (!report.intact) throw new Stop(exit.no, text, report)
-      print(options.json === true ? JSON.stringify(report) : text)
+      print(options.json === true ? json(report) : text)
     })
 }
 
@@ -83,7 +84,7 @@ function tail(): Command {
     .action(async (options: { data: string; lines: string; once?: boolean; json?: boolean }) => {
       const limit = Number(options.lines)
       if (!Number.isInteger(limit) || limit < 0) throw new Stop(exit.usage, '--lines takes a number')
-      const show = (line: Line) => print(options.json === true ? JSON.stringify(line) : eventText(line))
+      const show = (line: Line) => print(options.json === true ? json(line) : eventText(line))
       let after: Cursor
       try {
         // The newest line of any kind is where to go on from.

@@ -13,6 +13,7 @@ import { runChild } from './child.ts'
 import { type Client, createClient } from './client.ts'
 import { exit } from './exit.ts'
 import { type GrantAnswer, giveBack, type RequestOptions, requestGrant, withRequestOptions } from './grant.ts'
+import { visible } from './print.ts'
 import { Stop } from './stop.ts'
 
 type Protocols = ReadonlyMap<string, AnyProtocol>
@@ -96,6 +97,10 @@ export async function prepareClient(
   args: readonly string[],
   keyFile?: string,
 ): Promise<{ readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> }> {
+  const { host, url = '' } = grant.endpoint
+  // A gateway that is not ours could make an option of it, and of that a command on this machine.
+  if (host.startsWith('-') || url.startsWith('-') || grant.credential.username.startsWith('-'))
+    throw new Stop(exit.unavailable, `the gateway names an endpoint that is none: ${visible(host)}`)
   const prepared = protocol.client.prepare({
     grant,
     folder,

@@ -11,6 +11,14 @@ import { exit } from './exit.ts'
 import { giveBack, type RequestOptions, requestGrant, withRequestOptions } from './grant.ts'
 import { Stop } from './stop.ts'
 
+/** What clients read where to connect from, and nothing that makes a program run another (LD_PRELOAD, NODE_OPTIONS). */
+const clientsEnv = (env: Readonly<Record<string, string>>) =>
+  Object.fromEntries(
+    Object.entries(env).filter(([name]) =>
+      /^(?:POSTERN_[A-Z_]+|PG(?:HOST|PORT|DATABASE|USER|PASSWORD|SSLMODE))$/.test(name),
+    ),
+  )
+
 export function runCommand(protocols: ReadonlyMap<string, AnyProtocol>): Command {
   const command = new Command('run')
     .description('ask for a connection, run a command with its environment set, give it back')
@@ -33,7 +41,7 @@ export function runCommand(protocols: ReadonlyMap<string, AnyProtocol>): Command
         const own = prepares ? (await prepareClient(protocol, grant, folder, [])).env : {}
         process.exitCode = await runChild(program, args, {
           ...withoutToken(process.env),
-          ...grant.env,
+          ...clientsEnv(grant.env),
           ...own,
         })
       } finally {
