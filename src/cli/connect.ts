@@ -3,8 +3,7 @@
  * client by environment or by a 0600 file in a folder of its own, never by its command line (attack 204).
  */
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { Command } from 'commander'
@@ -13,6 +12,7 @@ import { runChild } from './child.ts'
 import { type Client, createClient } from './client.ts'
 import { exit } from './exit.ts'
 import { type GrantAnswer, giveBack, type RequestOptions, requestGrant, withRequestOptions } from './grant.ts'
+import { type OwnFolder, ownFolder } from './own-folder.ts'
 import { visible } from './print.ts'
 import { Stop } from './stop.ts'
 
@@ -26,12 +26,8 @@ export function connectCommand(protocols: Protocols): Command {
   return withRequestOptions(command).action(
     async (connection: string, args: string[], options: RequestOptions) => {
       const client = await createClient()
-      const folder = await mkdtemp(path.join(tmpdir(), 'postern-'))
-      try {
-        process.exitCode = await connect({ client, protocols, connection, args, options, folder })
-      } finally {
-        await rm(folder, { recursive: true, force: true })
-      }
+      await using folder = await ownFolder()
+      process.exitCode = await connect({ client, protocols, connection, args, options, folder })
     },
   )
 }
@@ -42,13 +38,13 @@ interface Connecting {
   readonly connection: string
   readonly args: readonly string[]
   readonly options: RequestOptions
-  readonly folder: string
+  readonly folder: OwnFolder
 }
 
 async function connect(at: Connecting): Promise<number> {
   const { client, connection, folder, args, options } = at
   const protocol = await protocolOf(at)
-  const key = protocol.client.wantsKey ? await makeKey(folder) : undefined
+  const key = protocol.client.wantsKey ? await makeKey(folder.path) : undefined
   const grant = await requestGrant(client, connection, options, key?.publicKey)
   if (grant.state !== 'active')
     throw new Stop(exit.no, `${grant.id} is ${grant.state}: wait for its approval`)
@@ -116,11 +112,12 @@ export async function prepareClient(
 async function runClient(
   protocol: AnyProtocol,
   grant: GrantAnswer,
-  folder: string,
+  folder: OwnFolder,
   args: readonly string[],
   keyFile?: string,
 ): Promise<number> {
-  const prepared = await prepareClient(protocol, grant, folder, args, keyFile)
+  const prepared = await prepareClient(protocol, grant, folder.path, args, keyFile)
+  folder.started()
   return runChild(protocol.client.program, prepared.args, { ...withoutToken(process.env), ...prepared.env })
 }
 

@@ -1,7 +1,4 @@
 /** `postern run CONNECTION -- COMMAND`: asks, runs any command with PG*, KUBECONFIG and the like set, gives back. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { Command } from 'commander'
 import type { AnyProtocol } from '../protocol/protocol.ts'
 import { runChild } from './child.ts'
@@ -9,6 +6,7 @@ import { createClient } from './client.ts'
 import { prepareClient, withoutToken } from './connect.ts'
 import { exit } from './exit.ts'
 import { giveBack, type RequestOptions, requestGrant, withRequestOptions } from './grant.ts'
+import { ownFolder } from './own-folder.ts'
 import { Stop } from './stop.ts'
 
 /** What clients read where to connect from, and nothing that makes a program run another (LD_PRELOAD, NODE_OPTIONS). */
@@ -30,22 +28,22 @@ export function runCommand(protocols: ReadonlyMap<string, AnyProtocol>): Command
       if (program === undefined)
         throw new Stop(exit.usage, 'which command? postern run CONNECTION -- COMMAND')
       const client = await createClient()
+      await using folder = await ownFolder()
       const grant = await requestGrant(client, connection, options)
       if (grant.state !== 'active')
         throw new Stop(exit.no, `${grant.id} is ${grant.state}: wait for its approval`)
-      const folder = await mkdtemp(path.join(tmpdir(), 'postern-'))
       try {
         const protocol = protocols.get(grant.protocol)
         // What its client reads from files (a kubeconfig, a CA), any command may read too.
         const prepares = protocol !== undefined && !protocol.client.wantsKey
-        const own = prepares ? (await prepareClient(protocol, grant, folder, [])).env : {}
+        const own = prepares ? (await prepareClient(protocol, grant, folder.path, [])).env : {}
+        folder.started()
         process.exitCode = await runChild(program, args, {
           ...withoutToken(process.env),
           ...clientsEnv(grant.env),
           ...own,
         })
       } finally {
-        await rm(folder, { recursive: true, force: true })
         await giveBack(client, grant)
       }
     },
