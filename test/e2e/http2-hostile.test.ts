@@ -150,7 +150,6 @@ test('a grant has 256 requests under way, and no more until one is over', async 
   for (const session of sessions) session.destroy()
   await until('there is room again', async () => (await one()).status === 200)
   assert.equal((await shot()).status, 200)
-  assert.ok(reached.length < before + 128 + 20, 'what was given up while it waited is not sent')
 })
 
 test('a one-shot whose caller has left goes on no more', async () => {
