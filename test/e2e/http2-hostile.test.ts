@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:http2'
 import { createServer, type Socket } from 'node:net'
 import { after, before, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { type Home, openHome } from '../../src/demo/home.ts'
 import { rawHttp2 } from '../fixtures/frames.ts'
 import { type Gateway, startGateway } from '../fixtures/gateway.ts'
@@ -129,27 +130,44 @@ test('a grant has 256 requests under way, and no more until one is over', async 
   const { json: grant } = await gateway.grant(okta.token(), 'api')
   const authorization = `Bearer ${grant.credential.password}`
   const before = reached.length
-  const sessions = [0, 1].map(() =>
-    connect(gateway.url.replace('http:', 'https:'), { rejectUnauthorized: false }),
-  )
-  for (const session of sessions)
+  const session = () => {
+    const opened = connect(gateway.url.replace('http:', 'https:'), { rejectUnauthorized: false })
     for (let n = 0; n < 128; n++)
-      session.request({ ':path': '/c/api/wait', authorization }).on('error', () => undefined)
-  await until('as many as may be are under way at the target', async () => reached.length >= before + 128)
+      opened.request({ ':path': '/c/api/wait', authorization }).on('error', () => undefined)
+    return opened
+  }
   const one = () => fetch(`${gateway.url}/c/api/status/200`, { headers: { authorization } })
   const shot = () =>
     gateway.api('POST', `/v1/grants/${grant.id}/request`, okta.token(), {
       method: 'GET',
       path: '/status/200',
     })
+  // One that is not refused waits too, and so takes the place that was left.
+  const leaving = new AbortController()
+  const tried = () =>
+    Promise.race([
+      fetch(`${gateway.url}/c/api/wait`, { headers: { authorization }, signal: leaving.signal }).catch(
+        () => undefined,
+      ),
+      setTimeout(300),
+    ])
+  const served = session()
+  await until('as many as may be are under way at the target', async () => reached.length >= before + 128)
+  const waiting = session()
+  await until('as many wait', async () => (await tried())?.status === 429)
   const full = await one()
   assert.equal(full.status, 429)
   assert.equal(full.headers.get('retry-after'), '1')
   assert.match(await full.text(), /"code":"limit_exceeded".*|256 requests under way/)
   assert.equal((await shot()).status, 429)
-  for (const session of sessions) session.destroy()
+  // Those that wait go first: else they would be sent as soon as the others are gone, and rightly.
+  waiting.destroy()
+  await until('those that waited have left', async () => (await tried())?.status !== 429)
+  leaving.abort()
+  served.destroy()
   await until('there is room again', async () => (await one()).status === 200)
   assert.equal((await shot()).status, 200)
+  assert.ok(reached.length < before + 128 + 20, 'what was given up while it waited is not sent')
 })
 
 test('a one-shot whose caller has left goes on no more', async () => {
