@@ -10,6 +10,8 @@ import { redactPasswords } from './redact.ts'
 const longestText = 1024 * 1024
 const longestParameters = 16 * 1024
 
+const digestOf = (said: string | Uint8Array): string => createHash('sha256').update(said).digest('hex')
+
 /** The verdict's members, nothing of a session's hidden in them yet; shared by all sessions, for caches share verdicts. */
 const written = new WeakMap<Verdict, string>()
 
@@ -41,7 +43,7 @@ function textMembers(text: string, redact: (text: string) => string): string {
   return members({
     text: redact(redactPasswords(text.slice(0, longestText))),
     text_bytes: Buffer.byteLength(text),
-    text_digest: createHash('sha256').update(text).digest('hex'),
+    text_digest: digestOf(text),
   })
 }
 
@@ -99,8 +101,6 @@ export function resultMembers(
     joined += `,"error":${json({ code: redact(error.code), message: redact(redactPasswords(error.message)) })}`
   return joined
 }
-
-const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 /** Bytes that are characters, none of which a reader of lines takes for anything else. */
 const ascii = /^[\0-~]*$/
