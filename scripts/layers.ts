@@ -23,7 +23,7 @@ export const layers: readonly (readonly string[])[] = [
   ['protocol/protocol', 'protocol/reads'],
   ['statement', 'recording', 'audit'],
   ['config', 'store', 'bus', 'ledger'],
-  ['telemetry', 'words', 'denial'],
+  ['telemetry', 'words', 'denial', 'bag'],
 ]
 
 /** Layers whose units never import each other. In the others one may import its neighbour, but not both ways. */

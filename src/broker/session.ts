@@ -5,6 +5,7 @@
  * both sides, tells the client why and cancels upstream; after {@link GRACE} ms both sockets are destroyed here, whatever
  * the protocol does; then the recording is closed and sealed, the audit told and the grant's use given back.
  */
+import { Bag } from '../bag.ts'
 import type { Session, Upstream } from '../protocol/protocol.ts'
 import type { Recorder } from '../recording/record.ts'
 import type { Clock, Ending, Grant, Millis, Narrowed, Source } from '../words.ts'
@@ -51,7 +52,7 @@ export class LiveSession implements Session<unknown, Upstream> {
   #recorder: Recorder | undefined
   #over: Promise<void> | undefined
   #served: () => void = () => undefined
-  readonly #held = new Set<Held>()
+  readonly #held = new Bag<Hold>()
   #shared = false
   #idle: NodeJS.Timeout | undefined
   readonly #serving: Promise<void>
@@ -112,16 +113,16 @@ export class LiveSession implements Session<unknown, Upstream> {
     clearTimeout(this.#idle)
     this.#shared = true
     // Its own object: two one-shots have the same client, which is none.
-    const held = { destroy: () => client.destroy() }
-    this.#held.add(held)
-    return {
-      [Symbol.dispose]: () => {
-        this.#held.delete(held)
-        if (this.#held.size > 0) return
-        if (this.signal.aborted) this.#served()
-        else this.#idle = setTimeout(() => void this.end(idle), IDLE).unref()
-      },
-    }
+    const hold = new Hold(client, this.#letGo)
+    this.#held.add(hold)
+    return hold
+  }
+
+  readonly #letGo = (hold: Hold): void => {
+    this.#held.delete(hold)
+    if (this.#held.size > 0) return
+    if (this.signal.aborted) this.#served()
+    else this.#idle = setTimeout(() => void this.end(idle), IDLE).unref()
   }
 
   /** The protocol has returned from `serve`: there is nobody left to say goodbye. */
@@ -164,13 +165,32 @@ export class LiveSession implements Session<unknown, Upstream> {
     if (this.#upstream === undefined) return
     this.#upstream.destroy()
     this.#end.destroyClient()
-    for (const held of this.#held) held.destroy()
+    for (const held of this.#held.all()) held.destroy()
   }
 }
 
 /** Whoever waits for the answer to a request. */
 interface Held {
   destroy(): void
+}
+
+/** One of them. */
+class Hold implements Disposable {
+  readonly #client: Held
+  readonly #letGo: (hold: Hold) => void
+
+  constructor(client: Held, letGo: (hold: Hold) => void) {
+    this.#client = client
+    this.#letGo = letGo
+  }
+
+  destroy(): void {
+    this.#client.destroy()
+  }
+
+  [Symbol.dispose](): void {
+    this.#letGo(this)
+  }
 }
 
 /** A one-shot's answer goes the API's way, as soon as the session's signal aborts. */

@@ -13,31 +13,60 @@ export interface Texted {
  * Names of one kind, and what the gateway knows to be held under them. A name that is not here is not free: the server may
  * hold under it what was forgotten here.
  */
-export class Names<T extends Texted> extends Map<string, T> {
+export class Names<T extends Texted> {
   /** How often SQL changed names. What an undo from before that would bring back may be another's by now. */
   epoch = 0
   /** Characters of the statements that are held by name, which is until somebody drops them. */
   characters = 0
+  /** Apart, for it changes with every statement: what that does to a Map, bag.ts says. */
+  #unnamed: T | undefined
+  readonly #named = new Map<string, T>()
 
-  override set(name: string, held: T): this {
-    this.delete(name)
-    if (name !== '') this.characters += held.text.length
-    return super.set(name, held)
+  get size(): number {
+    return this.#named.size + (this.#unnamed === undefined ? 0 : 1)
   }
 
-  override delete(name: string): boolean {
-    if (name !== '') this.characters -= this.get(name)?.text.length ?? 0
-    return super.delete(name)
+  get(name: string): T | undefined {
+    return name === '' ? this.#unnamed : this.#named.get(name)
   }
 
-  override clear(): void {
+  has(name: string): boolean {
+    return this.get(name) !== undefined
+  }
+
+  /** All of them now, whatever changes meanwhile. */
+  all(): readonly T[] {
+    return [...(this.#unnamed === undefined ? [] : [this.#unnamed]), ...this.#named.values()]
+  }
+
+  set(name: string, held: T): void {
+    if (name === '') {
+      this.#unnamed = held
+      return
+    }
+    this.characters += held.text.length - (this.#named.get(name)?.text.length ?? 0)
+    this.#named.set(name, held)
+  }
+
+  delete(name: string): void {
+    if (name === '') {
+      this.#unnamed = undefined
+      return
+    }
+    this.characters -= this.#named.get(name)?.text.length ?? 0
+    this.#named.delete(name)
+  }
+
+  clear(): void {
+    this.#unnamed = undefined
     this.characters = 0
-    super.clear()
+    if (this.#named.size > 0) this.#named.clear()
   }
 
   forget(which: (held: T) => boolean): void {
     this.epoch++
-    for (const [name, held] of this) if (which(held)) this.delete(name)
+    if (this.#unnamed !== undefined && which(this.#unnamed)) this.#unnamed = undefined
+    for (const [name, held] of this.#named) if (which(held)) this.delete(name)
   }
 }
 
@@ -127,7 +156,7 @@ function change(named: Named, kind: string): void {
   if (/\b(declare cursor|close portal)\b/.test(kind)) named.portals.forget(() => true)
   if (/\bdeallocate\b/.test(kind)) {
     statements.epoch++
-    for (const held of statements.values()) held.doubtful = true
+    for (const held of statements.all()) held.doubtful = true
   }
   if (/\bprepare\b/.test(kind)) statements.forget(held => held.doubtful)
 }
