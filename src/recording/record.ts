@@ -26,12 +26,17 @@ export interface Statement {
 }
 
 /**
- * A guard's answer. Verdicts are shared by caches: the recorder keeps the ready-made bytes of one it has seen before
- * (a WeakMap on this object), so the hot path serialises nothing twice. `once`: it will not come again, keep nothing.
+ * A guard's answer. `again`: a cache holds this very object, or what its statement touches, and will give it again; the
+ * recorder then keeps what it has written of that, so that the hot path serialises nothing twice.
  */
 export type Verdict<Mask = unknown> =
-  | { readonly allow: true; readonly statement: Statement; readonly mask?: Mask; readonly once?: true }
-  | { readonly allow: false; readonly statement: Statement; readonly denial: Denial; readonly once?: true }
+  | {
+      readonly allow: true
+      readonly statement: Statement
+      readonly mask?: Mask
+      readonly again?: 'whole' | 'touches'
+    }
+  | { readonly allow: false; readonly statement: Statement; readonly denial: Denial }
 
 /** What came back. Shape, counts, time and digest; values only where the rule says `record: values`. */
 export interface Result {

@@ -20,7 +20,7 @@ export function statementMembers(verdict: Verdict, hidden: Hidden): string {
   let rest = written.get(verdict)
   if (rest === undefined) {
     rest = verdictMembers(verdict)
-    if (verdict.once !== true) written.set(verdict, rest)
+    if (verdict.allow && verdict.again === 'whole') written.set(verdict, rest)
   }
   // Where JSON has escaped something, what is to be hidden may read otherwise than it does in the text.
   const escaped = rest.includes('\\') && hidden.mayBeIn(verdict.statement.text)
@@ -32,7 +32,9 @@ export function statementMembers(verdict: Verdict, hidden: Hidden): string {
 function verdictMembers(verdict: Verdict, redact: (text: string) => string = asItIs): string {
   const { kind, text, touches } = verdict.statement
   const judged =
-    verdict.allow && redact === asItIs ? allowed(touches) : judgedMembers(touches, verdict, redact)
+    verdict.allow && redact === asItIs
+      ? allowed(touches, verdict.again !== undefined)
+      : judgedMembers(touches, verdict, redact)
   return `"kind":${json(redact(kind))},${textMembers(text, redact)},${judged}`
 }
 
@@ -50,12 +52,11 @@ function textMembers(text: string, redact: (text: string) => string): string {
 /** Statements that differ in their literals share what they touch: it is written down once. */
 const ready = new WeakMap<readonly Touch[], string>()
 
-function allowed(touches: readonly Touch[]): string {
-  let judged = ready.get(touches)
-  if (judged === undefined) {
-    judged = `"touches":${json(touches.map(({ act, on }) => ({ act, on })))},"verdict":"allow"`
-    ready.set(touches, judged)
-  }
+function allowed(touches: readonly Touch[], again: boolean): string {
+  const known = again ? ready.get(touches) : undefined
+  if (known !== undefined) return known
+  const judged = `"touches":${json(touches.map(({ act, on }) => ({ act, on })))},"verdict":"allow"`
+  if (again) ready.set(touches, judged)
   return judged
 }
 

@@ -83,7 +83,7 @@ export function judgeGraphql(
       .find(one => one !== undefined)
     if (problem !== undefined) return { verdict: no({ ...statement, touches }, 'statement_refused', problem) }
   }
-  const verdict = { allow: true, statement: { ...statement, touches }, once: true } as const
+  const verdict = { allow: true, statement: { ...statement, touches } } as const
   return asked.body === undefined ? { verdict } : { verdict, body: asked.body }
 }
 

@@ -103,7 +103,7 @@ function judge(scope: HttpScope, head: Head): Verdict {
     )
   if (length !== undefined && length > scope.max_body)
     return { allow: false, statement, denial: bodyTooLarge(scope.max_body) }
-  return { allow: true, statement }
+  return { allow: true, statement, again: 'whole' }
 }
 
 export function bodyTooLarge(most: number): Denial {

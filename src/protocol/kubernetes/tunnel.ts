@@ -46,12 +46,12 @@ function judge(headers: Headers, ports: readonly number[], pod: string, recorder
   const isPort = /^[1-9][0-9]{0,4}$/.test(port) && ports.includes(Number(port))
   if (isPort && (kind === 'data' || kind === 'error')) {
     // The error stream of a connection comes first, to the same port.
-    if (kind === 'data') recorder.statement({ allow: true, statement, once: true })
+    if (kind === 'data') recorder.statement({ allow: true, statement })
     return
   }
   const say = `forwarding to port ${port.slice(0, 8)} is not in scope`
   const { denial } = refuse('statement_refused', say, { say })
-  recorder.statement({ allow: false, statement, denial, once: true })
+  recorder.statement({ allow: false, statement, denial })
   throw new GatewayError(denial, undefined)
 }
 

@@ -68,7 +68,7 @@ export function createGuard(
 
 /** The verdict on a statement that differs in literals from one that was judged. What is touched is the same object. */
 function likewise({ statement: { kind, touches } }: Verdict, text: string): Verdict {
-  return { allow: true, statement: { kind, text, touches }, once: true }
+  return { allow: true, statement: { kind, text, touches }, again: 'touches' }
 }
 
 /** Characters from which on a text is not looked at for its form. */
@@ -85,7 +85,7 @@ function judged(sql: string, analysis: Analysis, scope: PostgresScope): Judged {
   const [first] = problems
   if (first === undefined) {
     const settings = statements.flatMap(facts => facts.settings ?? [])
-    return { allow: true, statement, ...(settings.length > 0 && { settings }) }
+    return { allow: true, statement, again: 'whole', ...(settings.length > 0 && { settings }) }
   }
   const say = `${first}; this grant allows ${postgresScope.words(scope)}`
   const denial = refuse('statement_refused', problems.slice(0, 10).join('; '), { say }).denial
