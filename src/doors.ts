@@ -12,6 +12,7 @@ import type {
   Client,
   Door,
   DoorKeys,
+  Proof,
   RequestClient,
   Session,
   Shown,
@@ -31,7 +32,7 @@ export async function serveStream(
 ): Promise<void> {
   const opened: LiveSession[] = []
   const { socket, source } = client
-  const door = createDoor(house, protocol, source, async shown => {
+  const door = new HouseDoor(house, protocol, source, async shown => {
     const at: AtDoor = { shown, source, protocolName: protocol.name, client: socket }
     const token = tokenAsked(house, protocol, shown)
     const entered = await (token === undefined
@@ -62,11 +63,11 @@ export async function serveRequest(house: House, client: RequestClient): Promise
     socket.destroy()
     return
   }
-  using holding = new DisposableStack()
+  const holds: Disposable[] = []
   let over = false
   // Another grant's request may be on the same connection by the time this one's session ends.
   const own = { destroy: () => void (over || socket.destroy()) }
-  const door = createDoor(house, protocol, source, async shown => {
+  const door = new HouseDoor(house, protocol, source, async shown => {
     const at = { shown, source, protocolName: protocol.name, connectionName: connection, client: own }
     const token = tokenAsked(house, protocol, shown)
     for (;;) {
@@ -77,7 +78,7 @@ export async function serveRequest(house: House, client: RequestClient): Promise
       const { session } = entered
       // It was idle for a minute just now: the grant's next one is opened.
       if (session.ending?.why === 'idle') continue
-      holding.use(session.hold(own))
+      holds.push(session.hold(own))
       return session
     }
   })
@@ -88,6 +89,7 @@ export async function serveRequest(house: House, client: RequestClient): Promise
     socket.destroy()
   } finally {
     over = true
+    for (const hold of holds) hold[Symbol.dispose]()
   }
 }
 
@@ -98,43 +100,58 @@ function requestProtocol(house: House, connection: string): AnyProtocol | undefi
   return [...house.protocols.values()].find(one => one.requests)
 }
 
-function createDoor(
-  house: House,
-  protocol: AnyProtocol,
-  source: Source,
-  enter: (shown: Shown) => Promise<LiveSession | Refused>,
-): Door<unknown, Upstream> {
-  async function open(shown: Shown): Promise<Session<unknown, Upstream> | Refused> {
+/** One client's: a request door has one for every request. */
+class HouseDoor implements Door<unknown, Upstream> {
+  readonly signal: AbortSignal
+  readonly #house: House
+  readonly #protocol: AnyProtocol
+  readonly #source: Source
+  readonly #enter: (shown: Shown) => Promise<LiveSession | Refused>
+
+  constructor(
+    house: House,
+    protocol: AnyProtocol,
+    source: Source,
+    enter: (shown: Shown) => Promise<LiveSession | Refused>,
+  ) {
+    this.signal = house.draining
+    this.#house = house
+    this.#protocol = protocol
+    this.#source = source
+    this.#enter = enter
+  }
+
+  async proof(user: string): Promise<Proof> {
+    const house = this.#house
+    const name = tokenLogin(house, this.#protocol, user)
+    const proof = { ...house.grants.proofFor(user), tokenLogin: name !== undefined }
+    const tokenIssuer = name === undefined ? undefined : issuerOf(house, name)
+    return tokenIssuer === undefined ? proof : { ...proof, tokenIssuer }
+  }
+
+  async enter(shown: Shown): Promise<Session<unknown, Upstream> | Refused> {
+    const { failures, clock } = this.#house
     // Attack 46: whoever guesses is slowed, by address; the grant itself is never locked out.
-    if (!house.failures.has(source, house.clock.mono()))
-      return refuse('rate_limited', `too many refusals for ${source}`)
-    const entered = await enter(shown)
-    if (entered instanceof Refused) house.failures.take(source, house.clock.mono())
+    if (!failures.has(this.#source, clock.mono()))
+      return refuse('rate_limited', `too many refusals for ${this.#source}`)
+    const entered = await this.#enter(shown)
+    if (entered instanceof Refused) failures.take(this.#source, clock.mono())
     return entered
   }
 
-  return {
-    signal: house.draining,
-    proof: async user => {
-      const name = tokenLogin(house, protocol, user)
-      const proof = { ...house.grants.proofFor(user), tokenLogin: name !== undefined }
-      const tokenIssuer = name === undefined ? undefined : issuerOf(house, name)
-      return tokenIssuer === undefined ? proof : { ...proof, tokenIssuer }
-    },
-    enter: open,
-    cancel(key) {
-      const session = house.broker.live.byCancelKey(key)
-      if (session !== undefined && session.signal.aborted === false) void session.upstream.cancel()
-    },
-    note({ denial }, user) {
-      house.audit.noted({
-        type: 'door.refused',
-        reason: denial.code,
-        detail: denial.detail,
-        source,
-        facts: { protocol: protocol.name, ...(user === undefined ? {} : { user: user.slice(0, 64) }) },
-      })
-    },
+  cancel(key: Uint8Array): void {
+    const session = this.#house.broker.live.byCancelKey(key)
+    if (session !== undefined && session.signal.aborted === false) void session.upstream.cancel()
+  }
+
+  note({ denial }: Refused, user?: string): void {
+    this.#house.audit.noted({
+      type: 'door.refused',
+      reason: denial.code,
+      detail: denial.detail,
+      source: this.#source,
+      facts: { protocol: this.#protocol.name, ...(user === undefined ? {} : { user: user.slice(0, 64) }) },
+    })
   }
 }
 

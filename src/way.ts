@@ -47,8 +47,8 @@ function walk<House>(
   refused: OnRefused<House>,
 ): Promise<object> {
   const at = { ...from }
-  for (const [i, step] of steps.entries()) {
-    const added = attempt(step, at, house)
+  for (let i = 0; i < steps.length; i++) {
+    const added = attempt(steps[i] as AnyStep<House>, at, house)
     if (added instanceof Promise) return walkOn(added, steps.slice(i + 1), at, house, refused)
     if (added instanceof Refused) return turnedAway(at, added, house, refused)
     Object.assign(at, added)
@@ -80,16 +80,16 @@ async function turnedAway<House>(
 
 /** A step that throws refuses: an error of ours never opens anything, and is audited like any other refusal. */
 function attempt<House>(step: AnyStep<House>, at: object, house: House): object | Promise<object> {
-  const failed = (error: unknown): Refused => {
-    if (error instanceof GatewayError) return new Refused(error.denial)
-    const detail =
-      error instanceof Error ? `${step.name}: ${error.name}: ${error.message}` : `${step.name} threw`
-    return refuse('internal_error', detail)
-  }
   try {
     const added = step(at, house)
-    return added instanceof Promise ? added.catch(failed) : added
+    return added instanceof Promise ? added.catch(error => failed(step.name, error)) : added
   } catch (error) {
-    return failed(error)
+    return failed(step.name, error)
   }
+}
+
+function failed(step: string, error: unknown): Refused {
+  if (error instanceof GatewayError) return new Refused(error.denial)
+  const detail = error instanceof Error ? `${step}: ${error.name}: ${error.message}` : `${step} threw`
+  return refuse('internal_error', detail)
 }

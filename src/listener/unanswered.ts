@@ -16,7 +16,7 @@ export function counted(onRequest: RequestListener): RequestListener {
     const before = waiting.get(socket) ?? 0
     if (before >= mostUnanswered) return void socket.destroy()
     waiting.set(socket, before + 1)
-    response.once('close', () => waiting.set(socket, (waiting.get(socket) ?? 1) - 1))
+    response.on('close', () => waiting.set(socket, (waiting.get(socket) ?? 1) - 1))
     return onRequest(request, response)
   }
 }

@@ -58,7 +58,8 @@ export function answerHeaders(
 ): FlatHeaders {
   const out: FlatHeaders = [...guarding]
   for (let at = 0; at + 1 < headers.length; at += 2) {
-    const [name = '', value = ''] = [headers[at], headers[at + 1]]
+    const name = headers[at] ?? ''
+    const value = headers[at + 1] ?? ''
     if (dropped.has(name) || name.startsWith('access-control-')) continue
     if (isChanged && ofTheBody.has(name)) continue
     const text = places.has(name) ? locationFor(value, place) : value

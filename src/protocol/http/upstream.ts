@@ -100,11 +100,11 @@ export class HttpUpstream implements Upstream {
   place(): Disposable | Refused {
     if (this.#underWay >= mostUnderWay) return tooMany
     this.#underWay += 1
-    return {
-      [Symbol.dispose]: () => {
-        this.#underWay -= 1
-      },
-    }
+    return new Place(this.#leave)
+  }
+
+  readonly #leave = (): void => {
+    this.#underWay -= 1
   }
 
   /** The query parameter that is the lease's: no client may bring its own. */
@@ -119,15 +119,12 @@ export class HttpUpstream implements Upstream {
 
   /** The credential comes after everything a client could have put or struck out (attack 137). */
   send(outgoing: Outgoing, told: Answering): Sending {
-    const path = this.#withKey(this.base + outgoing.path)
-    const signed = this.#signed({ ...outgoing, path })
+    const sent = { ...outgoing, path: this.#withKey(this.base + outgoing.path) }
+    const signed = this.#signed(sent)
     // HTTP/1.1 takes what is always the same as text.
     if (this.#pool instanceof Pool)
-      return this.#pool.send({ ...outgoing, path, last: this.#lastLines + headerLines(signed) }, told)
-    return this.#pool.send(
-      { ...outgoing, path, headers: [...outgoing.headers, ...this.#last, ...signed] },
-      told,
-    )
+      return this.#pool.send({ ...sent, last: this.#lastLines + headerLines(signed) }, told)
+    return this.#pool.send({ ...sent, headers: [...sent.headers, ...this.#last, ...signed] }, told)
   }
 
   #withKey(path: string): string {
@@ -174,6 +171,19 @@ export class HttpUpstream implements Upstream {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.destroy()
+  }
+}
+
+/** A literal with a computed name is made anew by the runtime each time. */
+class Place implements Disposable {
+  readonly #leave: () => void
+
+  constructor(leave: () => void) {
+    this.#leave = leave
+  }
+
+  [Symbol.dispose](): void {
+    this.#leave()
   }
 }
 

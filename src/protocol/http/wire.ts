@@ -213,7 +213,10 @@ const statusLine = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)
 /** RFC 9110 section 15: what is above is no status, and Node throws where it is to pass one on over HTTP/2. */
 export const mostStatus = 599
 /** RFC 9110 section 5.5; no obs-fold, for a line that begins with white space has no name. */
-const field = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t ]*([\t\x20-\x7e\x80-\xff]*)$/
+const field = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*$/
+const fieldName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+/** Lines, and in them nothing that a value may not hold. */
+const lines = /^(?:[\t\x20-\x7e\x80-\xff]|\r\n)*$/
 
 function readHead(text: string): { status: number; minor: number; headers: FlatHeaders } {
   let end = text.indexOf('\r\n')
@@ -221,17 +224,47 @@ function readHead(text: string): { status: number; minor: number; headers: FlatH
   if (first === null) throw new WireError('no status line')
   const status = Number(first[2])
   if (status > mostStatus) throw new WireError('a status that is none')
+  if (!lines.test(text)) throw new WireError('a header that cannot be read')
   const headers: FlatHeaders = []
   while (end >= 0) {
     const begin = end + 2
     end = text.indexOf('\r\n', begin)
-    const read = field.exec(end < 0 ? text.slice(begin) : text.slice(begin, end))
-    if (read === null) throw new WireError('a header that cannot be read')
-    headers.push((read[1] ?? '').toLowerCase(), (read[2] ?? '').trimEnd())
+    const colon = text.indexOf(':', begin)
+    const until = end < 0 ? text.length : end
+    const name = colon < 0 || colon > until ? undefined : nameOf(text.slice(begin, colon))
+    if (name === undefined) throw new WireError('a header that cannot be read')
+    headers.push(name, valueIn(text, colon + 1, until))
     if (headers.length > mostHeaders * 2) throw new WireError('too many headers')
   }
   return { status, minor: Number(first[1]), headers }
 }
+
+/** As most targets write the names that most of them use, and the same in lower case. */
+const usualNames = new Map(
+  [
+    ...['Accept-Ranges', 'Age', 'Cache-Control', 'Connection', 'Content-Encoding', 'Content-Length'],
+    ...['Content-Type', 'Date', 'ETag', 'Expires', 'Keep-Alive', 'Last-Modified', 'Link', 'Location'],
+    ...['Pragma', 'Server', 'Set-Cookie', 'Transfer-Encoding', 'Vary', 'Via', 'X-Request-Id'],
+  ].flatMap(name => [
+    [name, name.toLowerCase()],
+    [name.toLowerCase(), name.toLowerCase()],
+  ]),
+)
+
+/** In lower case; undefined for what is no name. */
+function nameOf(written: string): string | undefined {
+  return usualNames.get(written) ?? (fieldName.test(written) ? written.toLowerCase() : undefined)
+}
+
+/** A value without the white space around it, which is these two and no others (RFC 9110 section 5.6.3). */
+function valueIn(text: string, from: number, to: number): string {
+  let [begin, end] = [from, to]
+  while (begin < end && isSpace(text.charCodeAt(begin))) begin++
+  while (end > begin && isSpace(text.charCodeAt(end - 1))) end--
+  return text.slice(begin, end)
+}
+
+const isSpace = (code: number) => code === 0x20 || code === 0x09
 
 /** RFC 9112 section 6.3, and nothing that it only tolerates. */
 function framing(headers: FlatHeaders): { length: number | undefined; chunked: boolean; close: boolean } {
