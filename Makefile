@@ -21,6 +21,7 @@ check: npm
 	@$(MAKE) --no-print-directory run-checks
 
 bench: setup
+	@scripts/setup.sh peers
 	@$(MAKE) --no-print-directory run-bench
 
 setup: npm

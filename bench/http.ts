@@ -1,12 +1,12 @@
 /**
- * HTTP side by side in one run: direct, through nginx as a reverse proxy (which judges and records nothing), and through
- * Postern with policy and recording on. wrk, keep-alive, bodies of 1 KB and 1 MB. The middle has one core to itself where
+ * HTTP side by side in one run: direct, through nginx and Envoy as reverse proxies (which judge and record nothing), and
+ * through Postern with policy and recording on. wrk, keep-alive, bodies of 1 KB and 1 MB. The middle has one core to itself where
  * the machine has two; figures are printed, never asserted.
  */
 import { spawn } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { type Home, openHome } from '../src/demo/home.ts'
 import { freePort } from '../src/demo/ports.ts'
 import { startGateway } from '../test/fixtures/gateway.ts'
@@ -16,6 +16,8 @@ import { missing, run, until } from '../test/fixtures/run.ts'
 const seconds = Number(process.env.BENCH_SECONDS ?? 5)
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3)
 const clients = Number(process.env.BENCH_CLIENTS ?? 16)
+/** Where `scripts/setup.sh peers` puts it. */
+const envoy = resolve(import.meta.dirname, '../node_modules/.cache/postern/peers/envoy/_bin/envoy')
 /** Where the middle runs, and everything else. */
 const [middle, rest] = availableParallelism() > 1 ? ['0', '1'] : ['0', '0']
 
@@ -41,7 +43,10 @@ export async function benchHttp(home: Home, say: (line: string) => void): Promis
     return
   }
   const api = await origin(home)
-  const ways: Way[] = [{ name: 'direct', url: api }, await reverseProxy(home, api), await gateway(home, api)]
+  const ways: Way[] = [{ name: 'direct', url: api }, await reverseProxy(home, api)]
+  if (missing(envoy) === false) ways.push(await envoyProxy(home, api))
+  else say('http: Envoy is left out; scripts/setup.sh peers installs it')
+  ways.push(await gateway(home, api))
   say(`http: wrk, ${clients} connections, best of ${rounds} runs of ${seconds} s; the middle on one core`)
   for (const [size, file] of [
     ['1 KB', '/1k'],
@@ -112,6 +117,59 @@ server { listen 127.0.0.1:${port}; location / { proxy_pass http://api; proxy_htt
   return { name: 'nginx', url, pid }
 }
 
+async function envoyProxy(home: Home, api: string): Promise<Way> {
+  const dir = await home.folder('envoy')
+  const port = await freePort()
+  const at = (to: string) => ({ socket_address: { address: '127.0.0.1', port_value: Number(to) } })
+  const route = {
+    name: 'envoy.filters.network.http_connection_manager',
+    typed_config: {
+      '@type':
+        'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
+      stat_prefix: 'bench',
+      route_config: {
+        request_headers_to_add: [
+          {
+            header: { key: 'authorization', value: 'Bearer bench' },
+            append_action: 'OVERWRITE_IF_EXISTS_OR_ADD',
+          },
+        ],
+        virtual_hosts: [
+          { name: 'api', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster: 'api' } }] },
+        ],
+      },
+      http_filters: [
+        {
+          name: 'envoy.filters.http.router',
+          typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router' },
+        },
+      ],
+    },
+  }
+  const endpoint = { endpoint: { address: at(new URL(api).port) } }
+  const file = join(dir, 'envoy.json')
+  await writeFile(
+    file,
+    JSON.stringify({
+      static_resources: {
+        listeners: [{ address: at(String(port)), filter_chains: [{ filters: [route] }] }],
+        clusters: [
+          {
+            name: 'api',
+            load_assignment: { cluster_name: 'api', endpoints: [{ lb_endpoints: [endpoint] }] },
+          },
+        ],
+      },
+    }),
+  )
+  const args = ['--concurrency', '1', '--use-dynamic-base-id', '--log-level', 'error', '-c', file]
+  const child = spawn('taskset', ['-c', middle, envoy, ...args], { stdio: 'ignore', detached: true })
+  home.keep(child)
+  const url = `http://127.0.0.1:${port}`
+  await answers('Envoy', url)
+  return { name: 'Envoy', url, pid: child.pid ?? 0 }
+}
+
 async function nginx(
   home: Home,
   dir: string,
@@ -137,14 +195,17 @@ ${server(port)} }
   })
   home.keep(child)
   const url = `http://127.0.0.1:${port}`
-  await until('nginx answers', () =>
+  await answers('nginx', url)
+  return { url, pid: child.pid ?? 0 }
+}
+
+const answers = (name: string, url: string) =>
+  until(`${name} answers`, () =>
     fetch(url).then(
       () => true,
       () => false,
     ),
   )
-  return { url, pid: child.pid ?? 0 }
-}
 
 async function gateway(home: Home, api: string): Promise<Way> {
   const okta = await fakeOkta(home)

