@@ -191,3 +191,30 @@ test('a status above 599 is none', () => {
   answers().push(Buffer.from('HTTP/1.1 599 X\r\ncontent-length: 0\r\n\r\n'))
   assert.deepEqual(statuses, [599])
 })
+
+test('a header line is read as the grammar has it (RFC 9112 section 5), and no other is', () => {
+  const field = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t ]*([\t\x20-\x7e\x80-\xff]*?)[\t ]*$/
+  const piece = fc.constantFrom(
+    ...['\r', '\n', '\r\n', '\t', ' ', ':', '\xa0', '\x0b', '\0', '\x7f', 'Date', 'x', 'É', '('],
+  )
+  const line = fc.array(piece, { maxLength: 8 }).map(pieces => pieces.join(''))
+  fc.assert(
+    fc.property(fc.array(line, { minLength: 1, maxLength: 3 }), lines => {
+      const text = `${ok}${lines.join('\r\n')}\r\ncontent-length: 0`
+      const wanted = text
+        .split('\r\n')
+        .slice(1)
+        .map(one => field.exec(one))
+      const answer = () => read(whole(`${text}\r\n\r\n`)).heads[0]?.headers
+      // An empty line ends the head: what follows is no part of it.
+      fc.pre(!text.includes('\r\n\r\n'))
+      if (wanted.includes(null)) assert.throws(answer, WireError)
+      else
+        assert.deepEqual(
+          answer(),
+          wanted.flatMap(one => [one?.[1]?.toLowerCase(), one?.[2]]),
+        )
+    }),
+    { numRuns: 5000 },
+  )
+})

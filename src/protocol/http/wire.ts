@@ -215,8 +215,8 @@ export const mostStatus = 599
 /** RFC 9110 section 5.5; no obs-fold, for a line that begins with white space has no name. */
 const field = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*$/
 const fieldName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
-/** Lines, and in them nothing that a value may not hold. */
-const lines = /^(?:[\t\x20-\x7e\x80-\xff]|\r\n)*$/
+/** What no line of a head may hold, and an end of a line that is half of one. */
+const unreadable = /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n)|(?<!\r)\n/
 
 function readHead(text: string): { status: number; minor: number; headers: FlatHeaders } {
   let end = text.indexOf('\r\n')
@@ -224,7 +224,7 @@ function readHead(text: string): { status: number; minor: number; headers: FlatH
   if (first === null) throw new WireError('no status line')
   const status = Number(first[2])
   if (status > mostStatus) throw new WireError('a status that is none')
-  if (!lines.test(text)) throw new WireError('a header that cannot be read')
+  if (unreadable.test(text)) throw new WireError('a header that cannot be read')
   const headers: FlatHeaders = []
   while (end >= 0) {
     const begin = end + 2
