@@ -38,6 +38,7 @@ export interface Stages {
   readonly log: Log
   readonly metrics: Metrics
   readonly shows: House['shows']
+  readonly room: Broker['room']
   readonly draining: AbortSignal
   readonly randomBytes: (size: number) => Uint8Array
   /** Whether there is a process that serves streams. */
@@ -78,6 +79,7 @@ export function buildHouse(stages: Stages): House {
       issuers: verifier.ready(),
       store: store.healthy(),
       audit: audit.healthy,
+      room: !stages.room.isShort,
       open: !draining.aborted && stages.serving(),
     }),
     told(refused, { identity, grant, call }) {
@@ -107,9 +109,21 @@ function requestsOf({ limits: { requestsPerSecond: of } }: Config) {
   return { of, limiter: new RateLimiter({ burst: of, perSecond: of }) }
 }
 
-function buildBroker({ config, grants, audit, live, key, clock, log, metrics, randomBytes }: Stages): Broker {
+function buildBroker({
+  config,
+  grants,
+  audit,
+  live,
+  room,
+  key,
+  clock,
+  log,
+  metrics,
+  randomBytes,
+}: Stages): Broker {
   return {
     audit,
+    room,
     clock,
     live,
     shared: createSharedSessions(),

@@ -19,6 +19,7 @@ import type { AnyProtocol } from './protocol/protocol.ts'
 import { hostCertificates, loadAuthority } from './protocol/ssh/authority.ts'
 import { loadHostKey } from './protocol/ssh/hostkey.ts'
 import { recoverRecordings } from './recording/recover.ts'
+import { watchRoom } from './recording/room.ts'
 import { createReload } from './reload.ts'
 import { openStore } from './store/store.ts'
 import type { Log } from './telemetry/log.ts'
@@ -62,6 +63,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   })
   opened.defer(() => audit.close())
   await recoverRecordings({ data, key, now: clock.now(), heads: audit, log })
+  const room = opened.use(
+    await watchRoom({ data, log, onShort: () => void live.cutAll(endings.recordingLost) }),
+  )
 
   const grants = await openGrants({
     store,
@@ -101,6 +105,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     store,
     audit,
     live,
+    room,
     key,
     clock,
     log,

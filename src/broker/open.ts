@@ -33,6 +33,8 @@ export interface Broker {
   newSessionId(): string
   randomBytes(size: number): Uint8Array
   record: (session: LiveSession, at: Admitted) => Promise<Recorder>
+  /** Whether recordings have taken all the room that they may. */
+  readonly room: { readonly isShort: boolean }
   /** Whether the grant is still good this very moment: synchronous, so nothing slips between the look and the use. */
   stillGood(grant: Grant): true | Refused
   /** Told when a session is entered. */
@@ -86,6 +88,8 @@ export async function openRecording(
   { broker }: { broker: Broker },
 ): Promise<Record<never, never> | Refused> {
   const { session, grant } = at
+  if (broker.room.isShort)
+    return refuse('recording_unavailable', 'the disk is nearly full, and what is left is kept for the audit')
   try {
     session.recordWith(await broker.record(session, at))
   } catch (error) {

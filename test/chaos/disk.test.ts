@@ -3,9 +3,10 @@
  * ends and says why; nothing new is granted; when there is space again, so is the gateway, and the audit verifies.
  */
 import assert from 'node:assert/strict'
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Home, openHome } from '../../src/demo/home.ts'
 import { type Message, query, RawClient } from '../../src/protocol/postgres/raw.fixture.ts'
 import { type Answer, type Gateway, startGateway } from '../fixtures/gateway.ts'
@@ -122,6 +123,38 @@ test('I7: on a full disk a statement is not relayed, the session ends with recor
   await verified()
   await gateway.start()
   assert.equal((await asked()).status, 201)
+})
+
+test('an agent that fills the disk leaves room for decisions (attack 179)', { skip }, async t => {
+  if (!mounted) return t.skip('this machine does not let root mount')
+  const token = okta.token({ groups: ['analyst-agents'] })
+  const grant = (await gateway.grant(token, 'orders-db')).json
+  const client = await login(grant)
+  const { bavail, bsize, blocks } = await statfs(disk)
+  const kept = (blocks * bsize) / 20
+  await run('truncate', ['-s', '0', filler()])
+  await run('fallocate', ['-l', String(Math.floor(bavail * bsize - kept - 400_000)), filler()])
+  let fatal: unknown
+  for (let at = 0; at < 600 && fatal === undefined; at++) {
+    await client.query(`select 1 /* ${'x'.repeat(3000)} */`).catch(error => {
+      fatal = error
+    })
+    // Slower than the gateway looks: a disk of this size keeps little.
+    await sleep(20)
+  }
+  assert.match(String(fatal), /recording/)
+  await until('the session is closed', () => client.closed)
+  const left = await statfs(disk)
+  assert.ok(left.bavail * left.bsize > 0, 'nothing was left')
+  await assert.rejects(login(grant), /FATAL/)
+  assert.equal((await gateway.api('GET', '/readyz')).json.checks.room, false)
+  assert.equal((await gateway.api('DELETE', `/v1/grants/${grant.id}`, token)).status, 204)
+  const next = await asked()
+  assert.equal(next.status, 201, 'decisions are still made')
+
+  await space()
+  await until('sessions are opened again', () => login(next.json).catch(() => undefined))
+  await verified()
 })
 
 test('I10: a crash on a full disk loses nothing that was acknowledged, and the gateway starts when there is space', {

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { silent } from '../audit/audit.fixture.ts'
+import { type Disks, watchRoom } from './room.ts'
+
+const MiB = 1024 * 1024
+const GiB = 1024 * MiB
+
+function world(total: number, free: number) {
+  const at = { free, audit: 1, recordings: 1, short: 0, broken: false }
+  const disks: Disks = {
+    async free() {
+      if (at.broken) throw new Error('EIO')
+      return { free: at.free, total }
+    },
+    async device(path) {
+      return path.endsWith('/recordings') ? at.recordings : at.audit
+    },
+  }
+  const onShort = () => {
+    at.short += 1
+  }
+  return { at, open: () => watchRoom({ data: '/data', onShort, log: silent, disks }) }
+}
+
+test('below the reserve recordings end, told once; above it they begin again', async () => {
+  const { at, open } = world(100 * GiB, 256 * MiB)
+  using room = await open()
+  assert.deepEqual([room.isShort, at.short], [false, 0])
+  at.free -= 1
+  await room.look()
+  await room.look()
+  assert.deepEqual([room.isShort, at.short], [true, 1])
+  at.free += 1
+  await room.look()
+  assert.deepEqual([room.isShort, at.short], [false, 1])
+  at.free = 0
+  await room.look()
+  assert.deepEqual([room.isShort, at.short], [true, 2])
+})
+
+test('of a small disk a twentieth is kept', async () => {
+  for (const [free, isShort] of [
+    [50 * MiB, false],
+    [50 * MiB - 1, true],
+  ] as const) {
+    using room = await world(1000 * MiB, free).open()
+    assert.equal(room.isShort, isShort)
+  }
+})
+
+test('a disk that is short when the gateway starts is short from the first moment', async () => {
+  const { at, open } = world(100 * GiB, 0)
+  using room = await open()
+  assert.deepEqual([room.isShort, at.short], [true, 1])
+})
+
+test('recordings on a disk of their own take nothing from the audit', async () => {
+  const { at, open } = world(100 * GiB, 0)
+  at.recordings = 2
+  using room = await open()
+  assert.deepEqual([room.isShort, at.short], [false, 0])
+})
+
+test('a disk that does not say how full it is stops nobody: what cannot be written is told by writing', async () => {
+  const { at, open } = world(100 * GiB, 0)
+  at.broken = true
+  using room = await open()
+  assert.deepEqual([room.isShort, at.short], [false, 0])
+})
