@@ -20,6 +20,8 @@ test('a bag has what was added and not taken out, as a set would', () => {
           set.delete(thing)
         }
         assert.equal(bag.size, set.size)
+        assert.equal(bag.has(thing), set.has(thing))
+        assert.equal(bag.find(one => one === thing) === thing, set.has(thing))
         assert.deepEqual([...bag.all()].sort(), [...set].sort())
       }
     }),

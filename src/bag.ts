@@ -10,6 +10,14 @@ export class Bag<T> {
     return this.#things.length
   }
 
+  has(thing: T): boolean {
+    return this.#things.includes(thing)
+  }
+
+  find(is: (thing: T) => boolean): T | undefined {
+    return this.#things.find(is)
+  }
+
   add(thing: T): void {
     this.#things.push(thing)
   }

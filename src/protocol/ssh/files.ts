@@ -3,6 +3,7 @@
  * byte on, their SHA-256. Handles are bounded (attack 119).
  */
 import { createHash, type Hash } from 'node:crypto'
+import { Bag } from '../../bag.ts'
 import type { Recorder, Seq } from '../../recording/record.ts'
 import { Malformed } from '../../statement/sftp/fields.ts'
 
@@ -12,27 +13,37 @@ const maxHandleBytes = 256
 /** One way through an open file. */
 export class Tally {
   bytes = 0
-  #hash: Hash | undefined = createHash('sha256')
+  /** Most files are only read or only written. */
+  #hash: Hash | undefined
+  #isSpoilt = false
 
   add(offset: bigint, data: Buffer): void {
-    if (offset === BigInt(this.bytes)) this.#hash?.update(data)
-    else this.spoil()
+    if (offset !== BigInt(this.bytes)) this.spoil()
+    if (!this.#isSpoilt) {
+      this.#hash ??= createHash('sha256')
+      this.#hash.update(data)
+    }
     this.bytes += data.length
   }
 
   /** Nothing can be said any more of the bytes as a whole. */
   spoil(): void {
     this.#hash = undefined
+    this.#isSpoilt = true
   }
 
+  /** Once. */
   digest(): string | undefined {
-    const hash = this.#hash
-    this.#hash = undefined
-    return hash?.digest('hex')
+    if (this.#isSpoilt) return undefined
+    const hash = this.#hash ?? createHash('sha256')
+    this.spoil()
+    return hash.digest('hex')
   }
 }
 
 export interface Open {
+  /** The host's, each byte one latin1 character. */
+  readonly handle: string
   readonly seq: Seq
   /** Where paths are limited, as the host resolved it. */
   readonly path: string
@@ -52,8 +63,8 @@ interface Opened {
 
 export class OpenFiles {
   readonly #recorder: Recorder
-  readonly #open = new Map<string, Open>()
-  readonly #closing = new Set<Open>()
+  readonly #open = new Bag<Open>()
+  readonly #closing = new Bag<Open>()
   #opening = 0
 
   constructor(recorder: Recorder) {
@@ -61,7 +72,7 @@ export class OpenFiles {
   }
 
   get(handle: string): Open | undefined {
-    return this.#open.get(handle)
+    return this.#open.find(open => open.handle === handle)
   }
 
   /** A place for one more; given back by {@link notOpened} or taken by {@link opened}. */
@@ -78,19 +89,22 @@ export class OpenFiles {
   opened(handle: Buffer, seq: Seq, path: string, how: Opened): void {
     this.#opening--
     const key = handle.toString('latin1')
-    if (handle.length > maxHandleBytes || this.#open.has(key)) throw new Malformed('a handle of the host')
+    if (handle.length > maxHandleBytes || this.get(key) !== undefined)
+      throw new Malformed('a handle of the host')
     const opened = new Set((['read', 'write'] as const).filter(act => how.acts.includes(act)))
-    const open = { seq, path, file: how.file, opened, read: new Tally(), written: new Tally(), owed: 0 }
+    const tallies = { read: new Tally(), written: new Tally() }
+    const open: Open = { handle: key, seq, path, file: how.file, opened, ...tallies, owed: 0 }
     // Where its bytes land the host decides, whatever place a write names.
     if (how.appends) open.written.spoil()
-    this.#open.set(key, open)
+    this.#open.add(open)
   }
 
   /** The handle may not be used again, whatever the host makes of the close. */
   close(handle: string): void {
-    const open = this.#open.get(handle)
-    this.#open.delete(handle)
-    if (open !== undefined) this.#closing.add(open)
+    const open = this.get(handle)
+    if (open === undefined) return
+    this.#open.delete(open)
+    this.#closing.add(open)
   }
 
   /** What was still under way when the client closed it has arrived by now. */
@@ -110,7 +124,9 @@ export class OpenFiles {
 
   /** The channel is over: what was still open is recorded as far as it went. */
   end(): void {
-    for (const open of [...this.#closing, ...this.#open.values()]) this.closed(open, 'left open')
-    this.#open.clear()
+    for (const open of [...this.#closing.all(), ...this.#open.all()]) {
+      this.#open.delete(open)
+      this.closed(open, 'left open')
+    }
   }
 }

@@ -6,6 +6,7 @@
  * judged and used: `..` and links lead nowhere else (attack 117). What cannot be judged is not offered (attack 118).
  * Handles, requests under way and what waits for the client are all bounded (attack 119).
  */
+import { Bag } from '../../bag.ts'
 import type { Seq, Verdict } from '../../recording/record.ts'
 import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
 import { needs, type Operation, openFlags, readOperation, withPaths } from '../../statement/sftp/operation.ts'
@@ -43,10 +44,10 @@ export class SftpRelay {
   readonly #requests = new Frames()
   readonly #answers = new Frames()
   /** By our own number, for what the host owes: the client's numbers never reach it. */
-  readonly #owed = new Map<number, (answer: Buffer) => void>()
-  readonly #asked = new Set<number>()
+  readonly #owed = new Bag<{ readonly id: number; readonly then: (answer: Buffer) => void }>()
+  readonly #asked = new Bag<number>()
   readonly #files: OpenFiles
-  readonly #held = new Set<() => void>()
+  readonly #held = new Bag<() => void>()
   #next = 0
   #start = '/'
   #greeted: 'no' | 'asked' | 'starting' | 'yes' = 'no'
@@ -305,7 +306,7 @@ export class SftpRelay {
     const id = this.#next
     this.#next = (id + 1) >>> 0
     packet.writeUInt32BE(id, 5)
-    this.#owed.set(id, then)
+    this.#owed.add({ id, then })
     this.#at.up.push(packet, false)
   }
 
@@ -316,10 +317,10 @@ export class SftpRelay {
       return
     }
     const id = new Reader(body, 1).u32()
-    const then = this.#owed.get(id)
-    if (then === undefined) throw new Malformed('an sftp answer to nothing')
-    this.#owed.delete(id)
-    then(body)
+    const owed = this.#owed.find(one => one.id === id)
+    if (owed === undefined) throw new Malformed('an sftp answer to nothing')
+    this.#owed.delete(owed)
+    owed.then(body)
   }
 
   #welcome(extensions: readonly string[]): void {
@@ -347,8 +348,7 @@ export class SftpRelay {
     if (this.#ended) return
     this.#ended = true
     this.#files.end()
-    for (const leave of [...this.#held]) leave()
-    this.#held.clear()
+    for (const leave of this.#held.all()) leave()
   }
 }
 
