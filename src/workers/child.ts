@@ -14,6 +14,8 @@ const inherited =
 const ASKED_EVERY = 3000
 /** A worker that says nothing for so long serves nobody, and could not cut anybody in time. */
 const ANSWERS_WITHIN = 10_000
+/** One that has been told to cut a session, and does not hear it. */
+const HEARS_WITHIN = 2000
 /** A worker that was told to stop has nothing left to do. */
 const STOPS_WITHIN = 2000
 
@@ -36,27 +38,57 @@ export function startProcess(n: number): WorkerProcess {
   return { child, gone: new Promise(resolve => child.once('close', () => resolve())) }
 }
 
-/** Until it is gone. */
-export function watch({ child, gone }: WorkerProcess, ping: () => Promise<void>, late: () => void): void {
-  let deadline: NodeJS.Timeout | undefined
-  const asking = setInterval(() => {
-    if (deadline !== undefined) return
-    deadline = setTimeout(() => {
+/** Until it is gone. The answer asks whether all that was said by now is heard: at once, for what cannot wait. */
+export function watch(
+  { child, gone }: WorkerProcess,
+  ping: () => Promise<void>,
+  late: () => void,
+): () => void {
+  const within = (ms: number): Asking =>
+    asking(ping, ms, () => {
       late()
       child.kill('SIGKILL')
-    }, ANSWERS_WITHIN)
+    })
+  const [nowAndThen, atOnce] = [within(ANSWERS_WITHIN), within(HEARS_WITHIN)]
+  const timer = setInterval(() => nowAndThen.isAsked || nowAndThen.ask(), ASKED_EVERY)
+  timer.unref()
+  void gone.then(() => clearInterval(timer))
+  return () => atOnce.ask()
+}
+
+interface Asking {
+  readonly isAsked: boolean
+  /** Once more when the answer is there, where something is asked for meanwhile. */
+  ask(): void
+}
+
+function asking(ping: () => Promise<void>, ms: number, late: () => void): Asking {
+  let open: object | undefined
+  let again = false
+  const ask = (): void => {
+    if (open !== undefined) {
+      again = true
+      return
+    }
+    const question = {}
+    open = question
+    again = false
+    // If it is we who stood still, the answer has come by the end of this turn.
+    const deadline = setTimeout(() => setImmediate(() => open === question && late()), ms)
     const answered = () => {
       clearTimeout(deadline)
-      deadline = undefined
+      open = undefined
+      if (again) ask()
     }
     // One that fails has ended.
     ping().then(answered, answered)
-  }, ASKED_EVERY)
-  asking.unref()
-  void gone.then(() => {
-    clearInterval(asking)
-    clearTimeout(deadline)
-  })
+  }
+  return {
+    get isAsked() {
+      return open !== undefined
+    },
+    ask,
+  }
 }
 
 export async function stopProcess({ child, gone }: WorkerProcess, stop: () => void): Promise<void> {

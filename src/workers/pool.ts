@@ -133,10 +133,17 @@ function open(n: number, { house, key }: WorkersAt): Worker {
   const process = startProcess(n)
   const failed = (what: string, error: unknown) =>
     log.error({ err: error, worker: n, what }, 'a worker was not heard')
-  const remote = createRemote(house, key, hears => new Channel(process.child, hears, failed))
+  const remote = createRemote(
+    house,
+    key,
+    hears => new Channel(process.child, hears, failed),
+    () => mustHear(),
+  )
   const { channel } = remote
   const ping = () => channel.call('ping', undefined)
-  watch(process, ping, () => log.error({ worker: n }, 'a worker does not answer: it is killed'))
+  const mustHear = watch(process, ping, () =>
+    log.error({ worker: n }, 'a worker does not answer: it is killed'),
+  )
   void process.gone.then(() => {
     worker.up = false
     channel.close('the worker is gone')

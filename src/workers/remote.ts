@@ -38,7 +38,13 @@ interface Guest {
   failed(error: Error): void
 }
 
-export function createRemote(house: House, key: SealKey, join: (hears: Handlers<FromWorker>) => Out): Remote {
+/** `mustHear`: what was said last is heard soon, or the worker is killed. */
+export function createRemote(
+  house: House,
+  key: SealKey,
+  join: (hears: Handlers<FromWorker>) => Out,
+  mustHear: () => void,
+): Remote {
   const guests = new Map<number, Guest>()
   /** What is left here of the sockets that were handed over: as long as one stands, the client counts as connected. */
   const shells = new Map<number, Socket>()
@@ -135,7 +141,10 @@ export function createRemote(house: House, key: SealKey, join: (hears: Handlers<
     const { clock, log } = house
     const recording = new RemoteRecording({ session: id, channel, data, key, heads, clock, log })
     recordings.set(id, recording)
-    const cut = () => channel.tell('cut', { session: id, ending: session.signal.reason })
+    const cut = () => {
+      channel.tell('cut', { session: id, ending: session.signal.reason })
+      mustHear()
+    }
     session.signal.addEventListener('abort', cut, { once: true })
     try {
       const { lost } = await channel.call('record', { session: id, opened: openedRecord(session, at) })

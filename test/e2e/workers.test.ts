@@ -269,6 +269,23 @@ for (const [how, signal, within] of [
     await verified()
   })
 
+test('a worker that does not hear a cut is killed, and what it held ends within seconds', {
+  skip,
+}, async () => {
+  const held = await grant()
+  const nap = await asleep(pgUrl(gateway, held))
+  const before = await workers()
+  for (const pid of before) process.kill(pid, 'SIGSTOP')
+  assert.equal((await gateway.api('DELETE', `/v1/grants/${held.id}`, held.token)).status, 204)
+  await until('it is gone upstream', async () => !(await nap.runs()), 6000)
+  assert.notEqual((await nap.client).status, 0)
+  // The one that had nothing to cut is not asked for anything: it goes on.
+  for (const pid of before) if (runs(pid)) process.kill(pid, 'SIGCONT')
+  await until('two workers are up', async () => (await workers()).filter(runs).length === 2, 10_000)
+  await nothingUpstream()
+  await verified()
+})
+
 test('what a killed worker ran on a host is gone from it, and the next client is served', {
   skip,
 }, async () => {
