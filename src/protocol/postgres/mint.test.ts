@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { type Home, openHome } from '../../../src/demo/home.ts'
 import { type At, everyVersion, startServers } from '../../../test/fixtures/postgres.ts'
+import { until } from '../../../test/fixtures/run.ts'
 import { Secret } from '../../config/secret.ts'
 import { Refused } from '../../denial.ts'
 import type { Grant, Narrowed } from '../../words.ts'
@@ -374,7 +375,11 @@ for (const version of everyVersion) {
       )
       if (!(made instanceof Refused)) await made.release()
     }
-    // A commit whose answer was not waited for is the sweep's.
+    // A commit whose answer was not waited for is the sweep's, once the server is through with it.
+    await until('nobody mints', async () => {
+      const sql = "select 1 from pg_stat_activity where application_name = 'postern/roles'"
+      return (await at(version).run('postgres', sql)).rows.length === 0
+    })
     await minting.sweep({
       target: targetOf(version),
       lease: admin,
