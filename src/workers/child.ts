@@ -38,56 +38,37 @@ export function startProcess(n: number): WorkerProcess {
   return { child, gone: new Promise(resolve => child.once('close', () => resolve())) }
 }
 
-/** Until it is gone. The answer asks whether all that was said by now is heard: at once, for what cannot wait. */
+/** Until it is gone. What is answered, when called, has all that was said in this turn heard soon, or kills it. */
 export function watch(
   { child, gone }: WorkerProcess,
   ping: () => Promise<void>,
   late: () => void,
 ): () => void {
-  const within = (ms: number): Asking =>
-    asking(ping, ms, () => {
+  const ask = async (ms: number): Promise<void> => {
+    let isAnswered = false
+    const kill = () => {
+      if (isAnswered) return
       late()
       child.kill('SIGKILL')
-    })
-  const [nowAndThen, atOnce] = [within(ANSWERS_WITHIN), within(HEARS_WITHIN)]
-  const timer = setInterval(() => nowAndThen.isAsked || nowAndThen.ask(), ASKED_EVERY)
+    }
+    // If it is we who stood still, the answer has come by the end of this turn.
+    const deadline = setTimeout(() => setImmediate(kill), ms)
+    // One that fails has ended.
+    await ping().catch(() => undefined)
+    isAnswered = true
+    clearTimeout(deadline)
+  }
+  const timer = setInterval(() => void ask(ANSWERS_WITHIN), ASKED_EVERY)
   timer.unref()
   void gone.then(() => clearInterval(timer))
-  return () => atOnce.ask()
-}
-
-interface Asking {
-  readonly isAsked: boolean
-  /** Once more when the answer is there, where something is asked for meanwhile. */
-  ask(): void
-}
-
-function asking(ping: () => Promise<void>, ms: number, late: () => void): Asking {
-  let open: object | undefined
-  let again = false
-  const ask = (): void => {
-    if (open !== undefined) {
-      again = true
-      return
-    }
-    const question = {}
-    open = question
-    again = false
-    // If it is we who stood still, the answer has come by the end of this turn.
-    const deadline = setTimeout(() => setImmediate(() => open === question && late()), ms)
-    const answered = () => {
-      clearTimeout(deadline)
-      open = undefined
-      if (again) ask()
-    }
-    // One that fails has ended.
-    ping().then(answered, answered)
-  }
-  return {
-    get isAsked() {
-      return open !== undefined
-    },
-    ask,
+  let isDue = false
+  return () => {
+    if (isDue) return
+    isDue = true
+    setImmediate(() => {
+      isDue = false
+      void ask(HEARS_WITHIN)
+    })
   }
 }
 
