@@ -53,19 +53,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   opened.defer(() => store.close())
   const key = openSealKey(data)
   const live = createLiveSessions()
+  const cutAll = () => void live.cutAll(endings.recordingLost)
   const audit = await openAudit({
     data,
     clock,
     key,
     policyDigest: () => config.digest,
     log,
-    onLost: () => void live.cutAll(endings.recordingLost),
+    onLost: cutAll,
   })
   opened.defer(() => audit.close())
   await recoverRecordings({ data, key, now: clock.now(), heads: audit, log })
-  const room = opened.use(
-    await watchRoom({ data, log, onShort: () => void live.cutAll(endings.recordingLost) }),
-  )
+  const room = opened.use(await watchRoom({ data, log, onShort: cutAll }))
 
   const grants = await openGrants({
     store,

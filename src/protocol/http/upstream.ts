@@ -60,6 +60,12 @@ export class HttpUpstream implements Upstream {
   #lastLines = ''
   readonly #sockets = new Set<Duplex>()
   #underWay = 0
+  /** The same for all of them: it only counts. */
+  readonly #place: Disposable = {
+    [Symbol.dispose]: () => {
+      this.#underWay -= 1
+    },
+  }
 
   constructor({ url, address, ca, serverName, credential, http2 }: UpstreamOptions) {
     this.url = url
@@ -100,11 +106,7 @@ export class HttpUpstream implements Upstream {
   place(): Disposable | Refused {
     if (this.#underWay >= mostUnderWay) return tooMany
     this.#underWay += 1
-    return new Place(this.#leave)
-  }
-
-  readonly #leave = (): void => {
-    this.#underWay -= 1
+    return this.#place
   }
 
   /** The query parameter that is the lease's: no client may bring its own. */
@@ -171,19 +173,6 @@ export class HttpUpstream implements Upstream {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.destroy()
-  }
-}
-
-/** A literal with a computed name is made anew by the runtime each time. */
-class Place implements Disposable {
-  readonly #leave: () => void
-
-  constructor(leave: () => void) {
-    this.#leave = leave
-  }
-
-  [Symbol.dispose](): void {
-    this.#leave()
   }
 }
 
