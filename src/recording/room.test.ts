@@ -68,3 +68,29 @@ test('a disk that does not say how full it is stops nobody: what cannot be writt
   using room = await open()
   assert.deepEqual([room.isShort, at.short], [false, 0])
 })
+
+test('a disk that does not answer is asked once, and again when it has answered', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
+  let asked = 0
+  let answer: () => void = () => undefined
+  const disks: Disks = {
+    free: () => {
+      asked += 1
+      const said = { free: GiB, total: GiB }
+      return asked === 1 ? Promise.resolve(said) : new Promise(resolve => (answer = () => resolve(said)))
+    },
+    device: async () => 1,
+  }
+  using _ = await watchRoom({ data: '/data', onShort: () => undefined, log: silent, disks })
+  const later = async (millis: number) => {
+    t.mock.timers.tick(millis)
+    await new Promise(setImmediate)
+  }
+  await later(1000)
+  await later(5000)
+  assert.equal(asked, 2)
+  answer()
+  await later(0)
+  await later(1000)
+  assert.equal(asked, 3)
+})

@@ -46,9 +46,14 @@ export interface RoomOptions {
   readonly disks?: Disks
 }
 
-/** Looks every second. Resolves when it has looked once. */
+/**
+ * Looks every second. Resolves when it has looked once. A disk that does not answer is not asked again meanwhile: each
+ * question holds one of the few threads that files and names are looked up with.
+ */
 export async function watchRoom({ data, onShort, log, disks = system }: RoomOptions): Promise<Room> {
   let isShort = false
+  let isOver = false
+  let timer: NodeJS.Timeout | undefined
   const look = async (): Promise<void> => {
     const left = await shortOf(data, disks).catch(() => undefined)
     const was = isShort
@@ -61,14 +66,20 @@ export async function watchRoom({ data, onShort, log, disks = system }: RoomOpti
     )
     onShort()
   }
-  await look()
-  const timer = setInterval(() => void look(), lookEvery).unref()
+  const lookOn = async (): Promise<void> => {
+    await look()
+    if (!isOver) timer = setTimeout(lookOn, lookEvery).unref()
+  }
+  await lookOn()
   return {
     get isShort() {
       return isShort
     },
     look,
-    [Symbol.dispose]: () => clearInterval(timer),
+    [Symbol.dispose]() {
+      isOver = true
+      clearTimeout(timer)
+    },
   }
 }
 
