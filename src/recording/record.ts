@@ -93,6 +93,8 @@ export interface StreamRecorder {
   resize(cols: number, rows: number): void
   /** The stream is over; writes its digests. */
   end(result: Result): void
+  /** The same where the statement's result is told elsewhere. */
+  finish(): void
 }
 
 /** A record could not be written: full disk, lost device. The session ends with `recording_unavailable`. */

@@ -28,8 +28,6 @@ export interface Mark {
 export interface Stream extends StreamRecorder {
   readonly grown: boolean
   marks(): Mark[]
-  /** The session is over before the stream was. */
-  finish(): void
 }
 
 export class TerminalRecorder implements Stream {
@@ -200,6 +198,9 @@ export class InertStream implements StreamRecorder {
     // lost
   }
   end(): void {
+    // lost
+  }
+  finish(): void {
     // lost
   }
 }

@@ -2,11 +2,10 @@
  * One direction of a session: what the client sends, judged message by message, recorded, and only then sent upstream, all
  * of a turn at once. A message it does not know, or in a state where none may come, ends the session (attack 96).
  */
-import { RecordingLost, type Verdict } from '../../recording/record.ts'
-import type { Ending } from '../../words.ts'
+import type { Seq, StreamRecorder, Verdict } from '../../recording/record.ts'
 import * as extended from './extended.ts'
 import { type FrameJudge, Frames } from './frames.ts'
-import { type Line, limited, violated } from './line.ts'
+import { endedBy, type Line } from './line.ts'
 import { Owed, type Prepared } from './owed.ts'
 import * as simple from './simple.ts'
 import * as wire from './wire.ts'
@@ -15,6 +14,8 @@ import * as wire from './wire.ts'
 const BIND_WHOLE = wire.MAX_SQL
 /** Answers owed at once: a client that pipelines without end waits. */
 const MAX_OWED = 4096
+/** No record's number. */
+const NEVER = -1
 
 export class ClientTurn implements FrameJudge {
   readonly line: Line
@@ -28,6 +29,8 @@ export class ClientTurn implements FrameJudge {
   #dropping = false
   /** The last frame is a CopyData that goes upstream. */
   #copying = false
+  /** The last frame is a Bind that goes upstream and is longer than what its statement's record keeps. */
+  #bound: StreamRecorder | null = null
   /** Parses of this turn that no Bind has recorded yet. */
   #unrecorded: Prepared[] = []
   /** The newest record that was flushed. */
@@ -54,6 +57,8 @@ export class ClientTurn implements FrameJudge {
       const rest = chunk.subarray(0, passed)
       this.#out.push(rest)
       if (this.#copying) this.line.copied?.sent(rest)
+      this.#bound?.input(rest)
+      if (this.#frames.passing === 0) this.#endBound()
     }
     const bytes = passed > 0 ? chunk.subarray(passed) : this.#frames.join(chunk)
     if (bytes !== null) this.#walk(bytes)
@@ -195,6 +200,21 @@ export class ClientTurn implements FrameJudge {
     this.#out.push(bytes)
   }
 
+  /** Parameters too long for their statement's record, and how many bytes of them are still to pass. */
+  recordBound(seq: Seq, parameters: Buffer, left: number): void {
+    this.#bound = this.line.recorder.stream(seq, { kind: 'digest', what: 'parameters' })
+    this.#bound.input(parameters)
+    if (left === 0) this.#endBound()
+  }
+
+  /** The server can run it once its last byte is there: by then the record must be. */
+  #endBound(): void {
+    if (this.#bound === null) return
+    this.#bound.finish()
+    this.#bound = null
+    this.#flushed = NEVER
+  }
+
   /** A Parse that must be recorded before the turn ends, by a Bind or by itself. */
   recordLater(prepared: Prepared): void {
     this.#unrecorded.push(prepared)
@@ -215,10 +235,10 @@ export class ClientTurn implements FrameJudge {
           if (!line.skipping) then(judged)
           this.#goOn()
         } catch (error) {
-          line.end(endingOf(error))
+          line.end(endedBy(error))
         }
       },
-      error => line.end(endingOf(error)),
+      error => line.end(endedBy(error)),
     )
     return false
   }
@@ -244,7 +264,7 @@ export class ClientTurn implements FrameJudge {
       try {
         this.#goOn()
       } catch (error) {
-        line.end(endingOf(error))
+        line.end(endedBy(error))
       }
     }, wait).unref()
     return false
@@ -316,20 +336,4 @@ export class ClientTurn implements FrameJudge {
     if (this.line.over || this.#waiting || this.#congested || this.#indebted || this.#deaf) return
     this.line.client.resume()
   }
-}
-
-/** Why a turn cannot go on. */
-export function endingOf(error: unknown): Ending {
-  if (error instanceof wire.Violation) return violated(error.message)
-  if (error instanceof RecordingLost && error.why === 'limit_exceeded') {
-    return limited('the recording is as long as it may be; session ended')
-  }
-  if (error instanceof RecordingLost) {
-    return {
-      how: 'cut',
-      why: 'recording_unavailable',
-      text: 'the recording cannot be written, so nothing is relayed',
-    }
-  }
-  return { how: 'cut', why: 'internal_error', text: 'the gateway failed' }
 }

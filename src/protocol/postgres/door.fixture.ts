@@ -7,7 +7,7 @@ import { createServer, type Socket } from 'node:net'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { SecretRef } from '../../config/secret.ts'
 import { Refused, refuse } from '../../denial.ts'
-import type { Recorder, Result, Seq, Statement, Verdict } from '../../recording/record.ts'
+import type { Recorder, Result, Seq, Statement, StreamRecorder, Verdict } from '../../recording/record.ts'
 import type { Ending, Grant, Narrowed, ScramVerifier } from '../../words.ts'
 import type { Client, Door, DoorKeys, Session } from '../protocol.ts'
 import { dial } from './dial.ts'
@@ -19,7 +19,7 @@ import type { PostgresUpstream } from './upstream.ts'
 
 export interface Line {
   readonly seq: number
-  readonly type: 'statement' | 'result'
+  readonly type: 'statement' | 'result' | 'input'
   readonly of?: number
   readonly statement?: Statement
   readonly allow?: boolean
@@ -54,8 +54,20 @@ export class KeptRecorder implements Recorder {
   file(): void {
     throw new TypeError('a database has no files')
   }
-  stream(): never {
-    throw new TypeError('a database has no streams')
+  /** One line when it is over. */
+  stream(of: Seq): StreamRecorder {
+    const pieces: Uint8Array[] = []
+    const finish = () => {
+      this.lines.push({ seq: this.lines.length + 1, type: 'input', of, parameters: Buffer.concat(pieces) })
+    }
+    const none = () => undefined
+    return {
+      input: bytes => pieces.push(Buffer.from(bytes)),
+      output: none,
+      resize: none,
+      end: finish,
+      finish,
+    }
   }
   hide(): void {
     throw new TypeError('the lease is hidden by the broker')

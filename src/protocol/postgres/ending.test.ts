@@ -137,6 +137,29 @@ describe('how a session ends', () => {
     await nobodyUpstream()
   })
 
+  test('the end of a long Bind goes upstream when its parameters are written, and not before', async () => {
+    const { client, session } = await enter()
+    const { recorder, upstream } = session
+    client.send(parse('', 'select length($1::text)'), sync)
+    await client.upTo('Z')
+    let sent = 0
+    const send = upstream.send.bind(upstream)
+    upstream.send = (of, bytes) => {
+      sent += bytes.length
+      return send(of, bytes)
+    }
+    const whole = Buffer.concat([bind('', '', ['x'.repeat(100_000)]), execute(''), sync])
+    client.send(whole.subarray(0, 90_000))
+    await until('the first part is relayed', () => sent === 90_000)
+    recorder.failing = new RecordingLost(new Error('ENOSPC'))
+    client.send(whole.subarray(90_000))
+    const fatal = (await client.rest()).find(message => message.type === 'E')
+    assert.match(fatal?.fields.M ?? '', /recording/)
+    assert.equal(recorder.lines.at(-1)?.type, 'input')
+    assert.equal(sent, 90_000)
+    await nobodyUpstream()
+  })
+
   test('every statement is written before its bytes go upstream', async () => {
     const { client, session } = await enter()
     const { recorder, upstream } = session

@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startPostgres, type TestOrders } from '../../../test/fixtures/postgres.ts'
 import { type Home, openHome } from '../../demo/home.ts'
-import { type OpenDoor, openDoor, simpleGuard, slowGuard } from './door.fixture.ts'
+import { type LiveSession, type OpenDoor, openDoor, simpleGuard, slowGuard } from './door.fixture.ts'
 import {
   bind,
   closeStatement,
@@ -222,6 +222,36 @@ for (const [name, guard] of [
       assert.equal(bound.length, 2)
       assert.match(bound[0] ?? '', /one/)
       assert.match(bound[1] ?? '', /two/)
+    })
+
+    test('parameters too long for the record of their statement are a stream of the recording, whole', async () => {
+      const client = await login()
+      client.send(parse('p', 'select length($1::text)'), sync)
+      await client.upTo('Z')
+      const { recorder } = door.sessions.at(-1) as LiveSession
+      for (const size of [8 * 1024 - 30, 8 * 1024, 3_000_000]) {
+        const value = `${'x'.repeat(size - 3)}end`
+        const whole = Buffer.concat([
+          bind('', 'p', [value]),
+          execute(''),
+          bind('', 'p', ['short']),
+          execute(''),
+          sync,
+        ])
+        recorder.lines.length = 0
+        for (let at = 0; at < whole.length; at += 700_001) {
+          client.send(whole.subarray(at, at + 700_001))
+          await sleep(2)
+        }
+        const messages = await client.upTo('Z')
+        assert.deepEqual(rowsOf(messages), [String(size), '5'])
+        const [long, short] = recorder.lines.filter(line => line.parameters !== undefined)
+        // A format, a count, a length; the value; a format.
+        const parameters = bind('', 'p', [value]).subarray(1 + 4 + 1 + 2)
+        assert.deepEqual(long?.parameters, parameters)
+        assert.equal(long?.type, size < 8 * 1024 ? 'statement' : 'input')
+        assert.match(short?.parameters?.toString('latin1') ?? '', /short/)
+      }
     })
 
     test('COPY FROM STDIN goes through, by both protocols', async () => {

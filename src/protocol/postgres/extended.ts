@@ -15,7 +15,7 @@ import { FAILING, notUtf8, type RefusedVerdict, record, typedParameter } from '.
 import { Given } from './tally.ts'
 import * as wire from './wire.ts'
 
-/** Bytes of a Bind that are read and recorded; the rest passes. */
+/** Bytes of a Bind that are read at once. Parameters of a longer one are a stream of the recording. */
 export const BIND_READ = 8 * 1024
 const MAX_STATEMENTS = 2000
 const MAX_PORTALS = 1000
@@ -116,10 +116,10 @@ export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number)
   if (isFull(line.portals, portalName, MAX_PORTALS)) {
     return fail(turn, at, total, serverError('54000', 'postern: too many portals; close some'))
   }
-  const seq = line.recorder.statement(
-    prepared.verdict,
-    bytes.subarray(nameEnd + 1, Math.min(end, at + BIND_READ)),
-  )
+  const parameters = bytes.subarray(nameEnd + 1, end)
+  const isLong = total > BIND_READ
+  const seq = line.recorder.statement(prepared.verdict, isLong ? undefined : parameters)
+  if (isLong) turn.recordBound(seq, parameters, at + total - end)
   line.seq = seq
   prepared.seq ??= seq
   if (portalName !== '') line.renamed++

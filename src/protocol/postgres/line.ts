@@ -3,7 +3,7 @@
  * transaction as it last told. Plain data with a few words; the turns do the work.
  */
 import type { Duplex } from 'node:stream'
-import type { Recorder, Seq } from '../../recording/record.ts'
+import { type Recorder, RecordingLost, type Seq } from '../../recording/record.ts'
 import type { Ending, Grant, Narrowed } from '../../words.ts'
 import type { Copied } from './copied.ts'
 import type { PostgresGuard } from './guard.ts'
@@ -13,7 +13,7 @@ import { Pace } from './pace.ts'
 import type { PostgresScope } from './scope.ts'
 import type { PostgresUpstream } from './upstream.ts'
 import { Watch } from './watch.ts'
-import { IDLE } from './wire.ts'
+import { IDLE, Violation } from './wire.ts'
 
 /** A client that takes nothing for so long while there is something to take is gone (attack 192). */
 const STUCK = 120_000
@@ -111,3 +111,19 @@ export class Line implements Named {
 /** One side broke the rules of the wire. */
 export const violated = (text: string): Ending => ({ how: 'cut', why: 'protocol_violation', text })
 export const limited = (text: string): Ending => ({ how: 'cut', why: 'limit_exceeded', text })
+
+/** Why a turn cannot go on. */
+export function endedBy(error: unknown): Ending {
+  if (error instanceof Violation) return violated(error.message)
+  if (error instanceof RecordingLost && error.why === 'limit_exceeded') {
+    return limited('the recording is as long as it may be; session ended')
+  }
+  if (error instanceof RecordingLost) {
+    return {
+      how: 'cut',
+      why: 'recording_unavailable',
+      text: 'the recording cannot be written, so nothing is relayed',
+    }
+  }
+  return { how: 'cut', why: 'internal_error', text: 'the gateway failed' }
+}

@@ -6,10 +6,10 @@
 import type { Seq, Verdict } from '../../recording/record.ts'
 import type { Ending } from '../../words.ts'
 import type { Session } from '../protocol.ts'
-import { ClientTurn, endingOf } from './client-turn.ts'
+import { ClientTurn } from './client-turn.ts'
 import type { Greeted } from './greet.ts'
 import type { PostgresGuard } from './guard.ts'
-import { Line } from './line.ts'
+import { endedBy, Line } from './line.ts'
 import { literal } from './quote.ts'
 import { farewell, fatal } from './refuse.ts'
 import type { PostgresScope } from './scope.ts'
@@ -54,7 +54,7 @@ export async function relay(session: PostgresSession, greeted: Client, guard: Po
       return
     }
   } catch (error) {
-    const ending = session.signal.aborted ? (session.signal.reason as Ending) : endingOf(error)
+    const ending = session.signal.aborted ? (session.signal.reason as Ending) : endedBy(error)
     end(ending)
     await cut(wire, session.upstream, ending, then => then())
     return
@@ -88,7 +88,7 @@ async function run(line: Line, session: PostgresSession, greeted: Client): Promi
     try {
       turn()
     } catch (error) {
-      line.end(endingOf(error))
+      line.end(endedBy(error))
     }
   }
   const gone = (): void => {

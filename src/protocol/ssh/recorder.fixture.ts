@@ -47,6 +47,9 @@ export class MemoryRecorder implements Recorder {
       end: (result: Result) => {
         this.lines.push({ what: 'end', of, value: { ...result, ...sums } })
       },
+      finish: () => {
+        this.lines.push({ what: 'end', of, value: sums })
+      },
     }
   }
   hide(): void {
