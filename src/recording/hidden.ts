@@ -1,7 +1,7 @@
 /** The values one session must not write down: what its lease holds, in every form in which they are likely to appear. */
 import { formsOf } from './forms.ts'
 import { type Finder, redactSpans } from './redact.ts'
-import { nextToken } from './tokens.ts'
+import { tokenFinders } from './tokens.ts'
 
 const longestFirst = (forms: Iterable<string>) => [...new Set(forms)].sort((a, b) => b.length - a.length)
 
@@ -20,7 +20,7 @@ export class Hidden {
   #any = anyOf([])
   #anyBytes = anyOf([])
   #forms: readonly string[] = []
-  #finders: readonly Finder[] = [nextToken]
+  #finders: readonly Finder[] = tokenFinders
   #byteForms: readonly string[] = []
   #byteFinders: readonly Finder[] = []
 
@@ -37,7 +37,7 @@ export class Hidden {
   hide(secret: string): void {
     this.#forms = longestFirst([...this.#forms, ...formsOf(secret)])
     this.#any = anyOf(this.#forms)
-    this.#finders = [...this.#forms.map(find), nextToken]
+    this.#finders = [...this.#forms.map(find), ...tokenFinders]
     this.#byteForms = longestFirst(this.#forms.map(form => Buffer.from(form, 'utf8').toString('latin1')))
     this.#anyBytes = anyOf(this.#byteForms)
     this.#byteFinders = this.#byteForms.map(find)
@@ -58,6 +58,6 @@ export class Hidden {
     const plain = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     const text = plain.toString('latin1')
     if (!this.#anyBytes.test(text)) return plain
-    return Buffer.from(redactSpans(text, [...this.#byteFinders, nextToken], 'latin1'), 'latin1')
+    return Buffer.from(redactSpans(text, [...this.#byteFinders, ...tokenFinders], 'latin1'), 'latin1')
   }
 }

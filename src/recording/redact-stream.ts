@@ -5,7 +5,7 @@
  */
 import type { Hidden } from './hidden.ts'
 import { hide, mark, spans } from './redact.ts'
-import { nextToken, type Span, tokenAtEnd } from './tokens.ts'
+import { type Span, tokenAtEnd, tokenFinders } from './tokens.ts'
 
 /** What is longer and still undecided is hidden: nothing but a token looks like one for so long. */
 const longestHeld = 24 * 1024
@@ -48,7 +48,7 @@ export class StreamRedactor {
   #redact(text: string, limit: number): { out: string; upTo: number } {
     let out = ''
     let at = 0
-    for (const span of spans(text, 0, [...this.#hidden.byteFinders, nextToken, nextQuoted])) {
+    for (const span of spans(text, 0, [...this.#hidden.byteFinders, ...tokenFinders, nextQuoted])) {
       if (span.start >= limit) break
       out += text.slice(at, span.start) + hide(text, span, 'latin1')
       at = span.end

@@ -5,14 +5,14 @@
  * Only what is inert may be hidden: a literal's inside, a token's own characters. A mark that swallowed statements or
  * terminal lines would be a way to hide from the recording. Everything here is linear in the text (attack 200).
  */
-import { nextToken, type Span } from './tokens.ts'
+import { type Span, tokenFinders } from './tokens.ts'
 
 export const mark = (secret: string, encoding: 'utf8' | 'latin1' = 'utf8') =>
   `[redacted ${Buffer.byteLength(secret, encoding)}]`
 
 /** Grant passwords and JWTs, in plain text or in JSON alike: their characters are never escaped. */
 export function redactTokens(text: string): string {
-  return text.includes('pst_') || text.includes('eyJ') ? redactSpans(text, [nextToken]) : text
+  return text.includes('pst_') || text.includes('eyJ') ? redactSpans(text, tokenFinders) : text
 }
 
 /** Finds the first thing to hide at or after `from`. */
