@@ -3,7 +3,6 @@
 import project from '../package.json' with { type: 'json' }
 import { createApprovals } from './approval/approval.ts'
 import type { AuditLog } from './audit/audit.ts'
-import { endings } from './broker/ending.ts'
 import type { LiveSessions } from './broker/live.ts'
 import type { Admitted, Broker } from './broker/open.ts'
 import type { LiveSession } from './broker/session.ts'
@@ -11,6 +10,7 @@ import { createSharedSessions } from './broker/shared.ts'
 import { createTokenGrants } from './broker/tokens.ts'
 import type { Config } from './config/config.ts'
 import { Refused } from './denial.ts'
+import { recordingLost } from './ending.ts'
 import type { Grants } from './grant/grants.ts'
 import { newSessionId } from './grant/id.ts'
 import type { House, Rate } from './house.ts'
@@ -96,7 +96,6 @@ export function buildHouse(stages: Stages): House {
   }
 }
 
-/** A second's worth may come at once. */
 /** An IPv6 client owns a whole /64, and must not have 2^64 first tries. */
 function byNetwork(rate: RateLimiter): Rate {
   return {
@@ -105,6 +104,7 @@ function byNetwork(rate: RateLimiter): Rate {
   }
 }
 
+/** A second's worth may come at once. */
 function requestsOf({ limits: { requestsPerSecond: of } }: Config) {
   return { of, limiter: new RateLimiter({ burst: of, perSecond: of }) }
 }
@@ -140,7 +140,7 @@ function buildBroker({
         key,
         heads: audit,
         log,
-        onLost: () => void session.end(endings.recordingLost),
+        onLost: lost => void session.end(recordingLost(lost)),
       }),
     stillGood(grant) {
       const usable = grants.usable(grant.id)

@@ -2,9 +2,10 @@
  * A client at a door: handed to its protocol with a {@link Door} behind which the pipeline stands. When a stream's
  * protocol returns, whatever it left open is ended here; a request's session goes on for the next request.
  */
-import { endings } from './broker/ending.ts'
+
 import type { LiveSession } from './broker/session.ts'
 import { Refused, refuse } from './denial.ts'
+import { endings } from './ending.ts'
 import type { House } from './house.ts'
 import { ways } from './pipeline.ts'
 import type {

@@ -4,12 +4,12 @@
  */
 import { randomBytes } from 'node:crypto'
 import { openAudit } from './audit/audit.ts'
-import { endingOf, endings } from './broker/ending.ts'
 import { startSweep } from './broker/leases/sweep.ts'
 import { createLiveSessions } from './broker/live.ts'
 import { buildHouse } from './build.ts'
 import { clock } from './clock.ts'
 import { loadTrusted } from './config/trusted.ts'
+import { endingOf, endings, recordingLost } from './ending.ts'
 import { openGrants } from './grant/grants.ts'
 import { createVerifier } from './identity/verify.ts'
 import { openSealKey } from './ledger/keys.ts'
@@ -53,7 +53,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   opened.defer(() => store.close())
   const key = openSealKey(data)
   const live = createLiveSessions()
-  const cutAll = () => void live.cutAll(endings.recordingLost)
+  const cutAll = () => void live.cutAll(recordingLost({ why: 'recording_unavailable' }))
   const audit = await openAudit({
     data,
     clock,

@@ -3,9 +3,9 @@
  * opened is closed, a use that was taken is given back. The caller never learns the detail.
  */
 import type { EventType } from './audit/event.ts'
-import { openingFailed } from './broker/ending.ts'
 import type { LiveSession } from './broker/session.ts'
 import type { Refused } from './denial.ts'
+import { openingFailed } from './ending.ts'
 import type { Use } from './grant/redeem.ts'
 import type { House } from './house.ts'
 import type { AtDoor, Redeemed, TokenShown, Voting } from './steps.ts'

@@ -1,8 +1,8 @@
 /** The agents' calls: what may I ask for, ask, look, a new password, give back. Each verifies the token again. */
 import { createRoute, z } from '@hono/zod-openapi'
-import { endingOf } from '../broker/ending.ts'
 import { formatDuration, parseDuration } from '../config/duration.ts'
 import { Refused, refuse } from '../denial.ts'
+import { endingOf } from '../ending.ts'
 import { ownerOf } from '../grant/owner.ts'
 import type { House } from '../house.ts'
 import { ways } from '../pipeline.ts'

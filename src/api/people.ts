@@ -1,8 +1,8 @@
 /** What people may see and cut: grants, sessions, recordings, the audit. Bearer tokens of `people.clients`, then by group. */
 import { Readable } from 'node:stream'
 import { createRoute, z } from '@hono/zod-openapi'
-import { endings } from '../broker/ending.ts'
 import { refuse } from '../denial.ts'
+import { endings } from '../ending.ts'
 import type { House } from '../house.ts'
 import { openRecordingFile } from '../recording/read.ts'
 import { onlyPeople } from './people-only.ts'

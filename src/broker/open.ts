@@ -7,6 +7,7 @@ import type { AuditLog } from '../audit/audit.ts'
 import type { Connection, Rule } from '../config/config.ts'
 import type { Leased } from '../config/secret.ts'
 import { Refused, refuse } from '../denial.ts'
+import { refusedBy } from '../ending.ts'
 import type { Use } from '../grant/redeem.ts'
 import type { AnyProtocol, Upstream } from '../protocol/protocol.ts'
 import { type Recorder, RecordingLost } from '../recording/record.ts'
@@ -159,15 +160,5 @@ export async function dial(
 }
 
 function overMeanwhile({ ending }: LiveSession): Refused | undefined {
-  if (ending === undefined) return undefined
-  const codes: Partial<
-    Record<Ending['why'], 'grant_expired' | 'locked' | 'shutting_down' | 'recording_unavailable'>
-  > = {
-    grant_expired: 'grant_expired',
-    locked: 'locked',
-    shutting_down: 'shutting_down',
-    recording_unavailable: 'recording_unavailable',
-  }
-  const code = codes[ending.why] ?? 'grant_revoked'
-  return refuse(code, `ended while it was opening: ${ending.text}`, { say: ending.text })
+  return ending && refusedBy(ending)
 }

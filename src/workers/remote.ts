@@ -3,11 +3,11 @@
  * and a house whose sessions are recorded there. Everything is decided here, by the very ways of a single process.
  */
 import type { Socket } from 'node:net'
-import { endings } from '../broker/ending.ts'
 import type { Admitted } from '../broker/open.ts'
 import type { LiveSession } from '../broker/session.ts'
 import { openedRecord } from '../build.ts'
 import { Refused, refuse } from '../denial.ts'
+import { endings } from '../ending.ts'
 import type { House } from '../house.ts'
 import type { Heads } from '../ledger/heads.ts'
 import type { SealKey } from '../ledger/seal.ts'

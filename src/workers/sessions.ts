@@ -2,9 +2,10 @@
  * The sessions that a worker has open: recorded and dialled here, as the first process says. An end that the protocol asks
  * for holds here at once, and everywhere else when the first process hears of it.
  */
-import { endings } from '../broker/ending.ts'
+
 import { clock } from '../clock.ts'
 import { Refused } from '../denial.ts'
+import { recordingLost } from '../ending.ts'
 import type { Heads } from '../ledger/heads.ts'
 import type { SealKey } from '../ledger/seal.ts'
 import type { AnyProtocol, Session, Upstream } from '../protocol/protocol.ts'
@@ -81,7 +82,7 @@ export function createSessions({ protocols, seals, channel, log }: SessionsAt): 
   return {
     hears: {
       async record({ session, opened }) {
-        const onLost = () => void end(session, endings.recordingLost)
+        const onLost = (lost: RecordingLost) => void end(session, recordingLost(lost))
         try {
           const recorder = await openRecorder({ ...seals(), session, opened, clock, heads, log, onLost })
           const [over, dialling] = [new AbortController(), new AbortController()]

@@ -7,6 +7,7 @@ import { createHash, type Hash, hash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import { type Denial, GatewayError, Refused, refuse } from '../../denial.ts'
+import { refusedBy } from '../../ending.ts'
 import type { Result, Seq, StreamRecorder } from '../../recording/record.ts'
 import type { Ending } from '../../words.ts'
 import type { Session } from '../protocol.ts'
@@ -14,7 +15,6 @@ import { answerHeaders, trailersFor } from './answer.ts'
 import type { Body } from './body.ts'
 import { release } from './buffers.ts'
 import type { Answering, Sending } from './connection.ts'
-import { denialOf } from './ending.ts'
 import { isGrpc, perMessage } from './grpc.ts'
 import { answerTooLarge } from './guard.ts'
 import { type FlatHeaders, headersByName, valuesOf } from './headers.ts'
@@ -124,7 +124,7 @@ export class Exchange implements Answering {
 
   /** The session has ended: nothing of it goes on. */
   cut(): void {
-    this.#contained(() => this.#stop(denialOf(this.#session.signal.reason as Ending)))
+    this.#contained(() => this.#stop(refusedBy(this.#session.signal.reason as Ending).denial))
   }
 
   /** Ends it for a reason that the client is told, where it can still be told. */

@@ -4,12 +4,12 @@
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { type Denial, Refused, refuse } from '../../denial.ts'
+import { recordingLost, refusedBy } from '../../ending.ts'
 import { type Recorder, RecordingLost, type Seq, type Verdict } from '../../recording/record.ts'
 import type { Narrowed } from '../../words.ts'
 import type { Client, Door, RequestClient, Session } from '../protocol.ts'
 import { Body, readWhole, signedBody, smallBody } from './body.ts'
 import { readCredential } from './credential.ts'
-import { denialOf, lostRecording } from './ending.ts'
 import { Exchange, type Onward } from './exchange.ts'
 import { bodyTooLarge, type Head } from './guard.ts'
 import { readHead } from './head.ts'
@@ -131,7 +131,7 @@ async function relay<Scope>(
   const unready = awaited && (await awaited)
   if (unready !== undefined) return say(unready.denial)
   // Reading took a while, and the grant may be over.
-  if (session.signal.aborted) return say(denialOf(session.signal.reason))
+  if (session.signal.aborted) return say(refusedBy(session.signal.reason).denial)
   const judged = passing.whole?.judge(came) ?? { verdict }
   if (!judged.verdict.allow) {
     const recorded = record(session, judged.verdict)
@@ -163,7 +163,7 @@ async function relay<Scope>(
   out.on('drain', () => exchange.drained())
   onceGone(response, () => exchange.abandon())
   onceWritten(session.recorder, error => {
-    if (error instanceof RecordingLost) void session.end(lostRecording(error.why))
+    if (error instanceof RecordingLost) void session.end(recordingLost(error))
     else if (error !== undefined) return exchange.fail(error)
     exchange.run()
   })
@@ -212,14 +212,16 @@ export function record(
     return of
   } catch (error) {
     if (!(error instanceof RecordingLost)) throw error
-    const ending = lostRecording(error.why)
+    const ending = recordingLost(error)
     void session.end(ending)
-    return new Refused(denialOf(ending))
+    return refusedBy(ending)
   }
 }
 
 function lost({ signal }: Pick<Entered<unknown>, 'signal'>): Denial {
-  return signal.aborted ? denialOf(signal.reason) : refuse('internal_error', 'allowed, and no way on').denial
+  return signal.aborted
+    ? refusedBy(signal.reason).denial
+    : refuse('internal_error', 'allowed, and no way on').denial
 }
 
 function tell(client: RequestClient, denial: Denial, dialect: Pick<Dialect<never>, 'refuse'>): void {

@@ -6,12 +6,12 @@
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { type Denial, GatewayError, Refused, refuse, sayOf } from '../../denial.ts'
+import { refusedBy } from '../../ending.ts'
 import { type Recorder, RecordingLost, type Result, type Seq, type Verdict } from '../../recording/record.ts'
 import type { Ending } from '../../words.ts'
 import type { RequestClient, Session } from '../protocol.ts'
 import { guarding } from './answer.ts'
 import type { Sending } from './connection.ts'
-import { denialOf } from './ending.ts'
 import { closeFrame, FrameError, Frames } from './frames.ts'
 import type { Head } from './guard.ts'
 import { type FlatHeaders, valuesOf } from './headers.ts'
@@ -106,7 +106,7 @@ function open(
       resolve(answer)
       if (answer instanceof Refused) sending?.abort()
     }
-    const cut = () => settle(new Refused(denialOf(signal.reason as Ending)))
+    const cut = () => settle(refusedBy(signal.reason as Ending))
     const gone = () => settle(refuse('request_invalid', 'the client left during the handshake'))
     let sending: Sending | undefined
     signal.addEventListener('abort', cut, { once: true })

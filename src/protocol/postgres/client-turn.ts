@@ -5,7 +5,7 @@
 import type { Seq, StreamRecorder, Verdict } from '../../recording/record.ts'
 import * as extended from './extended.ts'
 import { type FrameJudge, Frames } from './frames.ts'
-import { endedBy, type Line } from './line.ts'
+import type { Line } from './line.ts'
 import { Owed, type Prepared } from './owed.ts'
 import * as simple from './simple.ts'
 import * as wire from './wire.ts'
@@ -235,10 +235,10 @@ export class ClientTurn implements FrameJudge {
           if (!line.skipping) then(judged)
           this.#goOn()
         } catch (error) {
-          line.end(endedBy(error))
+          line.fails(error)
         }
       },
-      error => line.end(endedBy(error)),
+      error => line.fails(error),
     )
     return false
   }
@@ -264,7 +264,7 @@ export class ClientTurn implements FrameJudge {
       try {
         this.#goOn()
       } catch (error) {
-        line.end(endedBy(error))
+        line.fails(error)
       }
     }, wait).unref()
     return false

@@ -3,6 +3,7 @@
  * transaction as it last told. Plain data with a few words; the turns do the work.
  */
 import type { Duplex } from 'node:stream'
+import { endings, recordingLost } from '../../ending.ts'
 import { type Recorder, RecordingLost, type Seq } from '../../recording/record.ts'
 import type { Ending, Grant, Narrowed } from '../../words.ts'
 import type { Copied } from './copied.ts'
@@ -49,6 +50,7 @@ export class Line implements Named {
   /** Of the COPY FROM STDIN that runs, until its result. */
   copied: Copied | null = null
   over = false
+  fault: { readonly error: unknown } | undefined
   /** Where the scope limits them. */
   readonly pace: Pace | null
   readonly watch: Watch | null
@@ -84,6 +86,13 @@ export class Line implements Named {
     return this.upstream.masks.size > 0
   }
 
+  /** A turn cannot go on. A fault of ours is kept for whoever serves us: only there it is written down. */
+  fails(error: unknown): void {
+    const ending = endedBy(error)
+    if (ending === endings.failed) this.fault ??= { error }
+    this.end(ending)
+  }
+
   /** All is answered, and this is the transaction's state. */
   rests(state: number): void {
     this.watch?.rests(state !== IDLE)
@@ -112,18 +121,8 @@ export class Line implements Named {
 export const violated = (text: string): Ending => ({ how: 'cut', why: 'protocol_violation', text })
 export const limited = (text: string): Ending => ({ how: 'cut', why: 'limit_exceeded', text })
 
-/** Why a turn cannot go on. */
+/** Why a turn cannot go on. What neither side did is a fault of ours. */
 export function endedBy(error: unknown): Ending {
   if (error instanceof Violation) return violated(error.message)
-  if (error instanceof RecordingLost && error.why === 'limit_exceeded') {
-    return limited('the recording is as long as it may be; session ended')
-  }
-  if (error instanceof RecordingLost) {
-    return {
-      how: 'cut',
-      why: 'recording_unavailable',
-      text: 'the recording cannot be written, so nothing is relayed',
-    }
-  }
-  return { how: 'cut', why: 'internal_error', text: 'the gateway failed' }
+  return error instanceof RecordingLost ? recordingLost(error) : endings.failed
 }

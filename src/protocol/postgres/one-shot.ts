@@ -3,6 +3,7 @@
  * limits are the same ones. One call at a time, each a single statement in a transaction of its own.
  */
 import { type Denial, Refused, refuse } from '../../denial.ts'
+import { refusedBy } from '../../ending.ts'
 import type { Verdict } from '../../recording/record.ts'
 import { mayShow } from '../../statement/sql/settings.ts'
 import type { Ending } from '../../words.ts'
@@ -73,7 +74,7 @@ export class OneShots {
     try {
       return await turn
     } catch (error) {
-      if (error instanceof Gone) return endedBy(this.session.signal.reason as Ending)
+      if (error instanceof Gone) return refusedBy(this.session.signal.reason as Ending)
       throw error
     } finally {
       this.#waiting--
@@ -138,20 +139,4 @@ function alone(verdict: Verdict): Verdict {
     : `a call stands alone and keeps nothing for the next, so ${kind} means nothing here: connect with a client for it`
   const { denial } = refuse('statement_refused', `${kind} in a one-shot`, { say })
   return { allow: false, statement: verdict.statement, denial }
-}
-
-const codes: Partial<Record<Ending['why'], Denial['code']>> = {
-  grant_expired: 'grant_expired',
-  locked: 'locked',
-  recording_unavailable: 'recording_unavailable',
-  shutting_down: 'shutting_down',
-  protocol_violation: 'protocol_violation',
-  limit_exceeded: 'limit_exceeded',
-  upstream_closed: 'upstream_unreachable',
-  upstream_unreachable: 'upstream_unreachable',
-  internal_error: 'internal_error',
-}
-
-function endedBy({ why, text }: Ending): Refused {
-  return refuse(codes[why] ?? 'grant_revoked', `ended while a call ran: ${text}`, { say: text })
 }

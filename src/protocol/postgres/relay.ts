@@ -3,6 +3,7 @@
  * of its meaning; the turns judge. At the cut (invariant 6): reading stops, the client is told in its protocol's words, what
  * runs upstream is cancelled, and the broker destroys what is left.
  */
+import { endings } from '../../ending.ts'
 import type { Seq, Verdict } from '../../recording/record.ts'
 import type { Ending } from '../../words.ts'
 import type { Session } from '../protocol.ts'
@@ -57,6 +58,7 @@ export async function relay(session: PostgresSession, greeted: Client, guard: Po
     const ending = session.signal.aborted ? (session.signal.reason as Ending) : endedBy(error)
     end(ending)
     await cut(wire, session.upstream, ending, then => then())
+    if (ending === endings.failed) throw error
     return
   }
   const { upstream, recorder, scope, grant } = session
@@ -88,7 +90,7 @@ async function run(line: Line, session: PostgresSession, greeted: Client): Promi
     try {
       turn()
     } catch (error) {
-      line.end(endedBy(error))
+      line.fails(error)
     }
   }
   const gone = (): void => {
@@ -159,6 +161,7 @@ async function run(line: Line, session: PostgresSession, greeted: Client): Promi
   if (greeted.rest.length > 0) guarded(() => fromClient.take(greeted.rest))
   client.resume()
   await over.promise
+  if (line.fault !== undefined) throw line.fault.error
 }
 
 /** The goodbye. `atBorder` calls back when the client's stream stands between two messages, if it can get there. */

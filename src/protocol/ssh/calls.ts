@@ -1,7 +1,8 @@
 /** The one-shot of an SSH grant: `exec`, one command through the relay that serves clients on the wire (`local.ts`). */
 import { z } from 'zod'
 import { duration } from '../../config/duration.ts'
-import { type Code, type Refused, refuse } from '../../denial.ts'
+import { type Refused, refuse } from '../../denial.ts'
+import { refusedBy } from '../../ending.ts'
 import type { Ending } from '../../words.ts'
 import type { Call, Session } from '../protocol.ts'
 import { LocalClient, type Ran } from './local.ts'
@@ -94,21 +95,8 @@ function text(bytes: Buffer, cut: boolean): string | undefined {
   }
 }
 
-const codes: Partial<Record<Ending['why'], Code>> = {
-  grant_expired: 'grant_expired',
-  locked: 'locked',
-  shutting_down: 'shutting_down',
-  recording_unavailable: 'recording_unavailable',
-  limit_exceeded: 'limit_exceeded',
-  upstream_closed: 'upstream_unreachable',
-  upstream_unreachable: 'upstream_unreachable',
-  internal_error: 'internal_error',
-}
-
 function refused(ran: Ran & { ran: false }, { signal }: SshSession): Refused {
   if ('denial' in ran) return refuse(ran.denial.code, ran.denial.detail, ran.denial)
-  const ending = signal.aborted ? (signal.reason as Ending) : undefined
-  if (ending === undefined)
-    return refuse('upstream_refused', ran.why, { say: `the host: ${oneLine(ran.why)}` })
-  return refuse(codes[ending.why] ?? 'grant_revoked', `cut: ${ending.text}`, { say: ending.text })
+  if (signal.aborted) return refusedBy(signal.reason as Ending)
+  return refuse('upstream_refused', ran.why, { say: `the host: ${oneLine(ran.why)}` })
 }

@@ -5,6 +5,7 @@
  * both sides; if the record cannot be written, what gathered is thrown away and the session ends (invariant 7).
  */
 import { setTimeout as wait } from 'node:timers/promises'
+import { recordingLost } from '../../ending.ts'
 import { type Recorder, RecordingLost, type Seq, type Verdict } from '../../recording/record.ts'
 import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
 import type { Ending } from '../../words.ts'
@@ -273,12 +274,7 @@ export class Relay implements RelaySide, FarSide {
       this.#lost = true
       this.#toNear = []
       this.#toFar = []
-      const { why } = error
-      this.#end({
-        how: 'cut',
-        why,
-        text: `the recording ${why === 'limit_exceeded' ? 'is as long as it may be' : 'cannot be written'}, so the session ends`,
-      })
+      this.#end(recordingLost(error))
     }
   }
 
