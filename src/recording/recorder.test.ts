@@ -318,6 +318,24 @@ test('a recording that is as long as it may be ends the session, closed and seal
   assert.deepEqual([report.faults, report.recoveries, report.open], [[], [], 0])
 })
 
+test('a host that goes on to a client that sends nothing ends its session by the next look', async t => {
+  const data = tempFolder(t)
+  const { audit, record } = await openWorld(data)
+  const ends: string[] = []
+  const onLost = (lost: RecordingLost) => void ends.push(lost.why)
+  const recorder = await record('s_1', { limits: { bytes: 100_000 }, onLost })
+  const shell = recorder.stream(recorder.statement(allowed('shell')), terminal)
+  recorder.flush()
+  await recorder.checkpoint()
+  assert.deepEqual(ends, [])
+  for (let n = 0; n < 1000; n++) shell.output(Buffer.alloc(500, 'x'))
+  await recorder.checkpoint()
+  assert.deepEqual(ends, ['limit_exceeded'])
+  await recorder.close({ how: 'cut', why: 'limit_exceeded', text: 'the recording is full' })
+  await audit.close()
+  assert.deepEqual((await verify(data)).faults, [])
+})
+
 test('a recording that cannot be opened is refused and leaves nothing', async t => {
   const data = tempFolder(t)
   const { audit, record } = await openWorld(data)

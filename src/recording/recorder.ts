@@ -3,15 +3,16 @@
  * once a turn, before the turn's bytes go upstream (invariant 7); a record costs one serialised text, one hash and its
  * share of one write(2). Nothing here waits for the disk but {@link SessionRecorder.close}.
  */
-import { mkdirSync, rmdirSync, unlinkSync } from 'node:fs'
+import { rmdirSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { genesis, link, type Tip } from '../ledger/chain.ts'
 import type { Followed, Heads } from '../ledger/heads.ts'
-import { type Disk, Journal, syncFolder } from '../ledger/journal.ts'
+import { type Disk, Journal } from '../ledger/journal.ts'
 import { type SealKey, sealMembers, sealOf } from '../ledger/seal.ts'
 import { iso, members } from '../ledger/text.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Clock, Ending } from '../words.ts'
+import { makeFolder, settleFolder } from './folder.ts'
 import { Hidden } from './hidden.ts'
 import {
   type FileRecord,
@@ -54,19 +55,11 @@ const longestTurn = 256 * 1024
 
 /** Opens the recording; its first record is written when this resolves. Rejects with {@link RecordingLost}. */
 export async function openRecorder(options: RecorderOptions): Promise<SessionRecorder> {
-  // The name becomes a folder's: nothing but what we mint (attack 186).
-  if (!/^[a-z]_[A-Za-z0-9]+$/.test(options.session)) throw new TypeError('not the id of a session')
   // A second `seq` in a line would be read in place of the first.
   if (['seq', 'time', 'prev', 'type'].some(member => member in options.opened))
     throw new TypeError('a member of every line')
-  const folder = join(options.data, 'recordings', options.session)
+  const folder = makeFolder(options.data, options.session)
   const path = join(folder, 'session.jsonl')
-  try {
-    mkdirSync(join(options.data, 'recordings'), { recursive: true, mode: 0o700 })
-    mkdirSync(folder, { mode: 0o700 })
-  } catch (error) {
-    throw new RecordingLost(error)
-  }
   let journal: Journal | undefined
   try {
     journal = Journal.create(path, options.disk)
@@ -171,7 +164,11 @@ export class SessionRecorder implements Recorder, Followed, Tracks {
   flush(): void {
     this.#write()
     if (this.#lost !== undefined) throw this.#lost
-    if (this.#full) throw new RecordingLost(new Error(`${this.#limit} bytes`), 'limit_exceeded')
+    if (this.#full) throw this.#tooLong()
+  }
+
+  #tooLong(): RecordingLost {
+    return new RecordingLost(new Error(`${this.#limit} bytes`), 'limit_exceeded')
   }
 
   close(ending: Ending): Promise<void> {
@@ -256,11 +253,7 @@ export class SessionRecorder implements Recorder, Followed, Tracks {
   /** The folder's names are safe too, and only then does the audit speak of the recording. */
   async #place(tip: Tip): Promise<void> {
     try {
-      await Promise.all([
-        this.#journal.sync(),
-        syncFolder(this.#folder),
-        syncFolder(join(this.#options.data, 'recordings')),
-      ])
+      await Promise.all([this.#journal.sync(), settleFolder(this.#folder)])
       this.#known = tip.seq
       this.#options.heads.opened(this, tip)
     } catch (error) {
@@ -273,6 +266,8 @@ export class SessionRecorder implements Recorder, Followed, Tracks {
     if (this.#closing !== undefined) return undefined
     try {
       this.#write()
+      // A host may go on for hours to a client that sends nothing more, so that no turn would ever say it.
+      if (this.#full) this.#options.onLost?.(this.#tooLong())
       const marks = [...this.#streams].flatMap(stream => (stream.grown ? stream.marks() : []))
       // What a line says of a cast must be on the disk before the line is.
       await Promise.all(
