@@ -69,6 +69,18 @@ test('a disk that does not say how full it is stops nobody: what cannot be writt
   assert.deepEqual([room.isShort, at.short], [false, 0])
 })
 
+test('a short disk that cannot be seen is short until it is seen to have room', async () => {
+  const { at, open } = world(100 * GiB, 0)
+  using room = await open()
+  at.broken = true
+  await room.look()
+  assert.deepEqual([room.isShort, at.short], [true, 1])
+  at.broken = false
+  at.free = GiB
+  await room.look()
+  assert.equal(room.isShort, false)
+})
+
 test('a disk that does not answer is asked once, and again when it has answered', async t => {
   t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] })
   let asked = 0

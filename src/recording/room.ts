@@ -52,10 +52,19 @@ export interface RoomOptions {
  */
 export async function watchRoom({ data, onShort, log, disks = system }: RoomOptions): Promise<Room> {
   let isShort = false
+  let isBlind = false
   let isOver = false
   let timer: NodeJS.Timeout | undefined
+  // Who cannot see goes on as before: neither does a failed look end anybody's session, nor is it taken for room.
+  const blind = (error: unknown) => {
+    if (!isBlind) log.warn({ err: error, data }, 'how full the disk is cannot be seen')
+    isBlind = true
+    return 'blind' as const
+  }
   const look = async (): Promise<void> => {
-    const left = await shortOf(data, disks).catch(() => undefined)
+    const left = await shortOf(data, disks).catch(blind)
+    if (left === 'blind') return
+    isBlind = false
     const was = isShort
     isShort = left !== undefined
     if (isShort === was) return
