@@ -174,6 +174,24 @@ test('on a full disk every decision is refused, and facts wait until there is ro
   }
 })
 
+test('facts that waited are not lost where room comes back bit by bit', async t => {
+  const data = tempFolder(t)
+  const disk = faultyDisk()
+  const { audit } = await openWorld(data, { disk: disk.io })
+  disk.state.room = 0
+  await assert.rejects(audit.decided({ type: 'grant.issued', grant: 'g_1' }), RecordingLost)
+  audit.noted({ type: 'session.closed', session: 's_1' })
+  // Among them are those that the recovery's own lines fit in, and not what waited.
+  for (let room = 0; !audit.healthy; room += 100) {
+    disk.state.room = room
+    await audit.seal()
+  }
+  disk.state.room = Number.POSITIVE_INFINITY
+  await audit.close()
+  assert.match(readFileSync(join(data, 'audit/gw-1.jsonl'), 'utf8'), /"s_1"/)
+  assert.deepEqual((await verify(data)).faults, [])
+})
+
 test('a disk that cannot sync answers no decision', async t => {
   const data = tempFolder(t)
   const disk = faultyDisk()

@@ -229,10 +229,10 @@ export class AuditLog implements Audit, Heads {
   async #mend(): Promise<void> {
     try {
       await this.#file.mend(this.#dropped > 0 ? { dropped: this.#dropped } : {})
-      const kept = this.#kept
-      this.#kept = []
-      for (const { type, rest } of kept) this.#file.append(type, rest)
+      for (const { type, rest } of this.#kept) this.#file.append(type, rest)
       this.#file.flush()
+      // Only now: where this fails again a fact may come to stand there twice, but none is lost.
+      this.#kept = []
     } catch (error) {
       this.#options.log.warn({ err: error }, 'the audit still cannot be written')
       return
