@@ -10,8 +10,9 @@ import { changing, goesByName, isUncertain, type Names, parsedAs, ranInSql, type
 import { Owed, type Portal, type Prepared } from './owed.ts'
 import { mayBeParameter } from './parameter-types.ts'
 import { serverError } from './refuse.ts'
-import { executeRefused, namesSettings, namesUnseen, settingRefused } from './setting-names.ts'
+import { namesSettings, settingRefused } from './setting-names.ts'
 import { FAILING, notUtf8, type RefusedVerdict, record, typedParameter } from './simple.ts'
+import { executeRefused } from './sql-execute.ts'
 import { Given } from './tally.ts'
 import * as wire from './wire.ts'
 
@@ -180,11 +181,13 @@ export function execute(turn: ClientTurn, bytes: Buffer, at: number, total: numb
   if (isUncertain(portal, line)) return turn.awaitAnswer()
   const { verdict } = portal.prepared
   const { kind } = verdict.statement
-  if (namesUnseen(line, verdict)) return fail(turn, at, total, record(turn, executeRefused(verdict)))
-  // Its mask was made for what the name stood for when it was bound.
-  if (line.masking && portal.renamed !== line.renamed && goesByName(kind))
-    return unknown(turn, at, total, 'portal', name)
+  const refused = executeRefused(line, verdict)
+  if (refused !== undefined) return fail(turn, at, total, record(turn, refused))
+  // Its columns, and its mask, are those of what the name stood for when it was bound: over another's rows the server would
+  // take their bytes for its types, and read its own memory.
+  if (portal.renamed !== line.renamed && goesByName(kind)) return unknown(turn, at, total, 'portal', name)
   ranInSql(line, kind)
+  portal.renamed = line.renamed
   const owed = new Owed('execute', portal.seq, line.time)
   owed.portal = portal
   return send(turn, owed)

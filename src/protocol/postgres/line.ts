@@ -34,6 +34,7 @@ export class Line implements Named {
   readonly portals = new Names<Portal>()
   renamed = 0
   changer = false
+  indirect = false
   /** A statement whose parameter names a setting was parsed under a name: an EXECUTE in SQL could give it any. */
   asker = false
   batch = 0

@@ -161,7 +161,7 @@ for (const version of versions) {
     ]) {
       const client = await login(version)
       await client.query('begin')
-      await asked(client, parse('s', ids), parse('f', 'execute s'), bind('q', 'f'))
+      await asked(client, parse('s', ids), parse('', 'execute s'), bind('q', ''))
       client.send(...swap)
       await client.upTo('Z')
       assert.deepEqual(codes(await asked(client, execute('q'))), ['34000'])

@@ -117,10 +117,12 @@ export interface Named {
   readonly portals: Names<Texted>
   /** Counts Syncs. */
   batch: number
-  /** Counts everything that can change what a FETCH or an EXECUTE in SQL goes by. */
+  /** Counts everything that can change what a FETCH or an EXECUTE goes by. */
   renamed: number
   /** A statement that changes names was parsed under a name: an EXECUTE in SQL may run it. */
   changer: boolean
+  /** One that goes by another name was: `sql-execute.ts` says what an EXECUTE in SQL would make of it. */
+  indirect: boolean
 }
 
 /**
@@ -139,10 +141,13 @@ export function parsedAs(named: Named, name: string, kind: string): void {
   if (name === '') return
   named.renamed++
   if (kind !== 'select' && changes.test(kind)) named.changer = true
+  if (goesByName(kind)) named.indirect = true
 }
 
 /** A string of statements is sent to run; `kind` is its verdict's word. */
 export function ranInSql(named: Named, kind: string): void {
+  // Whatever it was: a function of the database's own may close a cursor and open another under its name.
+  named.renamed++
   if (kind === 'select') return
   if (changes.test(kind)) change(named, kind)
   // Which it runs is not known here: `execute e` of a parsed `prepare s as ...` makes an s that nobody would forget.
@@ -151,7 +156,6 @@ export function ranInSql(named: Named, kind: string): void {
 
 function change(named: Named, kind: string): void {
   const { statements } = named
-  named.renamed++
   // A portal that Bind made may be a cursor's now, of which nobody asked what it shows.
   if (/\b(declare cursor|close portal)\b/.test(kind)) named.portals.forget(() => true)
   if (/\bdeallocate\b/.test(kind)) {

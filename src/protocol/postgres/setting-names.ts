@@ -5,7 +5,6 @@
 import { refuse } from '../../denial.ts'
 import { mayShow } from '../../statement/sql/settings.ts'
 import type { Judged } from './guard.ts'
-import type { Line } from './line.ts'
 import type { RefusedVerdict } from './simple.ts'
 
 /**
@@ -29,20 +28,6 @@ export function namesSettings(bytes: Buffer, from: number, end: number, which: r
     at += length
   }
   return true
-}
-
-/**
- * Whether a statement that is sent to run might give such a parameter its value where no Bind shows it: `execute s('app.secret')`
- * of a parsed `select current_setting($1)`.
- */
-export const namesUnseen = ({ asker }: Line, { statement }: Judged): boolean =>
-  asker && /\bexecute\b/.test(statement.kind)
-
-export function executeRefused({ statement }: Judged): RefusedVerdict {
-  const say =
-    'EXECUTE is not permitted in a session that has parsed current_setting($1) under a name: run it by that name in the protocol'
-  const { denial } = refuse('statement_refused', 'EXECUTE where current_setting($1) has a name', { say })
-  return { allow: false, statement, denial }
 }
 
 /** The refusal of a Bind that names another. */

@@ -8,7 +8,7 @@ import type { ClientTurn } from './client-turn.ts'
 import { changing, ranInSql } from './names.ts'
 import { Owed } from './owed.ts'
 import { refusal } from './refuse.ts'
-import { executeRefused, namesUnseen } from './setting-names.ts'
+import { executeRefused } from './sql-execute.ts'
 import * as wire from './wire.ts'
 
 export type RefusedVerdict = Verdict & { readonly allow: false }
@@ -68,7 +68,7 @@ export function query(turn: ClientTurn, bytes: Buffer, at: number, total: number
 
 /** The guard's verdict, and what it cannot know: what this session has parsed before. */
 const inSession = ({ line }: ClientTurn, verdict: Verdict): Verdict =>
-  verdict.allow && namesUnseen(line, verdict) ? executeRefused(verdict) : verdict
+  (verdict.allow && executeRefused(line, verdict)) || verdict
 
 export const functionCall = (turn: ClientTurn, at: number, total: number): boolean =>
   refuseQuery(turn, at, total, fastPath)
