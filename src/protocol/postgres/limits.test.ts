@@ -60,6 +60,30 @@ describe('what leaves: max_rows and masks', () => {
     assert.equal((await client.query('select 1')).map(message => message.type).join(' '), 'T D C Z')
   })
 
+  test('where max_bytes cuts says nothing of what is masked', async () => {
+    const { client } = await enter({ ...masks, max_bytes: 2000 })
+    const given = async (id: number) =>
+      (await client.query(`select born, code from people, generate_series(1, 500) where id = ${id}`)).filter(
+        ({ type }) => type === 'D',
+      ).length
+    // Of the values 10 and 5 bytes, 10 and 5; the bound way counts as this one does.
+    assert.equal(await given(1), await given(3))
+    const rows = []
+    for (const id of [1, 3]) {
+      client.send(
+        parse('', `select email from people, generate_series(1, 500) where id = ${id}`),
+        bind('', ''),
+        execute(''),
+        sync,
+      )
+      rows.push((await client.upTo('Z')).filter(({ type }) => type === 'D'))
+    }
+    for (const each of rows) {
+      const length = 5 + (each[0]?.payload.length ?? 0)
+      assert.equal(each.length, Math.floor(2000 / length))
+    }
+  })
+
   test('rows without columns are rows, also in a binary COPY', async () => {
     const { client, door } = await enter({ max_rows: 3 })
     for (const format of ['text', 'binary']) {

@@ -99,18 +99,19 @@ export class ServerTurn implements FrameJudge {
     this.#tally ??= new Tally()
     const tally = this.#tally
     const given = head.portal === null ? tally.given : head.portal.given
-    if (!given.takes(total, this.#line.scope)) {
+    const plan = this.#planOf(head)
+    const masked = plan === null ? null : maskRow(bytes.subarray(at + 5, at + total), plan)
+    // What is masked has no length either: where the limit cuts would tell it.
+    if (!given.takes(masked?.length ?? total, this.#line.scope)) {
       tally.truncated = true
       this.#drop(at, total)
       return
     }
     tally.rows++
-    const plan = this.#planOf(head)
-    if (plan === null) {
+    if (masked === null) {
       if (this.#run < 0) this.#run = at
       return
     }
-    const masked = maskRow(bytes.subarray(at + 5, at + total), plan)
     tally.relayed(masked)
     this.#replace(at, total, masked)
   }

@@ -36,9 +36,7 @@ function run(type: string, node: Tree, at: Place): string {
       visitBare(type, node, at)
       return words(type)
     case 'ExplainStmt':
-      options('explain', node.options, explains, at)
-      // EXPLAIN ANALYZE runs what has that name: it counts as one that does.
-      return inner(node.query, at) === 'execute' ? 'explain execute' : 'explain'
+      return explain(node, at)
     case 'PrepareStmt':
       at.notes.prepares = true
       visit(node.argtypes, at)
@@ -91,6 +89,20 @@ function inner(statement: unknown, at: Place): string {
   at.refuse(`${words(type)} is not permitted`)
   return words(type)
 }
+
+/** EXPLAIN ANALYZE runs what it explains, and says how many bytes sorts, hashes and output took: lengths of what is masked. */
+function explain(node: Tree, at: Place): string {
+  options('explain', node.options, explains, at)
+  const executes = inner(node.query, at) === 'execute'
+  const { shows, limits } = at.notes
+  if (asks('analyze', node.options) && (shows || (executes && Object.keys(limits.masked).length > 0)))
+    at.refuse('explain with analyze is not permitted where masked columns are shown: it measures them')
+  // It runs what has that name: it counts as one that does.
+  return executes ? 'explain execute' : 'explain'
+}
+
+const asks = (option: string, given: unknown): boolean =>
+  list(given).some(one => only(one, 'DefElem')?.defname === option)
 
 const explains =
   /^(analyze|verbose|costs|settings|generic_plan|buffers|serialize|wal|timing|summary|memory|format)$/

@@ -35,6 +35,8 @@ export class Notes {
   readonly refusals: string[] = []
   timeout: number | undefined
   literal = false
+  /** A masked column is among what it gives out. */
+  shows = false
   readonly settings: number[] = []
   /** Inside PREPARE, whose parameters EXECUTE gives: no message holds them. */
   prepares = false

@@ -72,6 +72,7 @@ function column(target: unknown, at: Place, output: Output): Shown {
   }
   const { masked, row } = resolve(ref, at)
   if (row !== undefined) refuseRow(row, at)
+  if (masked.length > 0) at.notes.shows = true
   if (output === 'nested') for (const one of masked) refuseMasked(one, at)
   if (endsInStar(ref.fields)) return { masked, star: true, renamed: false }
   const { name, renamed } = called(item, at)

@@ -729,6 +729,12 @@ export const refusedMasked: readonly RefusedCase[] = cases(
   'insert into notes (body, id) select (s).* as email, o.id from orders o, (select 1 as one) s order by email',
   'prepare p as select (s).* as email, o.id from orders o, (select 1 as one) s order by email',
   'declare c cursor for select (s).* as email, o.id from orders o, (select 1 as one) s order by email',
+  // Sorts, hashes and output are measured in bytes, so in lengths of what is masked.
+  'explain analyze select email from orders order by id',
+  'explain (analyze, serialize) select * from orders',
+  'explain (analyze false, memory) select o.email from orders o',
+  'explain analyze execute p1 (1)',
+  'explain analyze declare c cursor for select email from orders',
   // p.* is p's row, though an output column be called p.
   'select id as p from orders p order by p.*',
   'select id as p from orders p order by (p.*)',
