@@ -9,7 +9,6 @@ import type { LiveSession } from './broker/session.ts'
 import { createSharedSessions } from './broker/shared.ts'
 import { createTokenGrants } from './broker/tokens.ts'
 import type { Config } from './config/config.ts'
-import { Refused } from './denial.ts'
 import { recordingLost } from './ending.ts'
 import type { Grants } from './grant/grants.ts'
 import { newSessionId } from './grant/id.ts'
@@ -18,6 +17,7 @@ import type { Verifier } from './identity/verify.ts'
 import type { SealKey } from './ledger/seal.ts'
 import { RateLimiter } from './listener/limits.ts'
 import { countedAs } from './listener/source.ts'
+import { stillGood } from './policy/still-good.ts'
 import type { AnyProtocol } from './protocol/protocol.ts'
 import { openRecorder } from './recording/recorder.ts'
 import type { Store } from './store/store.ts'
@@ -111,6 +111,8 @@ function requestsOf({ limits: { requestsPerSecond: of } }: Config) {
 
 function buildBroker({
   config,
+  protocols,
+  draining,
   grants,
   audit,
   live,
@@ -142,10 +144,14 @@ function buildBroker({
         log,
         onLost: lost => void session.end(recordingLost(lost)),
       }),
-    stillGood(grant) {
-      const usable = grants.usable(grant.id)
-      return usable instanceof Refused ? usable : true
-    },
+    stillGood: ({ id }, source) =>
+      stillGood({
+        grant: grants.usable(id),
+        source,
+        now: clock.now(),
+        policy: { ...config(), protocols },
+        draining: draining.aborted,
+      }),
     opened: session => metrics.sessions.inc({ protocol: session.grant.protocol }),
     failed: (session, error) =>
       log.error({ err: error, session: session.id }, 'a session did not end cleanly'),

@@ -36,8 +36,11 @@ export interface Broker {
   record: (session: LiveSession, at: Admitted) => Promise<Recorder>
   /** Whether recordings have taken all the room that they may. */
   readonly room: { readonly isShort: boolean }
-  /** Whether the grant is still good this very moment: synchronous, so nothing slips between the look and the use. */
-  stillGood(grant: Grant): true | Refused
+  /**
+   * Whether the grant is still good from there this very moment, and the gateway still opens sessions: synchronous, so nothing
+   * slips between the look and the use.
+   */
+  stillGood(grant: Grant, source: Source): true | Refused
   /** Told when a session is entered. */
   opened(session: LiveSession): void
   /** Told when a part of a session's end went wrong. */
@@ -62,7 +65,7 @@ export function openSession(
   at: Admitted,
   { broker }: { broker: Broker },
 ): { session: LiveSession } | Refused {
-  const good = broker.stillGood(at.grant)
+  const good = broker.stillGood(at.grant, at.source)
   if (good !== true) return good
   const facts = {
     id: broker.newSessionId(),

@@ -103,6 +103,22 @@ test('fewer sessions than it was given revoke, and a token that it may no longer
   assert.equal(code(long, changed({ ttl: 7_200_000 })), 'grant_revoked')
 })
 
+test('a shorter time to begin with revokes what has not begun', () => {
+  const rules = changed({ useWithin: 600_000 })
+  const slow = { ...issued(), useBy: now + 3_600_000 }
+  for (const grant of [slow, issued()]) {
+    assert.equal(code(grant, rules), 'grant_revoked')
+    assert.equal(code({ ...grant, used: 1 }, rules), 'confirmed')
+    // What waits for its approval gets the time of the rule that it is approved under.
+    assert.equal(code({ ...grant, state: 'pending' }, rules), 'confirmed')
+  }
+  assert.equal(code(slow, changed({ useWithin: 3_600_000 })), 'confirmed')
+  assert.equal(code(slow, changed({})), 'confirmed')
+  assert.equal(code({ ...issued(), useBy: now + 600_000 }, rules), 'confirmed')
+  // It was approved long after it was asked for.
+  assert.equal(code({ ...slow, activatedAt: now + 3_000_000 }, rules), 'confirmed')
+})
+
 test('conditions hold at each use; where nobody uses it, from where is not asked', () => {
   const inside = changed({ when: { source: ['10.0.0.0/8'] } })
   assert.equal(code(issued(), inside), 'condition_unmet')

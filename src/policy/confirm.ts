@@ -44,7 +44,10 @@ export function confirm(
   if (rule.approval !== undefined && grant.state === 'active' && grant.activatedAt === undefined)
     return gone(grant, `rule ${rule.id} now needs an approval`)
   const less =
-    lessTime(grant, rule, now) ?? lessSessions(grant, rule) ?? lessScope(grant, rule, connection, protocol)
+    lessTime(grant, rule, now) ??
+    lessToBegin(grant, rule) ??
+    lessSessions(grant, rule) ??
+    lessScope(grant, rule, connection, protocol)
   if (less !== undefined) return less
   const unmet = checkWhen(rule.when, { client: identity.client, source, now })
   if (unmet !== undefined) return unmet
@@ -112,6 +115,14 @@ function lessTime(grant: Grant, rule: Rule, now: Millis): Refused | undefined {
     grant,
     `rule ${rule.id} now gives ${rule.ttl} ms; the grant has ${grant.expiresAt - now} ms left`,
   )
+}
+
+/** One that waits for its first use was promised so long to begin. */
+function lessToBegin(grant: Grant, { id, useWithin }: Rule): Refused | undefined {
+  if (useWithin === undefined || grant.state !== 'active' || grant.used > 0) return undefined
+  const latest = (grant.activatedAt ?? grant.issuedAt) + useWithin + slack
+  if ((grant.useBy ?? Number.POSITIVE_INFINITY) <= latest) return undefined
+  return gone(grant, `rule ${id} now gives ${useWithin} ms to begin using it`)
 }
 
 /** What it was given is checked at every use, so that a rule which now gives fewer must not leave it more. */
