@@ -65,6 +65,7 @@ export function buildHouse(stages: Stages): House {
     log,
     metrics,
     failures: byNetwork(new RateLimiter(FAILURES)),
+    refusals: byNetwork(new RateLimiter(FAILURES)),
     requests() {
       if (requests.of !== config().limits.requestsPerSecond) requests = requestsOf(config())
       return requests.limiter
@@ -98,9 +99,13 @@ export function buildHouse(stages: Stages): House {
 
 /** An IPv6 client owns a whole /64, and must not have 2^64 first tries. */
 function byNetwork(rate: RateLimiter): Rate {
+  const key = (from: string) => {
+    const [source = '', ...name] = from.split(' ')
+    return [countedAs(source), ...name].join(' ')
+  }
   return {
-    take: (source, now) => rate.take(countedAs(source), now),
-    has: (source, now) => rate.has(countedAs(source), now),
+    take: (from, now) => rate.take(key(from), now),
+    has: (from, now) => rate.has(key(from), now),
   }
 }
 

@@ -51,6 +51,12 @@ export const denials = {
 
 export type Code = keyof typeof denials
 
+/** Whether whoever is refused so may be guessing: the credential was not a right one, or nothing that could be read. */
+export function isGuess(code: Code): boolean {
+  const { http } = denials[code]
+  return http === 401 || http === 404 || http === 400 || http === 500
+}
+
 /** One refusal: a stable code, the whole reason for audit, and what the caller may read. */
 export interface Denial {
   readonly code: Code

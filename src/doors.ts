@@ -4,7 +4,7 @@
  */
 
 import type { LiveSession } from './broker/session.ts'
-import { Refused, refuse } from './denial.ts'
+import { isGuess, Refused, refuse } from './denial.ts'
 import { endings } from './ending.ts'
 import type { House } from './house.ts'
 import { ways } from './pipeline.ts'
@@ -33,7 +33,7 @@ export async function serveStream(
 ): Promise<void> {
   const opened: LiveSession[] = []
   const { socket, source } = client
-  const door = new HouseDoor(house, protocol, source, async shown => {
+  const door = new HouseDoor(house, protocol, source, protocol.name, async shown => {
     const at: AtDoor = { shown, source, protocolName: protocol.name, client: socket }
     const token = tokenAsked(house, protocol, shown)
     const entered = await (token === undefined
@@ -47,6 +47,8 @@ export async function serveStream(
     await protocol.serve({ kind: 'stream', socket, source, keys }, door)
   } catch (error) {
     house.log.error({ err: error, protocol: protocol.name, source }, 'a protocol failed')
+    // There is nobody left who would say goodbye.
+    for (const session of opened) session.served()
     await Promise.all(opened.map(session => session.end(endings.failed)))
     // Before a session there is nobody else to end it: a client must not be left waiting for a protocol that is gone.
     socket.destroy()
@@ -68,7 +70,7 @@ export async function serveRequest(house: House, client: RequestClient): Promise
   let over = false
   // Another grant's request may be on the same connection by the time this one's session ends.
   const own = { destroy: () => void (over || socket.destroy()) }
-  const door = new HouseDoor(house, protocol, source, async shown => {
+  const door = new HouseDoor(house, protocol, source, connection, async shown => {
     const at = { shown, source, protocolName: protocol.name, connectionName: connection, client: own }
     const token = tokenAsked(house, protocol, shown)
     for (;;) {
@@ -107,18 +109,22 @@ class HouseDoor implements Door<unknown, Upstream> {
   readonly #house: House
   readonly #protocol: AnyProtocol
   readonly #source: Source
+  /** The connection of a request door, which may be shown a password alone. */
+  readonly #place: string
   readonly #enter: (shown: Shown) => Promise<LiveSession | Refused>
 
   constructor(
     house: House,
     protocol: AnyProtocol,
     source: Source,
+    place: string,
     enter: (shown: Shown) => Promise<LiveSession | Refused>,
   ) {
     this.signal = house.draining
     this.#house = house
     this.#protocol = protocol
     this.#source = source
+    this.#place = place
     this.#enter = enter
   }
 
@@ -131,12 +137,15 @@ class HouseDoor implements Door<unknown, Upstream> {
   }
 
   async enter(shown: Shown): Promise<Session<unknown, Upstream> | Refused> {
-    const { failures, clock } = this.#house
+    const { failures, refusals, clock } = this.#house
+    const who = `${this.#source} ${shown.user === '' ? this.#place : shown.user}`
     // Attack 46: whoever guesses is slowed, by address; the grant itself is never locked out.
-    if (!failures.has(this.#source, clock.mono()))
-      return refuse('rate_limited', `too many refusals for ${this.#source}`)
+    if (!failures.has(this.#source, clock.mono()) || !refusals.has(who, clock.mono()))
+      return refuse('rate_limited', `too many refusals for ${who}`)
     const entered = await this.#enter(shown)
-    if (entered instanceof Refused) failures.take(this.#source, clock.mono())
+    if (!(entered instanceof Refused)) return entered
+    if (isGuess(entered.denial.code)) failures.take(this.#source, clock.mono())
+    else refusals.take(who, clock.mono())
     return entered
   }
 

@@ -36,6 +36,8 @@ export interface House {
   readonly metrics: Metrics
   /** Refusals by source address: who guesses is slowed down (attacks 46, 199). */
   readonly failures: Rate
+  /** Those of right credentials, by source and name: who is refused at one connection is not slowed at others, nor is a neighbour. */
+  readonly refusals: Rate
   /** API requests by owner: `limits.requests_per_second`. */
   requests(): Rate
   /** What clients are told of us: the CA under `tls: auto`, and the SSH host key. */

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
-import { denials, Refused, refuse } from '../denial.ts'
+import { isGuess, Refused, refuse } from '../denial.ts'
 import { lockOnPerson } from '../grant/lock.ts'
 import type { House } from '../house.ts'
 import { readAuthorization } from '../identity/authorization.ts'
@@ -59,9 +59,7 @@ export async function callerOf(c: Ctx, house: House): Promise<Identity | Refused
 
 /** A refusal of a caller whom no good token names counts against its address: those with one have a rate of their own. */
 export function counted(c: Ctx, house: House, refused: Refused): Refused {
-  const { code } = refused.denial
-  if (denials[code].http === 401 || code === 'request_invalid' || code === 'internal_error')
-    house.failures.take(sourceOf(c.env.incoming), house.clock.mono())
+  if (isGuess(refused.denial.code)) house.failures.take(sourceOf(c.env.incoming), house.clock.mono())
   return refused
 }
 

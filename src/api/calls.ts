@@ -3,11 +3,12 @@
  * grant found to be the caller's and judged again, and the protocol's call goes through its own guard, recorder and mask.
  */
 import { createRoute, z } from '@hono/zod-openapi'
+import type { LiveSession } from '../broker/session.ts'
 import { Refused, refuse } from '../denial.ts'
 import type { House } from '../house.ts'
 import { ways } from '../pipeline.ts'
-import type { AnyCall } from '../protocol/protocol.ts'
-import { authorizationOf, type Ctx, jsonOf, slowDown, sourceOf } from './caller.ts'
+import type { AnyCall, AnyProtocol } from '../protocol/protocol.ts'
+import { authorizationOf, type Ctx, counted, jsonOf, slowDown, sourceOf } from './caller.ts'
 import { type Router, router } from './router.ts'
 import { grantParam, json, refusals, security } from './routes.ts'
 import { shown } from './shown.ts'
@@ -53,11 +54,18 @@ async function run(c: Ctx, house: House, name: string, input: () => unknown): Pr
   const source = sourceOf(incoming)
   const grantId = c.req.param('id') ?? ''
   const at = await ways.call.run({ authorization: authorizationOf(incoming), source, grantId }, house)
-  if (at instanceof Refused) {
-    house.failures.take(source, house.clock.mono())
-    return at
-  }
-  const { session, protocol } = at
+  if (at instanceof Refused) return counted(c, house, at)
+  return onSession(at, name, input, c.req.raw.signal)
+}
+
+export async function onSession(
+  { session, protocol }: { readonly session: LiveSession; readonly protocol: AnyProtocol },
+  name: string,
+  input: () => unknown,
+  gone: AbortSignal,
+): Promise<unknown> {
+  // From the first moment: a call that is wrong lets the session idle out like any other, and a slow body does not.
+  using _held = session.hold()
   const call = protocol.calls[name]
   if (call === undefined) {
     const has = Object.keys(protocol.calls).join(', ') || 'none'
@@ -74,8 +82,7 @@ async function run(c: Ctx, house: House, name: string, input: () => unknown): Pr
     )
     return refuse('request_invalid', say, { say })
   }
-  using _held = session.hold()
-  return await call.run(read.data, session, c.req.raw.signal)
+  return await call.run(read.data, session as never, gone)
 }
 
 /** By name, over all protocols: a database of another kind has a `query` too. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import pg from 'pg'
 import { type Home, openHome } from '../../src/demo/home.ts'
 import { newKey, pgUrl, psql, python, python3, ssh } from '../fixtures/clients.ts'
 import { type Answer, type Gateway, type Setting, startGateway } from '../fixtures/gateway.ts'
@@ -594,6 +595,31 @@ test('the compromised agent, who knows the source, widens nothing by anything it
     body: '{"connection":"orders-db"}',
   })
   assert.notEqual(stolen.json.id, keyed.json.id, "another owner's key finds the grant")
+})
+
+test('who is refused with a right credential slows down itself, and neither its neighbours nor its other grants', {
+  skip,
+}, async () => {
+  const once = await granted(agent('once-agents'))
+  const login = async (grant: Answer['json']): Promise<string> => {
+    const client = new pg.Client(pgUrl(gateway, grant, 'sslmode=disable'))
+    client.on('error', () => undefined)
+    try {
+      await client.connect()
+      return 'in'
+    } catch (error) {
+      return (error as Error).message
+    } finally {
+      await client.end()
+    }
+  }
+  assert.equal(await login(once), 'in')
+  const answers: string[] = []
+  while (answers.length < 150)
+    answers.push(...(await Promise.all(Array.from({ length: 10 }, () => login(once)))))
+  assert.match(answers[0] ?? '', /is for 1 session and has been used/)
+  assert.match(answers.join(), /too many|slow down/)
+  assert.equal(await login(await granted(agent('wide-agents'))), 'in')
 })
 
 test('M168: one owner has no more live grants than its limit', { skip }, async () => {
