@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { createApi } from './api/app.ts'
-import { hostsOf, isForUs } from './api/host.ts'
+import { hostsInForce, isForUs } from './api/host.ts'
 import { isLoopback } from './config/address.ts'
 import type { HostPort } from './config/config.ts'
 import { serveRequest, serveStream } from './doors.ts'
@@ -49,11 +49,11 @@ export async function openPorts(
     at: HostPort,
     serves: { agents: boolean; people: boolean },
   ) => {
-    const hosts = hostsOf(house.config().publicUrl, at)
+    const hosts = hostsInForce(() => house.config().publicUrl, at)
     const api = getRequestListener(createApi({ house, hosts, ...serves }).fetch)
     /** The connection whose door this request is at. What is not for us (attack 146), the API refuses. */
     const doorOf = ({ url = '', headers: { host, origin } }: IncomingMessage) =>
-      serves.agents && isForUs(host, origin, hosts) ? connectionIn(url) : undefined
+      serves.agents && isForUs(host, origin, hosts()) ? connectionIn(url) : undefined
     const sourceOf = ({ socket }: IncomingMessage) => originOf(socket.remoteAddress)?.source ?? 'gone'
     const onRequest = (request: IncomingMessage, response: ServerResponse) => {
       const connection = doorOf(request)

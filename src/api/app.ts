@@ -24,7 +24,8 @@ const MAX_BODY = 64 * 1024
 
 export interface ApiOptions {
   readonly house: House
-  readonly hosts: ReadonlySet<string>
+  /** The Host values that name this listener at this moment. */
+  readonly hosts: () => ReadonlySet<string>
   readonly agents: boolean
   readonly people: boolean
 }
@@ -40,7 +41,7 @@ export function createApi({ house, hosts, ...serves }: ApiOptions): Router {
   })
   app.route('/', health(house))
   app.use(async (c, next) => {
-    if (isForUs(c.req.header('host'), c.req.header('origin'), hosts)) return next()
+    if (isForUs(c.req.header('host'), c.req.header('origin'), hosts())) return next()
     const say = 'this Host or Origin is not this gateway'
     return shown(
       c,
@@ -70,7 +71,7 @@ export function createApi({ house, hosts, ...serves }: ApiOptions): Router {
     app.route('/', approvals(house))
     app.route('/', locks(house))
   }
-  app.doc31('/openapi.json', {
+  app.doc31('/openapi.json', () => ({
     openapi: '3.1.0',
     info: {
       title: 'Postern',
@@ -78,7 +79,7 @@ export function createApi({ house, hosts, ...serves }: ApiOptions): Router {
       description: 'One Okta token, one connection: asked for here, used at a door.',
     },
     servers: [{ url: house.config().publicUrl.href }],
-  })
+  }))
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', {
     type: 'http',
     scheme: 'bearer',

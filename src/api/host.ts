@@ -15,6 +15,18 @@ export function hostsOf(publicUrl: URL, listening: HostPort): ReadonlySet<string
   return hosts
 }
 
+/** The same of the configuration in force: a reload may give the gateway another public name. */
+export function hostsInForce(publicUrl: () => URL, listening: HostPort): () => ReadonlySet<string> {
+  let of = publicUrl()
+  let hosts = hostsOf(of, listening)
+  return () => {
+    if (of === publicUrl()) return hosts
+    of = publicUrl()
+    hosts = hostsOf(of, listening)
+    return hosts
+  }
+}
+
 export function isForUs(
   host: string | undefined,
   origin: string | undefined,
