@@ -13,7 +13,8 @@ import { endingOf, endings, recordingLost } from './ending.ts'
 import { openGrants } from './grant/grants.ts'
 import { createVerifier } from './identity/verify.ts'
 import { openSealKey } from './ledger/keys.ts'
-import { loadTls, namesOf } from './listener/tls.ts'
+import { renewDaily } from './listener/renew.ts'
+import { type TlsKeys, tlsOf } from './listener/tls.ts'
 import { openPorts } from './ports.ts'
 import type { AnyProtocol } from './protocol/protocol.ts'
 import { hostCertificates, loadAuthority } from './protocol/ssh/authority.ts'
@@ -92,10 +93,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       now: () => clock.now(),
     }),
   }
-  const tls = await loadTls(config.listen.tls, data, namesOf(config), clock.now())
+  let tls = await tlsOf(config, clock.now())
   const metrics = createMetrics()
   let workers: Workers | undefined
-  const shows = { hostKey: hostKey.public, authority, ...(tls.ca === undefined ? {} : { ca: tls.ca }) }
+  const shows = () => ({
+    hostKey: hostKey.public,
+    authority,
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+  })
   const house = buildHouse({
     config: () => config,
     protocols,
@@ -121,8 +126,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   await audit.decided({ type: 'gateway.started', facts: { version: house.version } })
   const keys = { hostKey: hostKey.private, ssh }
   if (count > 1 && config.listen.streams.size > 0)
-    workers = opened.use(await startWorkers({ count, house, key, tls, keys }))
-  const ports = await openPorts(house, tls, keys, workers)
+    workers = opened.use(await startWorkers({ count, house, key, tls: () => tls, keys }))
+  const ports = await openPorts(house, () => tls, keys, workers)
+  const show = (renewed: TlsKeys) => {
+    tls = renewed
+    ports.renewed()
+    workers?.renewed()
+  }
+  opened.use(renewDaily(house, show))
   opened.use(
     startSweep({
       connections: () => config.connections.values(),
@@ -140,8 +151,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       house,
       file,
       protocols,
-      install: next => {
+      install(next, renewed) {
         config = next
+        show(renewed)
         workers?.reloaded()
       },
     }),

@@ -41,7 +41,7 @@ export interface House {
   /** API requests by owner: `limits.requests_per_second`. */
   requests(): Rate
   /** What clients are told of us: the CA under `tls: auto`, and the SSH host key. */
-  readonly shows: {
+  shows(): {
     readonly ca?: string
     readonly hostKey: string
     readonly authority: CertificateAuthority

@@ -1,6 +1,6 @@
 /**
  * Opens what `listen` lists, and nothing else: the HTTP port for agents, the people's own where there is one, and a port
- * for each stream protocol. Certificates under `tls: auto` are looked at daily, and made anew before they grow old.
+ * for each stream protocol.
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -15,7 +15,7 @@ import type { House } from './house.ts'
 import { type HttpListening, listenHttp } from './listener/http.ts'
 import { originOf } from './listener/source.ts'
 import { type Listening, listenStream } from './listener/tcp.ts'
-import { loadTls, namesOf, type TlsKeys } from './listener/tls.ts'
+import type { TlsKeys } from './listener/tls.ts'
 import type { DoorKeys } from './protocol/protocol.ts'
 import { connectionIn } from './statement/http/target.ts'
 import type { Workers } from './workers/pool.ts'
@@ -23,6 +23,8 @@ import type { Workers } from './workers/pool.ts'
 export interface Ports {
   /** `http`, `people`, `postgres` ...: where each listens. */
   readonly addresses: Readonly<Record<string, string>>
+  /** Another certificate for new connections; those that are open keep theirs. */
+  renewed(): void
   /** No new connection from here on. */
   close(): void
   destroy(): void
@@ -31,18 +33,17 @@ export interface Ports {
 /** Connections: a fleet behind one NAT fits, a single machine cannot take all of them (attack 191). */
 const STREAMS = { total: 10_000, perSource: 2_000 }
 const REQUESTS = { total: 10_000, perSource: 1_000 }
-const A_DAY = 24 * 3_600_000
 
 export async function openPorts(
   house: House,
-  first: TlsKeys,
+  /** What is shown at this moment. */
+  tls: () => TlsKeys,
   keys: Pick<DoorKeys, 'hostKey' | 'ssh'>,
   workers?: Workers,
 ): Promise<Ports> {
   const { listen } = house.config()
   const open = new Map<string, Listening>()
   const https: HttpListening[] = []
-  let tls = first
 
   const http = async (
     name: 'http' | 'people',
@@ -72,7 +73,7 @@ export async function openPorts(
     }
     const listening = await listenHttp({
       at,
-      tls,
+      tls: tls(),
       insecure: listen.insecure,
       limits: REQUESTS,
       log: house.log,
@@ -106,30 +107,20 @@ export async function openPorts(
         const served = at?.protocols.get(name)
         if (at === undefined || served === undefined) return void client.socket.destroy()
         const { loopback } = client
-        return serveStream(at, served, client, { tls: tls.context, ...keys, plaintext, loopback })
+        return serveStream(at, served, client, { tls: tls().context, ...keys, plaintext, loopback })
       },
     })
     open.set(name, listening)
   }
 
-  const renewing = setInterval(() => void renew(), A_DAY)
-  renewing.unref()
   const close = () => {
-    clearInterval(renewing)
     for (const listening of open.values()) void listening.close()
   }
   const destroy = () => {
     for (const listening of open.values()) listening.destroy()
   }
-  async function renew(): Promise<void> {
-    const { data, listen } = house.config()
-    try {
-      tls = await loadTls(listen.tls, data, namesOf(house.config()), house.clock.now())
-      for (const listening of https) listening.renew(tls)
-      workers?.renewed(tls)
-    } catch (error) {
-      house.log.error({ err: error }, 'the certificate could not be looked at: the old one stays')
-    }
+  const renewed = () => {
+    for (const listening of https) listening.renew(tls())
   }
 
   try {
@@ -153,5 +144,5 @@ export async function openPorts(
       ]) => [name, `${host}:${port}`],
     ),
   )
-  return { addresses, close, destroy }
+  return { addresses, renewed, close, destroy }
 }

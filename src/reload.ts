@@ -6,6 +6,7 @@ import type { Config } from './config/config.ts'
 import { loadTrusted } from './config/trusted.ts'
 import { Refused } from './denial.ts'
 import type { House } from './house.ts'
+import { type TlsKeys, tlsOf } from './listener/tls.ts'
 import { confirm } from './policy/confirm.ts'
 import type { Policy } from './policy/permit.ts'
 import type { AnyProtocol } from './protocol/protocol.ts'
@@ -15,8 +16,8 @@ export interface Reload {
   readonly house: House
   readonly file: string
   readonly protocols: ReadonlyMap<string, AnyProtocol>
-  /** Puts the new configuration in force. */
-  readonly install: (config: Config) => void
+  /** Puts the new configuration in force, and what doors show under it. */
+  readonly install: (config: Config, tls: TlsKeys) => void
 }
 
 /** Never throws: a reload that fails leaves everything as it was, and says why in log and audit. One at a time. */
@@ -32,8 +33,10 @@ async function reload({ house, file, protocols, install }: Reload): Promise<void
   const loaded = await loadTrusted(file, protocols)
   const wrong = fixed(house.config(), loaded.config)
   if (wrong.length > 0) throw new Error(wrong.join('\n'))
+  // Before the verifier, which is the last that may refuse: it has changed when it says yes.
+  const tls = await tlsOf(loaded.config, house.clock.now())
   await house.verifier.updated(loaded.config)
-  install(loaded.config)
+  install(loaded.config, tls)
   for (const protocol of protocols.values()) protocol.reloaded?.()
   house.audit.noted({ type: 'config.loaded', facts: { rules: loaded.config.rules.length } })
   house.log.info({ policy: loaded.config.digest.slice(0, 12) }, 'configuration reloaded')

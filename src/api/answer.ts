@@ -61,7 +61,7 @@ export function presentGrant(grant: Grant, house: House, password?: string): Pre
   const { target } = connection
   const sources = config.rules.find(({ id }) => id === grant.rule)?.when?.source
   const shows = {
-    ...house.shows,
+    ...house.shows(),
     ...(password === undefined ? {} : { password }),
     ...(sources === undefined ? {} : { sources }),
   }

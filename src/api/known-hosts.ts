@@ -11,7 +11,7 @@ export function knownHosts(house: House): Hono<ApiEnv> {
   app.get('/v1/ssh/known_hosts', (c, next) => {
     const at = house.config().advertise.get('ssh')
     if (at === undefined) return next()
-    const { authority, hostKey } = house.shows
+    const { authority, hostKey } = house.shows()
     const name = at.port === 22 ? at.host : `[${at.host}]:${at.port}`
     const certified = `${authority.type} ${Buffer.from(authority.blob).toString('base64')}`
     return c.text(`@cert-authority ${name} ${certified}\n${name} ${hostKey}\n`)

@@ -43,6 +43,9 @@ export function namesOf({
 }
 
 /** Call it again now and then and on reload: it makes anew what has grown old. */
+export const tlsOf = (config: Config, now: Millis): Promise<TlsKeys> =>
+  loadTls(config.listen.tls, config.data, namesOf(config), now)
+
 export async function loadTls(
   spec: Listen['tls'],
   data: string,

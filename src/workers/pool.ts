@@ -17,7 +17,8 @@ export interface WorkersAt {
   readonly count: number
   readonly house: House
   readonly key: SealKey
-  readonly tls: TlsKeys
+  /** What is shown at this moment. */
+  readonly tls: () => TlsKeys
   readonly keys: Pick<DoorKeys, 'hostKey' | 'ssh'>
 }
 
@@ -26,7 +27,8 @@ export interface Workers extends AsyncDisposable {
   readonly some: boolean
   /** Where the next client is served; undefined while no worker is up. */
   next(): House | undefined
-  renewed(tls: TlsKeys): void
+  /** Another certificate, or another name in SSH's. */
+  renewed(): void
   reloaded(): void
 }
 
@@ -48,14 +50,14 @@ export async function startWorkers(at: WorkersAt): Promise<Workers> {
   const { log, draining, clock } = house
   const workers = new Set<Worker>()
   const run = randomBytes(32)
-  let { tls } = at
   let stopping = false
   for (const protocol of house.protocols.values()) protocol.keyed?.(run)
 
   const keys = (): Keys => {
     const { hostKey, ssh } = at.keys
     const certified = ssh && { authority: ssh.authority, certificate: ssh.certificate() }
-    return { data: house.config().data, run, tls: tls.options, hostKey, ...(certified && { ssh: certified }) }
+    const { options } = at.tls()
+    return { data: house.config().data, run, tls: options, hostKey, ...(certified && { ssh: certified }) }
   }
   const everyone = (say: (channel: Worker['channel']) => void) => {
     for (const { channel } of workers) say(channel)
@@ -115,15 +117,8 @@ export async function startWorkers(at: WorkersAt): Promise<Workers> {
       const up = [...workers].filter(worker => worker.up)
       return up.sort((a, b) => a.remote.clients - b.remote.clients)[0]?.remote.house
     },
-    renewed(renewed) {
-      tls = renewed
-      everyone(channel => channel.tell('keys', keys()))
-    },
-    reloaded: () =>
-      everyone(channel => {
-        channel.tell('keys', keys())
-        channel.tell('reloaded', undefined)
-      }),
+    renewed: () => everyone(channel => channel.tell('keys', keys())),
+    reloaded: () => everyone(channel => channel.tell('reloaded', undefined)),
     [Symbol.asyncDispose]: stop,
   }
 }

@@ -1,8 +1,12 @@
 /** What a door is called and what it shows inside TLS is of the configuration in force: a reload is enough. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { get, type IncomingMessage } from 'node:http'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
+import { connect, type TLSSocket } from 'node:tls'
 import { type Home, openHome } from '../../src/demo/home.ts'
 import { type Api, startApi } from '../fixtures/api.ts'
 import { type Gateway, type Setting, startGateway } from '../fixtures/gateway.ts'
@@ -71,4 +75,53 @@ test('a new public_url is the name that is told and the name that is answered to
   assert.equal(api.last().url, '/api/x')
   for (const path of [metadata, '/c/api/x'])
     assert.equal((await ask('old.example.com', path, credential.password)).status, 403, path)
+})
+
+/** A door's connection, TLS from its first byte on, and what was shown at its beginning. */
+async function tls(port: number, more: { ca?: string; servername?: string } = {}): Promise<TLSSocket> {
+  const ALPNProtocols = port === gateway.ports.postgres ? ['postgresql'] : ['http/1.1']
+  const trusting = { rejectUnauthorized: more.ca !== undefined, ...more }
+  const socket = connect({ host: '127.0.0.1', port, ALPNProtocols, ...trusting })
+  await once(socket, 'secureConnect')
+  return socket
+}
+async function shown(port: number, more?: { ca?: string; servername?: string }): Promise<string> {
+  const socket = await tls(port, more)
+  const certificate = socket.getPeerX509Certificate()
+  socket.destroy()
+  assert.ok(certificate)
+  return certificate.toString()
+}
+async function healthz(socket: TLSSocket): Promise<string> {
+  socket.write('GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n')
+  return String(await once(socket, 'data'))
+}
+const doors = () => [gateway.ports.http, gateway.ports.postgres]
+
+test('a name that is advertised from now on stands in the certificate at once; who is connected stays', async () => {
+  await reload('public_url: https://one.example.com')
+  const ca = await readFile(join(gateway.dir, 'data/keys/ca.pem'), 'utf8')
+  const held = await tls(gateway.ports.http)
+  await reload('public_url: https://one.example.com\nadvertise: { postgres: "db.example.com:5432" }')
+  for (const port of doors()) await shown(port, { ca, servername: 'db.example.com' })
+  assert.match(await healthz(held), /^HTTP\/1.1 200/)
+  held.destroy()
+})
+
+test('a certificate that was replaced is shown, and its CA told, from a reload on; one that cannot be loaded refuses the reload', async () => {
+  await reload('public_url: https://one.example.com')
+  const file = (name: string) => join(gateway.dir, 'data/keys', name)
+  const [key, before] = await Promise.all([readFile(file('ca.key'), 'utf8'), shown(gateway.ports.http)])
+  await rm(file('ca.key'))
+  await reload('public_url: https://two.example.com', 'the new configuration is refused')
+  assert.match(await gateway.log(), /ca\.key is missing/)
+  for (const port of doors()) assert.equal(await shown(port), before)
+  assert.equal((await ask('one.example.com', '/healthz')).status, 200)
+  await writeFile(file('ca.key'), key, { mode: 0o600 })
+
+  await Promise.all(['ca.key', 'ca.pem'].map(name => rm(file(name))))
+  await reload('public_url: https://one.example.com')
+  const ca = await readFile(file('ca.pem'), 'utf8')
+  for (const port of doors()) assert.notEqual(await shown(port, { ca, servername: 'localhost' }), before)
+  assert.equal((await gateway.grant(token(), 'api')).json.endpoint.ca, ca)
 })
