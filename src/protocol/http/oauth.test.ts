@@ -1,9 +1,11 @@
 /** Leases that are fetched or computed, against a token endpoint and a target that look at what they get. */
 import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { Refused } from '../../denial.ts'
+import { issueAuthority, issueServer } from '../../listener/certificate.ts'
 import { clientCredentials, fetchToken, type TokenClient } from './oauth.ts'
 import { KeptToken, type TokenSource } from './token.ts'
 import { HttpUpstream } from './upstream.ts'
@@ -123,6 +125,23 @@ test('the token endpoint is judged as any target is (attack 147)', async () => {
     () => 0,
   )
   assert.ok((await token.ready()) instanceof Refused)
+})
+
+test('inside TLS a token endpoint may be an address, and must be of a CA that is trusted and for its name', async t => {
+  const day = 86_400_000
+  const ca = await issueAuthority(Date.now(), day)
+  const secure = createSecureServer(await issueServer(ca, ['127.0.0.1'], Date.now(), day), (_, response) =>
+    response.end(JSON.stringify(good)),
+  )
+  await new Promise<void>(resolve => secure.listen(0, '127.0.0.1', resolve))
+  t.after(() => secure.close())
+  const { port } = secure.address() as AddressInfo
+  const fetched = (host: string, ca?: string) =>
+    fetchToken({ url: new URL(`https://${host}:${port}/token`), ca }, { form: {} })
+  const detailOf = (got: object) => (got instanceof Refused ? got.denial.detail : '')
+  assert.deepEqual(await fetched('127.0.0.1', ca.cert), { token: 'token-#', life: 100_000 })
+  assert.match(detailOf(await fetched('127.0.0.1')), /token endpoint: (UNABLE_TO|SELF_SIGNED|DEPTH)/)
+  assert.match(detailOf(await fetched('localhost', ca.cert)), /ERR_TLS_CERT_ALTNAME_INVALID/)
 })
 
 const target = () => ({

@@ -3,10 +3,12 @@
  * protocol fills in. The endpoint's address is judged and pinned as a target's is (attack 147), redirects are not
  * followed, and what it answers is capped.
  */
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { hostOf } from '../../config/address.ts'
 import { Refused, refuse } from '../../denial.ts'
 import { pinAddress } from './address.ts'
+import type { Sending } from './connection.ts'
 import { Pool } from './pool.ts'
 import type { Token } from './token.ts'
 
@@ -62,14 +64,20 @@ export function clientCredentials({ id, secret, scope, audience, auth }: TokenCl
 
 export async function fetchToken(endpoint: TokenEndpoint, question: TokenQuestion): Promise<Token | Refused> {
   const { url, ca } = endpoint
-  const address = await pinAddress(hostOf(url))
+  const host = hostOf(url)
+  const address = await pinAddress(host)
   if (address instanceof Refused) return address
   const secure = url.protocol === 'https:'
+  // An address has no place in SNI; the certificate is then held against the address that is dialled, which is the same.
+  const tls = {
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ...(ca === undefined ? {} : { ca }),
+  }
   const pool = new Pool({
     address: address.address,
     port: Number(url.port || (secure ? 443 : 80)),
     host: url.host,
-    ...(secure ? { tls: { servername: hostOf(url), ...(ca === undefined ? {} : { ca }) } } : {}),
+    ...(secure ? { tls } : {}),
   })
   try {
     const got = await post(pool, url, question)
@@ -93,11 +101,13 @@ function post(pool: Pool, url: URL, { form, authorization }: TokenQuestion): Pro
     const chunks: Buffer[] = []
     const settle = (answered: Buffer | Refused) => {
       clearTimeout(late)
-      if (answered instanceof Refused) sending.abort()
+      if (answered instanceof Refused) sending?.abort()
       resolve(answered)
     }
+    let sending: Sending | undefined
     const late = setTimeout(() => settle(failed('it did not answer in time')), patience)
-    const sending = pool.send(
+    // May fail before it returns.
+    sending = pool.send(
       { method: 'POST', path: url.pathname + url.search, headers, body },
       {
         onHead(answered) {
