@@ -144,6 +144,35 @@ test('inside TLS a token endpoint may be an address, and must be of a CA that is
   assert.match(detailOf(await fetched('localhost', ca.cert)), /ERR_TLS_CERT_ALTNAME_INVALID/)
 })
 
+test('a source that throws is a refusal, for who waits and in the background alike', async () => {
+  let now = 0
+  let source: TokenSource = async () => ({ token: 'one', life: 100_000 })
+  const token = new KeptToken(
+    () => source(),
+    () => undefined,
+    () => now,
+  )
+  await token.ready()
+  const unhandled: unknown[] = []
+  const note = (error: unknown) => void unhandled.push(error)
+  process.on('unhandledRejection', note)
+  try {
+    source = () => Promise.reject(new RangeError('with the s3cret in it'))
+    now = 60_000
+    assert.equal(token.ready(), undefined, 'still good: nobody waits')
+    await new Promise(resolve => setTimeout(resolve, 20))
+  } finally {
+    process.off('unhandledRejection', note)
+  }
+  assert.deepEqual(unhandled, [])
+  now = 200_000
+  const refused = await token.ready()
+  assert.ok(refused instanceof Refused)
+  assert.equal(refused.denial.code, 'internal_error')
+  assert.match(refused.denial.detail, /RangeError/)
+  assert.ok(!JSON.stringify(refused).includes('s3cret'))
+})
+
 const target = () => ({
   url: new URL(`http://127.0.0.1:${port}/api`),
   address: { address: '127.0.0.1', family: 4 as const },

@@ -2,7 +2,7 @@
  * A bearer token that ends: kept until a while before its end, then asked for again in the background, one question at a
  * time however many wait. Where it comes from is its source's affair.
  */
-import { Refused } from '../../denial.ts'
+import { Refused, refuse } from '../../denial.ts'
 
 export interface Token {
   readonly token: string
@@ -40,14 +40,21 @@ export class KeptToken {
     return now < this.#endsAt ? undefined : this.#asking
   }
 
+  /** Never rejects: in the background nobody waits for it. */
   async #ask(): Promise<Refused | undefined> {
     const asked = this.#now()
-    const got = await this.#source()
-    // The next request asks again.
-    if (got instanceof Refused) return got
-    this.#onToken(got.token)
-    this.#endsAt = asked + got.life
-    this.#renewAt = this.#endsAt - Math.min(ahead, got.life / 2)
-    return undefined
+    try {
+      const got = await this.#source()
+      // The next request asks again.
+      if (got instanceof Refused) return got
+      this.#onToken(got.token)
+      this.#endsAt = asked + got.life
+      this.#renewAt = this.#endsAt - Math.min(ahead, got.life / 2)
+      return undefined
+    } catch (error) {
+      // Its message may hold what the token is made from.
+      const { code, name } = error as NodeJS.ErrnoException
+      return refuse('internal_error', `the lease gave no token: ${code ?? name}`)
+    }
   }
 }
