@@ -101,8 +101,8 @@ export interface Dialling<Target, LeaseRef, Scope> {
  * session itself; what is made can do no more than the scope says, and ends with the session.
  */
 export interface Minting<Target, LeaseRef, Scope> {
-  /** Whether this lease is one that makes others. */
-  wanted(lease: Leased<LeaseRef>): boolean
+  /** Whether this lease is one that makes others: whether its secrets were read or not, it says so alike. */
+  wanted(lease: LeaseRef | Leased<LeaseRef>): boolean
   /** All of it or nothing: where it refuses, or `signal` aborts before it answers, nothing of it is in force. */
   mint(
     at: Dialling<Target, LeaseRef, Scope> & { readonly gateway: string },

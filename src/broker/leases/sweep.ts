@@ -1,6 +1,6 @@
 /**
  * Removes what a crash, or a target that could not be reached at a session's end, has left of minted leases: at start and
- * then every minute, one connection after the other. Only what this gateway marked as its own, and no live session's.
+ * then a minute after each round, one connection after the other. Only what this gateway marked as its own, and no live session's.
  */
 import type { Connection } from '../../config/config.ts'
 import { Refused } from '../../denial.ts'
@@ -9,7 +9,7 @@ import type { Log } from '../../telemetry/log.ts'
 import type { LiveSessions } from '../live.ts'
 import { takeStaticLease } from './static.ts'
 
-const EVERY = 60_000
+const BETWEEN = 60_000
 const DEADLINE = 30_000
 
 export interface Sweeping {
@@ -25,15 +25,16 @@ export interface Sweeping {
 /** The first round begins at once, and nobody waits for it: a target that is down keeps no door shut. */
 export function startSweep(at: Sweeping): Disposable {
   const stopped = new AbortController()
-  let round = Promise.resolve()
-  const next = () => {
-    round = round.then(() => sweepAll(at, stopped.signal))
+  let timer: NodeJS.Timeout | undefined
+  const round = async () => {
+    await sweepAll(at, stopped.signal)
+    // Only now: targets that answer nothing make a round longer than the time between two.
+    if (!stopped.signal.aborted) timer = setTimeout(() => void round(), BETWEEN).unref()
   }
-  const timer = setInterval(next, EVERY).unref()
-  next()
+  void round()
   return {
     [Symbol.dispose]() {
-      clearInterval(timer)
+      clearTimeout(timer)
       stopped.abort()
     },
   }
@@ -52,9 +53,8 @@ async function sweepAll(at: Sweeping, stopped: AbortSignal): Promise<void> {
 
 async function sweepOne({ name, protocol, target, lease }: Connection, at: Sweeping, stopped: AbortSignal) {
   const minting = at.protocols.get(protocol)?.minting
-  if (minting === undefined) return
+  if (!minting?.wanted(lease)) return
   const standing = await takeStaticLease(lease as object, { hide: () => undefined })
-  if (!minting.wanted(standing)) return
   const swept = await minting.sweep({
     target,
     lease: standing,
