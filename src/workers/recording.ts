@@ -12,11 +12,13 @@ import { closedTip, recoverRecording } from '../recording/recover.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Clock, Ending } from '../words.ts'
 import type { Channel } from './channel.ts'
+import type { Checkpoints } from './checkpoints.ts'
 import type { FromWorker, ToWorker } from './messages.ts'
 
 export interface RemoteRecordingAt {
   readonly session: string
   readonly channel: Channel<ToWorker, FromWorker>
+  readonly checkpoints: Checkpoints
   readonly data: string
   readonly key: SealKey
   readonly heads: Heads
@@ -51,9 +53,13 @@ export class RemoteRecording implements Recorder, Followed {
 
   async checkpoint(): Promise<Tip | undefined> {
     this.grown = false
-    const { channel, session } = this.#at
+    const { channel, checkpoints, session } = this.#at
     if (channel.closed) return this.#recover()
-    return channel.call('checkpoint', { session }).catch(() => undefined)
+    const tip = await checkpoints.of(session)
+    if (tip !== 'late') return tip
+    // Asked again with the next seal.
+    this.grown = true
+    return undefined
   }
 
   async close(ending: Ending): Promise<void> {

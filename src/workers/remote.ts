@@ -14,6 +14,7 @@ import type { SealKey } from '../ledger/seal.ts'
 import type { AnyProtocol, Client, Dialling, Door, Proof, Shown, Upstream } from '../protocol/protocol.ts'
 import { type Recorder, RecordingLost } from '../recording/record.ts'
 import type { Channel, Handlers } from './channel.ts'
+import { Checkpoints } from './checkpoints.ts'
 import { carry } from './lease.ts'
 import type { FromWorker, ShownThere, ToWorker } from './messages.ts'
 import { RemoteRecording } from './recording.ts'
@@ -108,6 +109,8 @@ export function createRemote(
     sealed: ({ session, tip, seal }) => heads.closed(session, tip, seal),
   })
 
+  const checkpoints = new Checkpoints(channel)
+
   function serve(protocol: string, at: Client, door: Door<unknown, Upstream>): Promise<void> {
     if (at.kind !== 'stream') throw new TypeError('a worker serves streams')
     const { socket, source, keys } = at
@@ -139,7 +142,16 @@ export function createRemote(
     const { id } = session
     const { data } = house.config()
     const { clock, log } = house
-    const recording = new RemoteRecording({ session: id, channel, data, key, heads, clock, log })
+    const recording = new RemoteRecording({
+      session: id,
+      channel,
+      checkpoints,
+      data,
+      key,
+      heads,
+      clock,
+      log,
+    })
     recordings.set(id, recording)
     const cut = () => {
       channel.tell('cut', { session: id, ending: session.signal.reason })

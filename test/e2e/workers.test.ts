@@ -269,6 +269,40 @@ for (const [how, signal, within] of [
     await verified()
   })
 
+test('a worker that stands still keeps no seal from the audit', { skip }, async () => {
+  const held = await grant()
+  const chatty = spawn('psql', ['-X', pgUrl(gateway, held)], { stdio: ['pipe', 'ignore', 'ignore'] })
+  chatty.stdin.on('error', () => undefined).write('select 1 \\watch 0.05\n')
+  const person = okta.person(['postern-operators'])
+  const [{ id }] = await until('it has a session', async () => {
+    const { json } = await gateway.api('GET', '/v1/sessions', person)
+    return json.length > 0 && json
+  })
+  const recording = join(gateway.dir, 'data/recordings', id, 'session.jsonl')
+  await until(
+    'a second of its statements is recorded',
+    () => readFileSync(recording, 'utf8').split('"statement"').length > 20,
+  )
+  const before = await workers()
+  const head = () => JSON.parse(readFileSync(join(gateway.dir, 'data/audit/head.json'), 'utf8')).seq as number
+  for (const pid of before) process.kill(pid, 'SIGSTOP')
+  for (let i = 0; i < 3; i++) {
+    const sealed = head()
+    await grant()
+    await until('it is sealed', async () => head() > sealed, 3000)
+  }
+  for (const pid of before) process.kill(pid, 'SIGCONT')
+  await until('it is recorded again', async () => {
+    const sealed = head()
+    await new Promise(resolve => setTimeout(resolve, 1500))
+    return head() > sealed
+  })
+  assert.deepEqual(await workers(), before, 'no worker was killed')
+  chatty.kill('SIGKILL')
+  await nothingUpstream()
+  await verified()
+})
+
 test('a worker that does not hear a cut is killed, and what it held ends within seconds', {
   skip,
 }, async () => {
