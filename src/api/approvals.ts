@@ -1,20 +1,45 @@
-/** People decide on pending grants: members of the rule's approval group, never the requester. */
-import { createRoute } from '@hono/zod-openapi'
+/** People decide on pending grants, and see those they may decide on: members of the rule's approval group, never the requester. */
+import { createRoute, z } from '@hono/zod-openapi'
+import { mayDecide } from '../approval/may-decide.ts'
 import { Refused, refuse } from '../denial.ts'
 import type { House } from '../house.ts'
 import { ways } from '../pipeline.ts'
 import type { Grant, Identity } from '../words.ts'
+import { sourceOf } from './caller.ts'
 import { oneAtATime } from './one-at-a-time.ts'
 import { onlyApprovers } from './people-only.ts'
 import { type Router, router } from './router.ts'
 import { grantParam, json, refusals, security } from './routes.ts'
-import { grantRow } from './rows.ts'
-import { ApprovalBody, GrantRow } from './schemas.ts'
+import { grantRow, pendingRow } from './rows.ts'
+import { ApprovalBody, GrantRow, PendingRow } from './schemas.ts'
 import { shown } from './shown.ts'
 import { readTtl } from './ttl.ts'
 
 export function approvals(house: House): Router {
   const app = router(house)
+
+  app.openapi(
+    createRoute({
+      method: 'get',
+      path: '/v1/approvals',
+      summary: 'Pending grants that the caller may decide on, oldest first',
+      security,
+      middleware: onlyApprovers(house),
+      responses: { 200: json(z.array(PendingRow), 'Pending grants'), ...refusals },
+    }),
+    async c => {
+      const { person } = c.var
+      const facts = { call: `${c.req.method} ${c.req.path}` }
+      house.audit.noted({
+        type: 'people.called',
+        identity: person,
+        source: sourceOf(c.env.incoming),
+        facts,
+      })
+      return c.json(waitingFor(person, house), 200)
+    },
+  )
+
   // Two yeses at once would both be enough, and the second would find the grant activated under its hands.
   const inTurn = oneAtATime()
   app.openapi(
@@ -47,6 +72,18 @@ export function approvals(house: House): Router {
     },
   )
   return app
+}
+
+/** The judgement that a vote meets is asked of each: who could not decide on a grant does not see it here. */
+function waitingFor(person: Identity, house: House) {
+  const now = house.clock.now()
+  const rules = new Map(house.config().rules.map(rule => [rule.id, rule]))
+  return house.grants.live().flatMap(grant => {
+    const rule = rules.get(grant.rule)
+    if (grant.state !== 'pending' || rule?.approval === undefined) return []
+    if (mayDecide({ grant, person, rule, now }) !== undefined) return []
+    return [pendingRow(grant, grant.issuedAt + rule.approval.within)]
+  })
 }
 
 interface Word {

@@ -27,5 +27,5 @@ const only =
 
 export const onlyPeople = (house: House, role: Role): Only => only(house, c => personOf(c, house, role))
 
-/** Whose word may count on a pending grant; whether it does, the rule says. */
+/** Whose word may count on a pending grant; whether it does, and which of them they see, the rule says. */
 export const onlyApprovers = (house: House): Only => only(house, c => approverOf(c, house))

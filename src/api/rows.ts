@@ -1,6 +1,6 @@
 /** Grants and sessions as people see them in lists. */
 import type { LiveSession } from '../broker/session.ts'
-import type { Grant } from '../words.ts'
+import type { Grant, Millis } from '../words.ts'
 
 export function grantRow(grant: Grant) {
   const { id, connection, protocol, rule, state, used, request, ending, identity } = grant
@@ -18,6 +18,16 @@ export function grantRow(grant: Grant) {
     expires_at: new Date(grant.expiresAt).toISOString(),
     used,
     ...(ending === undefined ? {} : { ending }),
+  }
+}
+
+/** What an approver has to see: also what exactly would be given, and until when it waits. */
+export function pendingRow(grant: Grant, decideBy: Millis) {
+  return {
+    ...grantRow(grant),
+    scope: grant.scope as unknown as Record<string, unknown>,
+    narrowed: [...grant.narrowed],
+    decide_by: new Date(decideBy).toISOString(),
   }
 }
 

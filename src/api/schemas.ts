@@ -111,6 +111,12 @@ export const GrantRow = z
   })
   .openapi('GrantRow')
 
+export const PendingRow = GrantRow.extend({
+  scope,
+  narrowed: z.array(z.string()),
+  decide_by: instant,
+}).openapi('PendingGrant')
+
 export const SessionRow = z
   .object({
     id: z.string(),

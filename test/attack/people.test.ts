@@ -103,6 +103,39 @@ test('a locked person neither approves, nor reads, nor lifts the lock', async ()
   assert.equal((await gateway.api('DELETE', `/v1/locks/${lock.json.id}`, good)).status, 204)
 })
 
+test('an approver sees what waits for them, whole, and nothing else', async () => {
+  const seen = async (person: string) => {
+    const answer = await gateway.api('GET', '/v1/approvals', person)
+    assert.equal(answer.status, 200, answer.text)
+    return answer.json as { id: string; reason?: string; scope: { paths: string[] }; decide_by: string }[]
+  }
+  const mine = await pending('asked')
+  const active = await gateway.grant(agent('plain'), 'api')
+  const [first, ...more] = (await seen(dba('ann@x'))).filter(({ id }) => id === mine.id)
+  assert.deepEqual([first?.id, more], [mine.id, []])
+  assert.deepEqual(first?.scope.paths, ['/**'])
+  assert.ok(Date.parse(first?.decide_by ?? '') > Date.now())
+  const ids = async (person: string) => (await seen(person)).map(({ id }) => id)
+  assert.ok(!(await ids(dba('ann@x'))).includes(active.json.id))
+  // Of another group, in none, an operator who is no approver, whoever asked, who acts for a member.
+  for (const other of [
+    okta.person(['security']),
+    okta.person([]),
+    okta.person(['postern-operators']),
+    dba('agent-7@example.com'),
+  ])
+    assert.deepEqual(await ids(other), [])
+  for (const agents of [agent('dba'), mine.token, okta.person(['dba'], { act: { sub: 'bot' } })])
+    assert.equal((await gateway.api('GET', '/v1/approvals', agents)).json.code, 'not_permitted')
+  // What it does not open: the grants of others, decided ones, sessions, the audit.
+  for (const path of ['/v1/grants', '/v1/grants?state=pending', '/v1/sessions', '/v1/audit', '/v1/locks'])
+    assert.equal((await gateway.api('GET', path, dba('ann@x'))).status, 403)
+  await approve(mine.id, dba('ann@x'))
+  assert.ok(!(await ids(dba('ann@x'))).includes(mine.id))
+  const calls = await audit(gateway, okta, { type: 'people.called' })
+  assert.ok(calls.some(line => JSON.stringify(line).includes('GET /v1/approvals')))
+})
+
 test('two yeses at once activate it once, and neither takes it back', async () => {
   for (let round = 0; round < 5; round++) {
     const grant = await pending('asked')
