@@ -15,6 +15,9 @@ import { ApprovalBody, GrantRow, PendingRow } from './schemas.ts'
 import { shown } from './shown.ts'
 import { readTtl } from './ttl.ts'
 
+/** Of a denial's note, as its agent is shown it; the audit has it whole. */
+const MOST_NOTE = 300
+
 export function approvals(house: House): Router {
   const app = router(house)
 
@@ -105,7 +108,7 @@ async function decide(
   )
   if (voted instanceof Refused) return voted
   const { tally } = voted
-  if (tally.outcome === 'denied') return house.grants.deny(grant.id, { text: `${person.subject} denied it` })
+  if (tally.outcome === 'denied') return house.grants.deny(grant.id, { text: deniedText(person, note) })
   if (tally.outcome === 'waiting') return grant
   const { identity, request } = grant
   const at = await ways.activate.run({ grant, identity, request, tally }, house)
@@ -116,4 +119,13 @@ async function decide(
     detail: at.denial.detail,
   })
   return at
+}
+
+/** The agent reads it, and so do logs and terminals: one line, and no longer than a sentence or two. */
+function deniedText({ subject }: Identity, note = ''): string {
+  const line = note
+    .replace(/[\s\p{C}]+/gu, ' ')
+    .trim()
+    .slice(0, MOST_NOTE)
+  return line === '' ? `${subject} denied it` : `${subject} denied it: ${line}`
 }

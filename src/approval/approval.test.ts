@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { AuditEvent } from '../audit/event.ts'
-import { Refused } from '../denial.ts'
+import { Refused, sayOf } from '../denial.ts'
 import { openStore, type Store } from '../store/store.ts'
 import type { Grant, Identity, Narrowed } from '../words.ts'
 import { createApprovals, type Decision } from './approval.ts'
@@ -109,6 +109,16 @@ for (const [who, change, code] of refusals) {
     assert.equal(codeOf(mayDecide({ grant: pending(), person: identity(), rule, now, ...change })), code)
   })
 }
+
+test('who may not decide is told why, in words that fit', () => {
+  const said = (change: Partial<Parameters<typeof mayDecide>[0]>) => {
+    const no = mayDecide({ grant: pending(), person: identity(), rule, now, ...change })
+    return no && sayOf(no.denial)
+  }
+  assert.equal(said({ person: identity({ groups: ['ops'] }) }), 'only members of dba decide on this grant')
+  assert.equal(said({ person: identity({ subject: 'bot' }) }), 'whoever asked cannot approve')
+  for (const [, change] of refusals) assert.doesNotMatch(said(change) ?? '', /no rule gives this token/)
+})
 
 const vote = (subject: string, of: Partial<Vote> = {}): Vote => ({
   subject,

@@ -17,15 +17,24 @@ export interface Deciding {
 /** Undefined: yes. */
 export function mayDecide({ grant, person, rule, now }: Deciding): Refused | undefined {
   const { approval } = rule
-  if (person.kind !== 'person') return refuse('not_permitted', 'an agent cannot approve')
+  if (person.kind !== 'person')
+    return refuse('not_permitted', 'an agent cannot approve', { say: 'only people decide on grants' })
   // Whoever acts for somebody holds that person's token, which is not that person's judgement.
   if (person.actor !== undefined || person.actors.length > 0)
-    return refuse('not_permitted', 'an identity with an actor (act) cannot approve')
-  if (approval === undefined) return refuse('request_invalid', `rule ${rule.id} asks for no approval`)
+    return refuse('not_permitted', 'an identity with an actor (act) cannot approve', {
+      say: 'who acts for somebody cannot decide for them',
+    })
+  if (approval === undefined)
+    return refuse('request_invalid', `rule ${rule.id} asks for no approval`, {
+      say: 'the rule of this grant asks for no approval',
+    })
   // Groups belong to their issuer: a namesake elsewhere is another group.
   if (person.issuer !== rule.issuer || !person.groups.includes(approval.group))
-    return refuse('not_permitted', `not a member of ${approval.group} at ${rule.issuer}`)
-  if (isRequester(person, grant.identity)) return refuse('not_permitted', 'the requester cannot approve')
+    return refuse('not_permitted', `not a member of ${approval.group} at ${rule.issuer}`, {
+      say: `only members of ${approval.group} decide on this grant`,
+    })
+  if (isRequester(person, grant.identity))
+    return refuse('not_permitted', 'the requester cannot approve', { say: 'whoever asked cannot approve' })
   if (grant.state === 'expired') return refuse('approval_expired', `${grant.id} is expired: ${grant.ending}`)
   if (grant.state !== 'pending')
     return refuse('request_invalid', `${grant.id} is ${grant.state}`, { say: 'this grant is not pending' })

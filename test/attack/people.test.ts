@@ -136,6 +136,25 @@ test('an approver sees what waits for them, whole, and nothing else', async () =
   assert.ok(calls.some(line => JSON.stringify(line).includes('GET /v1/approvals')))
 })
 
+test('the note of a denial reaches the agent: one line, no longer than it may be', async () => {
+  const grant = await pending('asked')
+  const note = `use the\nreplica\u001b[31m \u202e${'x'.repeat(900)}`
+  const denied = await gateway.api('POST', `/v1/approvals/${grant.id}`, dba('ann@x'), {
+    decision: 'deny',
+    note,
+  })
+  assert.equal(denied.status, 200, denied.text)
+  const { ending } = (await gateway.api('GET', `/v1/grants/${grant.id}`, grant.token)).json
+  assert.match(ending, /^ann@x denied it: use the replica \[31m x+$/)
+  assert.ok(ending.length < 330, ending)
+  const plain = await pending('asked')
+  await gateway.api('POST', `/v1/approvals/${plain.id}`, dba('ann@x'), { decision: 'deny' })
+  assert.equal(
+    (await gateway.api('GET', `/v1/grants/${plain.id}`, plain.token)).json.ending,
+    'ann@x denied it',
+  )
+})
+
 test('two yeses at once activate it once, and neither takes it back', async () => {
   for (let round = 0; round < 5; round++) {
     const grant = await pending('asked')
