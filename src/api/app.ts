@@ -17,6 +17,7 @@ import { metadata } from './metadata.ts'
 import { people } from './people.ts'
 import { problem } from './problem.ts'
 import { type Router, router } from './router.ts'
+import { sendJson } from './schema-says.ts'
 import { shown } from './shown.ts'
 
 /** The largest body any call has a use for: a request with a key, a reason and a scope. */
@@ -95,7 +96,8 @@ export function createApi({ house, hosts, ...serves }: ApiOptions): Router {
   app.onError((error, c) => {
     // Hono's own: a body that is not JSON, a content type that is none.
     if (error instanceof HTTPException && error.status < 500) {
-      return shown(c, house, refuse('request_invalid', error.message, { say: error.message.slice(0, 300) }))
+      const say = error.status === 415 ? sendJson : error.message.slice(0, 300)
+      return shown(c, house, refuse('request_invalid', error.message, { say }))
     }
     house.log.error({ err: error, request: c.var.instance }, 'an API call failed')
     if (error instanceof GatewayError) return shown(c, house, new Refused(error.denial))

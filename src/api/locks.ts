@@ -50,6 +50,8 @@ export function locks(house: House): Router {
       if (ms instanceof Refused) return shown(c, house, ms)
       const issuer = issuerNamed(fields.issuer, house)
       if (issuer instanceof Refused) return shown(c, house, issuer)
+      const unknown = unknownConnection(fields.connection, house)
+      if (unknown !== undefined) return shown(c, house, unknown)
       const given = Object.entries({ ...fields, issuer, ttl: ms }).filter(([, value]) => value !== undefined)
       const asked = { ...Object.fromEntries(given), reason: fields.reason }
       const lock = await house.grants.locks.set(asked, c.var.person)
@@ -88,6 +90,14 @@ function issuerNamed(given: string | undefined, house: House): string | undefine
   const names = issuers.map(({ name }) => name).join(', ')
   return refuse('request_invalid', 'no such issuer', {
     say: `issuer: there is none of that name, only ${names}`,
+  })
+}
+
+/** The same of a connection. Whether a group, a client or a subject is there, only the issuer knows. */
+function unknownConnection(given: string | undefined, house: House): Refused | undefined {
+  if (given === undefined || house.config().connections.has(given)) return undefined
+  return refuse('request_invalid', 'no such connection', {
+    say: 'connection: there is none of that name in the configuration; nothing was locked',
   })
 }
 

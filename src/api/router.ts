@@ -3,6 +3,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { refuse } from '../denial.ts'
 import type { House } from '../house.ts'
 import type { ApiEnv } from './caller.ts'
+import { schemaSays } from './schema-says.ts'
 import { shown } from './shown.ts'
 
 export type Router = OpenAPIHono<ApiEnv>
@@ -11,9 +12,11 @@ export function router(house: House): Router {
   return new OpenAPIHono<ApiEnv>({
     defaultHook(result, c) {
       if (result.success) return undefined
-      const [issue] = result.error.issues
-      const say = `${issue?.path.map(String).join('.') || 'the request'}: ${issue?.message ?? 'not valid'}`
-      return shown(c, house, refuse('request_invalid', say.slice(0, 300), { say: say.slice(0, 300) }))
+      const { issues } = result.error
+      const data = 'data' in result ? result.data : undefined
+      const contentType = c.req.header('content-type')
+      const say = schemaSays({ data, target: result.target, issues, contentType }).slice(0, 300)
+      return shown(c, house, refuse('request_invalid', say, { say }))
     },
   })
 }

@@ -49,7 +49,7 @@ function misspelt(issue: Issue, known: Known): string[] {
 const missing = 'missing'
 
 /** Absent and not merely null: `key:` alone is `null`, which is a value of the wrong kind. */
-function isMissing(value: unknown, path: readonly PropertyKey[]): boolean {
+export function isMissing(value: unknown, path: readonly PropertyKey[]): boolean {
   let at = value
   for (const part of path)
     at = at === null || typeof at !== 'object' ? null : (at as Record<PropertyKey, unknown>)[part]

@@ -89,7 +89,7 @@ export class LockBook implements Locks {
 
   async lift(id: string, by: By): Promise<Lock | Refused> {
     const lock = this.list().find(one => one.id === id)
-    if (lock === undefined) return refuse('request_invalid', `no lock ${id}`, { say: 'no such lock' })
+    if (lock === undefined) return refuse('grant_unknown', `no lock ${id}`, { say: 'no such lock' })
     const facts = lockFacts(lock)
     await this.#ahead.commit([{ type: 'lock.lifted', identity: by, facts }], () => [remove(this.#sql, id)])
     this.#locks.delete(id)

@@ -124,7 +124,7 @@ test('a lock revokes what it matches, live and pending, for good; lifting it rev
   assert.deepEqual(house.grants.locks.list(), [lock])
   assert.equal(house.grants.locks.matching(identity(), 'web-1')?.id, lock.id)
   given(await house.grants.locks.lift(lock.id, operator))
-  assert.equal(codeOf(await house.grants.locks.lift(lock.id, operator)), 'request_invalid')
+  assert.equal(codeOf(await house.grants.locks.lift(lock.id, operator)), 'grant_unknown')
   await house.restart()
   assert.deepEqual(house.grants.locks.list(), [])
   for (const { grant } of [live, pending])

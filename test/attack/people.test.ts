@@ -192,6 +192,29 @@ test('a lock names an issuer by name or URL, and an issuer that is not there is 
     assert.equal((await lock(wrong)).status, 400)
 })
 
+test('a lock that would bar nobody is refused, and one that is not there is not found', async () => {
+  const operator = okta.person(['postern-operators'])
+  const typo = await gateway.api('POST', '/v1/locks', operator, { connection: 'apo', reason: 'x' })
+  assert.deepEqual([typo.status, typo.json.code], [400, 'request_invalid'])
+  assert.match(typo.json.detail, /connection: there is none of that name/)
+  const lifted = await gateway.api('DELETE', '/v1/locks/l_nothere', operator)
+  assert.deepEqual(
+    [lifted.status, lifted.json.code, lifted.json.detail],
+    [404, 'grant_unknown', 'no such lock'],
+  )
+})
+
+test('a call that is not as its schema says is told so in plain words', async () => {
+  const operator = okta.person(['postern-operators'])
+  const said = async (body: unknown, headers = {}) =>
+    (await gateway.api('POST', '/v1/locks', operator, body, headers)).json.detail
+  assert.equal(await said({ connection: 'api' }), 'reason: missing')
+  assert.equal(await said({ connexion: 'api', reason: 'x' }), 'the request: unknown: connexion')
+  const plain = { 'content-type': 'text/plain' }
+  for (const detail of [await said('{}', plain), await said(undefined)])
+    assert.equal(detail, 'send JSON with content-type: application/json')
+})
+
 test('votes of those whom a reload has replaced do not count', async () => {
   const grant = await pending('two')
   assert.equal((await approve(grant.id, dba('old@x'))).json.state, 'pending')
