@@ -11,10 +11,10 @@ export function listenSchema(protocols: Iterable<string>) {
   const streams = Object.fromEntries([...protocols].map(name => [name, hostPort.optional()]))
   return z.strictObject({
     ...streams,
-    http: hostPort.optional().meta({ description: 'Agents: API, MCP, /c/.' }),
-    people: hostPort
+    http: hostPort
       .optional()
-      .meta({ description: "People's calls and the console. Default: the http listener." }),
+      .meta({ description: 'Agents: the API, and the doors of APIs and clusters at /c/<connection>/.' }),
+    people: hostPort.optional().meta({ description: "People's calls. Default: the http listener." }),
     tls: z
       .union([z.literal('auto'), z.strictObject({ cert: filePath, key: secretRef })], { error: tlsForm })
       .default('auto')

@@ -1,10 +1,10 @@
-/** DESIGN.md section 5, to the letter, less what this version does not have yet (http, kubernetes, signals). */
+/** DESIGN.md section 5, to the letter, less what this version does not have yet (MCP, the console, signals), and http and kubernetes. */
 export const sample = `data: ./data                        # state.db, recordings/, audit/, keys/ live here
 public_url: https://postern.example.com       # default: listen.http's. Links, RFC 9728 resource and DPoP htu come from it, never from Host
 advertise: { postgres: db.example.com:5432, ssh: ssh.example.com:22 }   # default: the listeners'
 listen:                             # only what is listed is opened
-  http: 127.0.0.1:8600              # agents: API, MCP, /c/
-  people: 127.0.0.1:8601            # people's calls and the console. Default: the http listener; off loopback it must be its own
+  http: 127.0.0.1:8600              # agents: API, /c/
+  people: 127.0.0.1:8601            # people's calls. Default: the http listener; off loopback it must be its own
   postgres: 127.0.0.1:15432
   ssh: 127.0.0.1:2222
   tls: auto                         # default: a CA and certificate made in data/keys (ca.pem is the CA); or { cert: file:cert.pem, key: file:key.pem }
