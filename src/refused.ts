@@ -31,6 +31,8 @@ export async function refused(at: object, { denial }: Refused, house: House): Pr
     ...(known.shown &&
       !known.grant && { facts: { user: known.shown.user.slice(0, 64), how: known.shown.how } }),
   })
+  // What the API refuses is counted where it is answered, together with what no way has seen (`api/shown.ts`).
+  if (known.shown !== undefined) house.metrics.denials.inc({ code: denial.code, where: 'door' })
   known.use?.giveBack()
   await known.session?.end(openingFailed(denial))
 }

@@ -145,7 +145,7 @@ export async function issueGrant(
   const publicKey = keyOf(request, protocol)
   if (publicKey instanceof Refused) return publicKey
   const now = house.clock.now()
-  return house.grants.issue({
+  const issued = await house.grants.issue({
     owner: ownerOf(identity),
     identity,
     request,
@@ -167,6 +167,9 @@ export async function issueGrant(
       ? {}
       : { idempotency: { key: at.idempotencyKey, request: digestOf(at.body) } }),
   })
+  if (!(issued instanceof Refused) && !issued.repeated)
+    house.metrics.grants.inc({ protocol: protocol.name, state })
+  return issued
 }
 
 /** The key that the grant is to open for, read by the protocol that will see it. */
@@ -301,7 +304,9 @@ export async function activateGrant(
     ...(rule.useWithin === undefined ? {} : { useBy: house.clock.now() + rule.useWithin }),
     facts: { approvers: tally.approvers },
   })
-  return active instanceof Refused ? active : { grant: active }
+  if (active instanceof Refused) return active
+  house.metrics.grants.inc({ protocol: active.protocol, state: 'active' })
+  return { grant: active }
 }
 
 /** Does the rule still give all of this, now, from here? Decided at dial, not when the grant was made (GHSA-rccx). */

@@ -10,7 +10,7 @@ import { problem } from './problem.ts'
 type Shown = Response & TypedResponse<any, any, any>
 
 export function shown(c: Pick<Context<ApiEnv>, 'var'>, house: House, { denial }: Refused): Shown {
-  house.metrics.denials.inc({ code: denial.code })
+  house.metrics.denials.inc({ code: denial.code, where: 'api' })
   const metadata = house.metadata
   return problem(denial, { instance: c.var.instance, metadata }) as Shown
 }

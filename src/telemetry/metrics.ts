@@ -6,7 +6,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 
 export interface Metrics {
   readonly registry: Registry
-  readonly denials: Counter<'code'>
+  readonly denials: Counter<'code' | 'where'>
   readonly grants: Counter<'protocol' | 'state'>
   readonly sessions: Gauge<'protocol'>
   readonly endings: Counter<'how' | 'why'>
@@ -22,13 +22,13 @@ export function createMetrics(): Metrics {
     registry,
     denials: new Counter({
       name: 'postern_denials_total',
-      help: 'Refusals by code',
-      labelNames: ['code'],
+      help: 'Refusals by code: calls of the API, and clients turned away at doors; not statements',
+      labelNames: ['code', 'where'],
       registers,
     }),
     grants: new Counter({
       name: 'postern_grants_total',
-      help: 'Grants made',
+      help: 'Grants that became pending or active; an approved one became both',
       labelNames: ['protocol', 'state'],
       registers,
     }),
@@ -40,7 +40,7 @@ export function createMetrics(): Metrics {
     }),
     endings: new Counter({
       name: 'postern_session_endings_total',
-      help: 'Ended sessions',
+      help: 'Sessions that ended: closed or cut, and why',
       labelNames: ['how', 'why'],
       registers,
     }),

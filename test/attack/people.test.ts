@@ -282,3 +282,28 @@ test('what no good token accompanies is refused, counted, and never a failure of
   }
   assert.deepEqual([...statuses].sort(), [401, 429])
 })
+
+test('grants and refusals are counted: at the API, at doors, pending and approved', async () => {
+  const counts = async () => {
+    const { text } = await gateway.api('GET', '/metrics')
+    const count = (name: string) => Number(text.match(new RegExp(`^${name} (\\d+)$`, 'm'))?.[1] ?? 0)
+    return [
+      count('postern_grants_total{protocol="http",state="pending"}'),
+      count('postern_grants_total{protocol="http",state="active"}'),
+      count('postern_denials_total{code="not_permitted",where="api"}'),
+      count('postern_denials_total{code="grant_unknown",where="door"}'),
+    ]
+  }
+  const before = await counts()
+  const asked = await pending('asked')
+  await approve(asked.id, dba('ann@x'))
+  const again = { 'idempotency-key': 'counted-once' }
+  for (let i = 0; i < 2; i++)
+    await gateway.api('POST', '/v1/grants', agent('plain'), { connection: 'api' }, again)
+  await gateway.grant(agent('nobody'), 'api')
+  await gateway.api('GET', '/c/api/x', 'pst_wrong')
+  assert.deepEqual(
+    (await counts()).map((count, i) => count - (before[i] ?? 0)),
+    [1, 2, 1, 1],
+  )
+})
