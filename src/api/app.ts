@@ -79,7 +79,8 @@ export function createApi({ house, hosts, ...serves }: ApiOptions): Router {
       version: house.version,
       description: 'One Okta token, one connection: asked for here, used at a door.',
     },
-    servers: [{ url: house.config().publicUrl.href }],
+    // The people's listener has no public URL: its calls are where this document is.
+    servers: [{ url: serves.agents ? house.config().publicUrl.href : '/' }],
   }))
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', {
     type: 'http',

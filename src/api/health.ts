@@ -1,10 +1,16 @@
 /** Health, readiness and metrics: no token, and nothing secret (attack 174). */
-import { Hono } from 'hono'
 import type { House } from '../house.ts'
-import type { ApiEnv } from './caller.ts'
+import { type Router, router } from './router.ts'
+import { open } from './routes.ts'
 
-export function health(house: House): Hono<ApiEnv> {
-  const app = new Hono<ApiEnv>()
+export function health(house: House): Router {
+  const app = router(house)
+  const { openAPIRegistry: documented } = app
+  documented.registerPath(open('/healthz', 'The process answers', 'application/json'))
+  documented.registerPath(open('/metrics', 'Prometheus metrics', 'text/plain'))
+  const readyz = open('/readyz', 'Ready for work, and each part by name', 'application/json')
+  const unready = { ...readyz.responses[200], description: 'Not ready: the part that is false says why' }
+  documented.registerPath({ ...readyz, responses: { ...readyz.responses, 503: unready } })
   app.get('/healthz', c => c.json({ status: 'ok' }))
   app.get('/readyz', c => {
     const checks = house.readiness()

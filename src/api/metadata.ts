@@ -2,13 +2,18 @@
  * Protected resource metadata (RFC 9728): where a client without a token learns which issuers' tokens are taken. It lies at
  * the well-known path. Made from `public_url`, never from Host.
  */
-import { Hono } from 'hono'
 import type { House } from '../house.ts'
-import type { ApiEnv } from './caller.ts'
+import { type Router, router } from './router.ts'
+import { open } from './routes.ts'
 
-export function metadata(house: House): Hono<ApiEnv> {
-  const app = new Hono<ApiEnv>()
-  app.get('/.well-known/oauth-protected-resource', c => {
+const path = '/.well-known/oauth-protected-resource'
+
+export function metadata(house: House): Router {
+  const app = router(house)
+  app.openAPIRegistry.registerPath(
+    open(path, "Whose tokens are taken: the protected resource's metadata (RFC 9728)", 'application/json'),
+  )
+  app.get(path, c => {
     const { issuers, publicUrl } = house.config()
     return c.json({
       resource: publicUrl.origin,

@@ -20,6 +20,14 @@ export function json<S extends z.ZodType>(schema: S, description: string) {
   return { description, content: { 'application/json': { schema } } }
 }
 
+/** A call without a token, answered by hand and documented like the others. */
+export function open(path: string, summary: string, type: string) {
+  const content = {
+    [type]: { schema: type.endsWith('json') ? z.record(z.string(), z.unknown()) : z.string() },
+  }
+  return { method: 'get', path, summary, responses: { 200: { description: summary, content } } } as const
+}
+
 export const grantParam = z.object({
   id: z
     .string()
