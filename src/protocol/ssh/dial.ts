@@ -103,7 +103,8 @@ async function trustIn(at: SshTarget): Promise<HostTrust | undefined> {
   try {
     // A certificate is no authority: publicKeyOf takes bare keys alone (CVE-2025-49825).
     publicKeyOf(blob)
-    return host_ca === undefined ? pinned(blob) : certifiedBy(blob, host, Date.now)
+    if (host_ca !== undefined) return certifiedBy(blob, host, Date.now)
+    return pinned(blob, at.host_key === undefined ? 'target.known_hosts' : 'target.host_key')
   } catch (error) {
     if (error instanceof Malformed) return undefined
     throw error
