@@ -61,6 +61,30 @@ test('attack 28: every way of not answering well leaves no keys, and is asked ag
   assert.deepEqual(canary, [], 'a redirect was followed')
 })
 
+test('the audit is told which URL failed, and why, once', async () => {
+  await using issuer = await startTestIssuer()
+  const told = async (verifier: Verifier) => {
+    const answer = await verifier.verify({ token: issuer.token(), scheme: 'bearer' })
+    return answer instanceof Refused ? answer.denial.detail : 'accepted'
+  }
+  const why: readonly [Answer, string][] = [
+    [(_, response) => response.writeHead(500).end('{}'), 'the answer is 500'],
+    [(_, response) => response.end('<html>'), 'the answer is not JSON'],
+    [(_, response) => response.end('[]'), 'not a key set'],
+    [(_, response) => response.destroy(), 'fetch failed: other side closed'],
+  ]
+  for (const [answer, reason] of why) {
+    issuer.keySet = answer
+    const detail = await told(gateway(issuer))
+    assert.equal(detail, `no usable keys of issuer okta: ${issuer.url}/v1/keys: ${reason}`)
+  }
+  issuer.down = true
+  const [place] = (await told(gateway(issuer))).split('; ')
+  const first = `${issuer.url}/.well-known/openid-configuration`
+  assert.match(place ?? '', new RegExp(`^no usable keys of issuer okta: ${first}: \\S`))
+  assert.equal(place?.split(first).length, 2)
+})
+
 test('attack 28: the last good keys hold while the issuer is down, for a bounded time', async () => {
   await using issuer = await startTestIssuer()
   const clock = new TestClock()

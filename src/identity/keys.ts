@@ -53,7 +53,8 @@ export function createKeys(source: KeySource): Keys {
 
   async function load(): Promise<void> {
     try {
-      keys = readKeys(await fetchJson(source.fetch, await source.url()), source.algorithms)
+      const url = await source.url()
+      keys = keysIn(await fetchJson(source.fetch, url), url, source.algorithms)
       fetchedAt = clock.mono()
       failedAt = Number.NEGATIVE_INFINITY
     } catch (error) {
@@ -104,6 +105,14 @@ export function createKeys(source: KeySource): Keys {
           : `kid ${shown(kid)} names no key of issuer ${issuer} for ${alg}`,
       )
     },
+  }
+}
+
+function keysIn(document: unknown, url: string, algorithms: readonly Algorithm[]): readonly Key[] {
+  try {
+    return readKeys(document, algorithms)
+  } catch (cause) {
+    throw new Error(`${url}: ${whatFailed(cause)}`, { cause })
   }
 }
 
