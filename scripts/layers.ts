@@ -23,7 +23,7 @@ export const layers: readonly (readonly string[])[] = [
   ['protocol/protocol', 'protocol/reads'],
   ['statement', 'recording', 'audit'],
   ['config', 'store', 'bus', 'ledger'],
-  ['telemetry', 'words', 'denial', 'ending', 'bag'],
+  ['telemetry', 'words', 'denial', 'unfit', 'ending', 'bag'],
 ]
 
 /** Layers whose units never import each other. In the others one may import its neighbour, but not both ways. */

@@ -70,7 +70,8 @@ const commands: Readonly<Record<string, { readonly does: string; readonly load: 
 
 const CODES = `
 Exit codes: 0 done; ${exit.no} the answer is no (refused, broken chain, failed test); ${exit.usage} wrong usage;
-${exit.unavailable} the gateway or a program is not there; ${exit.internal} a defect; ${exit.config} postern.yaml is not valid.
+${exit.unavailable} the gateway or a program is not there, or a port or data/ is taken; ${exit.internal} a defect;
+${exit.config} postern.yaml is not valid, or what it names is not as it must be.
 connect and run end with the exit code of what they ran.`
 
 async function main(argv: readonly string[]): Promise<void> {

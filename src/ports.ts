@@ -12,6 +12,7 @@ import { isLoopback } from './config/address.ts'
 import type { HostPort } from './config/config.ts'
 import { serveRequest, serveStream } from './doors.ts'
 import type { House } from './house.ts'
+import { cannotListen } from './listener/cannot-listen.ts'
 import { type HttpListening, listenHttp } from './listener/http.ts'
 import { originOf } from './listener/source.ts'
 import { type Listening, listenStream } from './listener/tcp.ts'
@@ -126,9 +127,10 @@ export async function openPorts(
   try {
     const own = listen.people
     if (listen.http !== undefined)
-      await http('http', listen.http, { agents: true, people: own === undefined })
-    if (own !== undefined) await http('people', own, { agents: false, people: true })
-    for (const [name, at] of listen.streams) if (house.protocols.has(name)) await stream(name, at)
+      await opens('http', listen.http, http('http', listen.http, { agents: true, people: own === undefined }))
+    if (own !== undefined) await opens('people', own, http('people', own, { agents: false, people: true }))
+    for (const [name, at] of listen.streams)
+      if (house.protocols.has(name)) await opens(name, at, stream(name, at))
   } catch (error) {
     close()
     destroy()
@@ -145,4 +147,10 @@ export async function openPorts(
     ),
   )
   return { addresses, renewed, close, destroy }
+}
+
+function opens(key: string, at: HostPort, opening: Promise<void>): Promise<void> {
+  return opening.catch(error => {
+    throw cannotListen(key, at, error)
+  })
 }

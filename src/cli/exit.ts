@@ -4,9 +4,9 @@ export const exit = {
   /** The answer is no: not permitted, a policy test failed, a broken chain, a promise of the demo not kept. */
   no: 1,
   usage: 64,
-  /** The gateway, or a program that was to be run, is not there. */
+  /** The gateway, or a program that was to be run, is not there; what a gateway needs is another's. */
   unavailable: 69,
   internal: 70,
-  /** postern.yaml is not valid. */
+  /** postern.yaml is not valid, or what it names is not as a gateway needs it. */
   config: 78,
 } as const

@@ -1,11 +1,11 @@
 /** `postern serve`: the gateway in the foreground. SIGTERM and Ctrl-C drain it, SIGHUP reloads its configuration. */
 import { flushCompileCache } from 'node:module'
 import { Command, InvalidArgumentError } from 'commander'
-import { ConfigError } from '../config/problem.ts'
 import { startGateway } from '../gateway.ts'
 import type { AnyProtocol } from '../protocol/protocol.ts'
-import { createLog } from '../telemetry/log.ts'
+import { createLog, levels } from '../telemetry/log.ts'
 import { exit } from './exit.ts'
+import { notStarted } from './not-started.ts'
 import { Stop } from './stop.ts'
 
 const mostWorkers = 64
@@ -13,6 +13,11 @@ const mostWorkers = 64
 function count(text: string): number {
   if (/^[1-9]\d?$/.test(text) && Number(text) <= mostWorkers) return Number(text)
   throw new InvalidArgumentError(`a whole number from 1 to ${mostWorkers}`)
+}
+
+function level(text = process.env.POSTERN_LOG ?? 'info'): string {
+  if (levels.includes(text)) return text
+  throw new Stop(exit.usage, `POSTERN_LOG must be one of ${levels.join(', ')}`)
 }
 
 /** Sessions are gone within a second; what is longer is a disk that does not answer. */
@@ -29,9 +34,9 @@ export function serveCommand(protocols: ReadonlyMap<string, AnyProtocol>): Comma
       1,
     )
     .action(async ({ config, workers }: { config: string; workers: number }) => {
-      const log = createLog()
+      const log = createLog(level())
       const gateway = await startGateway({ file: config, protocols, log, workers }).catch(error => {
-        throw error instanceof ConfigError ? new Stop(exit.config, error.message) : error
+        throw notStarted(error)
       })
       // Now, for a gateway that is killed one day would never write it.
       flushCompileCache()

@@ -2,11 +2,12 @@
  * An issuer's own description of itself (OpenID Connect Discovery section 4, RFC 8414) -> where its keys are. Judged, not
  * believed: it must name this issuer exactly, and keep its keys on its own origin (attack 32).
  */
+import { Unfit } from '../unfit.ts'
 import { type Fetch, fetchJson, whatFailed } from './fetch.ts'
 import { isObject } from './json.ts'
 
 /** The issuer answers, and what it says cannot be trusted. Ends a start or a reload; waiting does not mend it. */
-export class IssuerWrong extends Error {
+export class IssuerWrong extends Unfit {
   constructor(issuer: string, why: string) {
     super(`issuer ${issuer}: ${why}`)
     this.name = 'IssuerWrong'
@@ -37,7 +38,7 @@ export function keysUrl(issuer: string, document: unknown): string {
   if (document['issuer'] !== issuer) {
     throw new IssuerWrong(
       issuer,
-      `its discovery document is of another issuer, ${JSON.stringify(document['issuer'])}`,
+      `its discovery document is of another issuer, ${JSON.stringify(document['issuer'])}. If you mean that one, copy it, byte for byte`,
     )
   }
   const uri = document['jwks_uri']

@@ -16,6 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { Unfit } from '../unfit.ts'
 import { keyId, type SealKey } from './seal.ts'
 
 export function openSealKey(data: string): SealKey {
@@ -26,7 +27,7 @@ export function openSealKey(data: string): SealKey {
   if (!existsSync(privateFile)) {
     // A new key under an old audit would make the old seals worthless without anyone being told.
     if (hasAudit(data))
-      throw new Error(
+      throw new Unfit(
         `${privateFile} is gone, but ${join(data, 'audit')} was sealed with it: restore it, or move the old data away`,
       )
     const pair = generateKeyPairSync('ed25519')
@@ -38,7 +39,7 @@ export function openSealKey(data: string): SealKey {
     )
   }
   const privateKey = createPrivateKey(readFileSync(privateFile))
-  if (privateKey.asymmetricKeyType !== 'ed25519') throw new Error(`${privateFile} is not an Ed25519 key`)
+  if (privateKey.asymmetricKeyType !== 'ed25519') throw new Unfit(`${privateFile} is not an Ed25519 key`)
   const publicKey = createPublicKey(privateKey)
   const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString()
   if (!existsSync(publicFile)) writeWhole(folder, 'audit.pub.pem', pem, 0o644)

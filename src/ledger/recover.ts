@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { statSync } from 'node:fs'
+import { Unfit } from '../unfit.ts'
 import { hashLine, link, type Tip } from './chain.ts'
 import { type Disk, Journal } from './journal.ts'
 import { readLines } from './lines.ts'
@@ -13,7 +14,7 @@ import { iso, members } from './text.ts'
 import { type Line, parseLine, walk } from './walk.ts'
 
 /** What stands on the disk is not what was signed. */
-export class LedgerBroken extends Error {
+export class LedgerBroken extends Unfit {
   readonly file: string
   constructor(file: string, what: string) {
     super(`${file}: ${what}`)

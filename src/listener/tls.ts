@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { hostOf, isEverywhere } from '../config/address.ts'
 import type { Config, Listen } from '../config/config.ts'
+import { Unfit } from '../unfit.ts'
 import type { Millis } from '../words.ts'
 import { type Issued, writeWhole } from './keyfile.ts'
 
@@ -116,7 +117,7 @@ function isPair(cert: string, key: string): boolean {
 function keysOf(cert: string, key: string, now: Millis): TlsKeys {
   const options = { cert, key, minVersion: 'TLSv1.2' } as const
   const notAfter = new X509Certificate(cert).validToDate.getTime()
-  if (notAfter <= now) throw new Error(`the TLS certificate expired at ${new Date(notAfter).toISOString()}`)
+  if (notAfter <= now) throw new Unfit(`the TLS certificate expired at ${new Date(notAfter).toISOString()}`)
   return { options, context: createSecureContext(options), notAfter }
 }
 
@@ -128,7 +129,7 @@ async function readPair(folder: string, name: 'ca' | 'server'): Promise<Issued |
   // The key is written first: a key alone is a crash in the middle, a CA without its key is somebody's hand, and a new
   // CA in its place would be trusted by no client.
   if (name === 'ca' && cert !== undefined && key === undefined) {
-    throw new Error(`ca.key is missing in ${folder}; restore it, or remove ca.pem too`)
+    throw new Unfit(`ca.key is missing in ${folder}; restore it, or remove ca.pem too`)
   }
   return cert === undefined || key === undefined ? undefined : { cert, key }
 }

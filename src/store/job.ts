@@ -28,6 +28,7 @@ export type Order = { readonly group: readonly (readonly Step[])[] } | { readonl
 /** From the thread. `lost` says why a group that was executed could not be committed: none of its jobs happened. */
 export type Answer =
   | { readonly opened: true }
-  | { readonly refused: string }
+  /** `taken`: another process holds the file. */
+  | { readonly refused: string; readonly taken: boolean }
   | { readonly outcomes: readonly Outcome[]; readonly lost?: string }
   | { readonly closed: true }

@@ -1,5 +1,5 @@
 /** Brings the tables up to date: each missing migration in one job, so that a crash leaves a whole number of them. */
-import { GatewayError } from '../denial.ts'
+import { Unfit } from '../unfit.ts'
 import type { Value } from './job.ts'
 import { migrations as all, type Kinds, type Migration } from './migrations.ts'
 import { step } from './queries.ts'
@@ -27,8 +27,9 @@ export async function migrate(
   )
   const done = (await read(sql.selectFrom('migrations').select('number'))).length
   if (done > migrations.length) {
-    const detail = `state.db is at migration ${done}, this program knows ${migrations.length}: it was written by a newer one`
-    throw new GatewayError({ code: 'internal_error', detail }, new Error(detail))
+    throw new Unfit(
+      `state.db is at migration ${done}, this program knows ${migrations.length}: it was written by a newer one`,
+    )
   }
   for (const [index, migration] of migrations.entries()) {
     if (index < done) continue

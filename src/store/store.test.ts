@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, test } from 'node:test'
 import { sql } from 'kysely'
 import { GatewayError } from '../denial.ts'
+import { Taken } from '../unfit.ts'
 import { migrate } from './migrate.ts'
 import { migrations } from './migrations.ts'
 import { step } from './queries.ts'
@@ -90,8 +91,10 @@ test('state.db and its WAL can be read by the owner alone', async () => {
 })
 
 test('a second gateway over the same state is refused', async () => {
-  await assert.rejects(openStore(data), (error: GatewayError) =>
-    /state\.db cannot be opened/.test(error.message),
+  await assert.rejects(
+    openStore(data),
+    (error: Error) =>
+      error instanceof Taken && error.message.endsWith(`another gateway is running on ${data}`),
   )
 })
 
@@ -122,7 +125,7 @@ test('a state.db that is not a database is refused with its name', async () => {
   await store.close()
   const other = await mkdtemp(join(tmpdir(), 'postern-store-'))
   await writeFile(join(other, 'state.db'), 'this is not a database, it is a sentence that is long enough')
-  await assert.rejects(openStore(other), /state\.db cannot be opened/)
+  await assert.rejects(openStore(other), /state\.db in \S+ cannot be opened/)
   await rm(other, { recursive: true })
   store = await openStore(data)
 })

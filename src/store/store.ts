@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Compilable, Kysely } from 'kysely'
 import { GatewayError } from '../denial.ts'
+import { Taken } from '../unfit.ts'
 import type { Answer, Order, Outcome, Row, Step } from './job.ts'
 import { migrate } from './migrate.ts'
 import { sqlite } from './queries.ts'
@@ -43,7 +44,7 @@ export async function openStore(data: string): Promise<Store> {
     env: { NODE_COMPILE_CACHE: getCompileCacheDir() ?? '' },
     execArgv: [],
   })
-  const store = new SqliteStore(worker)
+  const store = new SqliteStore(worker, data)
   await store.opened
   try {
     await migrate(store)
@@ -73,13 +74,18 @@ class SqliteStore implements Store {
   #commits = 0
   #jobs = 0
 
-  constructor(worker: Worker) {
+  constructor(worker: Worker, data: string) {
     this.#worker = worker
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.opened = promise
     worker.on('message', (answer: Answer) => {
       if ('opened' in answer) resolve()
-      else if ('refused' in answer) reject(unavailable(`state.db cannot be opened: ${answer.refused}`))
+      else if ('refused' in answer)
+        reject(
+          answer.taken
+            ? new Taken(`state.db cannot be opened: another gateway is running on ${data}`)
+            : unavailable(`state.db in ${data} cannot be opened: ${answer.refused}`),
+        )
       else if ('outcomes' in answer) this.#settle(answer)
     })
     const die = (error: Error) => {

@@ -9,6 +9,7 @@ import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqli
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Answer, Order, Outcome, Step } from './job.ts'
 
+const SQLITE_BUSY = 5
 const SQLITE_CONSTRAINT = 19
 /** Statements kept prepared. Our own queries are a few dozen; lists of ids of many lengths are what could grow it. */
 const PREPARED = 256
@@ -102,6 +103,7 @@ try {
   port.on('message', (order: Order) => ('close' in order ? close(db) : answer(commit(db, order.group))))
   answer({ opened: true })
 } catch (error) {
-  answer({ refused: String(error) })
+  const { errcode = 0 } = error as { errcode?: number }
+  answer({ refused: String(error), taken: (errcode & 0xff) === SQLITE_BUSY })
   port.close()
 }

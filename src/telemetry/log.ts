@@ -3,6 +3,9 @@ import { pino } from 'pino'
 
 export type Log = Pick<pino.Logger, 'debug' | 'info' | 'warn' | 'error'>
 
+/** What POSTERN_LOG may be. */
+export const levels = [...Object.keys(pino.levels.values), 'silent']
+
 /** `base`: members of every line. */
 export function createLog(
   level = process.env.POSTERN_LOG ?? 'info',

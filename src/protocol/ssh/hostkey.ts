@@ -7,6 +7,7 @@ import { chmod, mkdir, open, readFile, rename, writeFile } from 'node:fs/promise
 import { join } from 'node:path'
 import ssh2 from 'ssh2'
 import { message } from '../../statement/sftp/fields.ts'
+import { Unfit } from '../../unfit.ts'
 
 export interface HostKey {
   /** OpenSSH PEM. */
@@ -44,7 +45,8 @@ async function make(folder: string, file: string): Promise<string> {
 
 function shown(file: string, pem: string): HostKey {
   const key = ssh2.utils.parseKey(pem)
-  if (key instanceof Error || !key.isPrivateKey()) throw new Error(`${file} is not an SSH private key`)
+  if (key instanceof Error || !key.isPrivateKey())
+    throw new Unfit(`${file} is not an SSH private key: restore it from a copy, for clients have pinned it`)
   return { private: pem, public: `${key.type} ${key.getPublicSSH().toString('base64')}` }
 }
 
