@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import type { AnsweredGrant } from '../protocol/protocol.ts'
 import type { Client } from './client.ts'
 import { exit } from './exit.ts'
+import { visible } from './print.ts'
 import { Stop } from './stop.ts'
 
 export interface RequestOptions {
@@ -21,6 +22,7 @@ export interface GrantAnswer extends AnsweredGrant {
   readonly narrowed: readonly string[]
   readonly expires_at: string
   readonly ends_by: string
+  readonly ending?: string
   readonly connect: string
 }
 
@@ -44,12 +46,21 @@ export function requestGrant(
   return client.call<GrantAnswer>('POST', '/v1/grants', body)
 }
 
-/** The grant is given back whatever happened; one that has ended by itself is no error. */
-export async function giveBack(client: Client, grant: { readonly id: string }): Promise<void> {
+/** What says that there is nothing left to give back. */
+const over = ['grant_unknown', 'grant_expired', 'grant_revoked']
+
+/** Whatever happened before keeps its exit code; a grant that stays live is said, for nobody else would notice. */
+export async function giveBack(
+  client: Client,
+  { id, expires_at }: Pick<GrantAnswer, 'id' | 'expires_at'>,
+): Promise<void> {
   try {
-    await client.call('DELETE', `/v1/grants/${grant.id}`)
+    await client.call('DELETE', `/v1/grants/${id}`)
   } catch (error) {
     if (!(error instanceof Stop)) throw error
+    const { code } = (error.answer ?? {}) as { code?: string }
+    if (code !== undefined && over.includes(code)) return
+    console.error(visible(`postern: ${id} is not given back and ends at ${expires_at}: ${error.message}`))
   }
 }
 
