@@ -8,7 +8,7 @@ import { Stop } from './stop.ts'
 
 export interface Client {
   readonly url: URL
-  call<Answer>(method: string, path: string, body?: object): Promise<Answer>
+  call<Answer>(method: string, path: string, body?: object, signal?: AbortSignal): Promise<Answer>
 }
 
 /** A refusal as the API tells it (RFC 9457). */
@@ -22,7 +22,7 @@ export async function createClient(env: NodeJS.ProcessEnv = process.env): Promis
   const token = await tokenOf(env)
   return {
     url,
-    call: (method, path, body) => call(new URL(path, url), method, token, body),
+    call: (method, path, body, signal) => call(new URL(path, url), method, token, body, signal),
   }
 }
 
@@ -51,12 +51,19 @@ async function tokenOf(env: NodeJS.ProcessEnv): Promise<string> {
   )
 }
 
-async function call<Answer>(url: URL, method: string, token: string, body?: object): Promise<Answer> {
+async function call<Answer>(
+  url: URL,
+  method: string,
+  token: string,
+  body?: object,
+  signal?: AbortSignal,
+): Promise<Answer> {
   const headers: Record<string, string> = { authorization: `Bearer ${token}` }
   if (body !== undefined) headers['content-type'] = 'application/json'
-  const init: RequestInit = { method, headers, redirect: 'error' }
+  const init: RequestInit = { method, headers, redirect: 'error', signal: signal ?? null }
   if (body !== undefined) init.body = JSON.stringify(body)
   const response = await fetch(url, init).catch(error => {
+    signal?.throwIfAborted()
     const why = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)
     throw new Stop(exit.unavailable, `no gateway at ${url.origin}: ${why}`)
   })

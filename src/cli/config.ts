@@ -10,7 +10,8 @@ import path from 'node:path'
 import { Command } from 'commander'
 import { type Client, createClient } from './client.ts'
 import { exit } from './exit.ts'
-import { type GrantAnswer, giveBack, type RequestOptions, requestGrant, withRequestOptions } from './grant.ts'
+import { type RequestOptions, withRequestOptions } from './grant.ts'
+import { holding, keeping } from './hold.ts'
 import { Stop } from './stop.ts'
 
 const api = 'client.authentication.k8s.io/v1'
@@ -38,8 +39,7 @@ export function configCommand(): Command {
 
 /** Where the cluster's door is, and by which CA it is known, only a grant says: one is asked for, and given back. */
 async function kubeconfig(client: Client, name: string, options: RequestOptions): Promise<object> {
-  const grant = await active(client, name, options)
-  await giveBack(client, grant)
+  const grant = await holding({ client, connection: name, options }, async granted => granted)
   if (grant.protocol !== 'kubernetes')
     throw new Stop(exit.no, `${name} is no cluster: it speaks ${grant.protocol}`)
   const { url = '', ca } = grant.endpoint
@@ -78,7 +78,7 @@ async function credentialFor(client: Client, connection: string, options: Reques
   const file = keptFile(client, connection, options)
   const kept = await read(file)
   if (kept !== undefined && (await isActive(client, kept))) return kept
-  const { id, credential, expires_at } = await active(client, connection, options)
+  const { id, credential, expires_at } = await keeping({ client, connection, options })
   const fresh = { id, password: credential.password ?? '', expires_at }
   await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
   // Never a moment in which others could read it, or half of it could be read.
@@ -86,12 +86,6 @@ async function credentialFor(client: Client, connection: string, options: Reques
   await writeFile(making, JSON.stringify(fresh), { mode: 0o600, flag: 'wx' })
   await rename(making, file)
   return fresh
-}
-
-async function active(client: Client, connection: string, options: RequestOptions): Promise<GrantAnswer> {
-  const grant = await requestGrant(client, connection, options)
-  if (grant.state === 'active') return grant
-  throw new Stop(exit.no, `${grant.id} is ${grant.state}: wait for its approval`)
 }
 
 function keptFile(client: Client, connection: string, options: RequestOptions): string {

@@ -11,7 +11,8 @@ import type { AnyProtocol } from '../protocol/protocol.ts'
 import { runChild } from './child.ts'
 import { type Client, createClient } from './client.ts'
 import { exit } from './exit.ts'
-import { type GrantAnswer, giveBack, type RequestOptions, requestGrant, withRequestOptions } from './grant.ts'
+import { type GrantAnswer, type RequestOptions, withRequestOptions } from './grant.ts'
+import { holding } from './hold.ts'
 import { type OwnFolder, ownFolder } from './own-folder.ts'
 import { visible } from './print.ts'
 import { Stop } from './stop.ts'
@@ -45,14 +46,13 @@ async function connect(at: Connecting): Promise<number> {
   const { client, connection, folder, args, options } = at
   const protocol = await protocolOf(at)
   const key = protocol.client.wantsKey ? await makeKey(folder.path) : undefined
-  const grant = await requestGrant(client, connection, options, key?.publicKey)
-  if (grant.state !== 'active')
-    throw new Stop(exit.no, `${grant.id} is ${grant.state}: wait for its approval`)
-  try {
-    return await runClient(protocol, grant, folder, args, key?.file)
-  } finally {
-    await giveBack(client, grant)
-  }
+  folder.started()
+  return holding({ client, connection, options, publicKey: key?.publicKey }, async (grant, started) => {
+    const prepared = await prepareClient(protocol, grant, folder.path, args, key?.file)
+    started()
+    const env = { ...withoutToken(process.env), ...prepared.env }
+    return runChild(protocol.client.program, prepared.args, env)
+  })
 }
 
 async function protocolOf({ client, connection, protocols }: Connecting): Promise<AnyProtocol> {
@@ -107,18 +107,6 @@ export async function prepareClient(
     await writeFile(path.join(folder, name), text, { mode: 0o600 })
   }
   return prepared
-}
-
-async function runClient(
-  protocol: AnyProtocol,
-  grant: GrantAnswer,
-  folder: OwnFolder,
-  args: readonly string[],
-  keyFile?: string,
-): Promise<number> {
-  const prepared = await prepareClient(protocol, grant, folder.path, args, keyFile)
-  folder.started()
-  return runChild(protocol.client.program, prepared.args, { ...withoutToken(process.env), ...prepared.env })
 }
 
 /** The client has no use for the agent's token, so it does not get it. */

@@ -6,7 +6,7 @@ import path from 'node:path'
 
 export interface OwnFolder extends AsyncDisposable {
   readonly path: string
-  /** The client starts: from now on signals are its, and the run outlives it to give the grant back. */
+  /** A grant is asked for: from now on signals are another's, and the run outlives them to give the grant back. */
   started(): void
 }
 
@@ -22,12 +22,16 @@ export async function ownFolder(): Promise<OwnFolder> {
   const started = () => {
     for (const signal of ENDING) process.off(signal, end)
   }
+  // However early it ends, also at a second signal.
+  const gone = () => rmSync(folder, { recursive: true, force: true })
+  process.once('exit', gone)
   for (const signal of ENDING) process.on(signal, end)
   return {
     path: folder,
     started,
     async [Symbol.asyncDispose]() {
       started()
+      process.off('exit', gone)
       await rm(folder, { recursive: true, force: true })
     },
   }

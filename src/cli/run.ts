@@ -5,7 +5,8 @@ import { runChild } from './child.ts'
 import { createClient } from './client.ts'
 import { prepareClient, withoutToken } from './connect.ts'
 import { exit } from './exit.ts'
-import { giveBack, type RequestOptions, requestGrant, withRequestOptions } from './grant.ts'
+import { type RequestOptions, withRequestOptions } from './grant.ts'
+import { holding } from './hold.ts'
 import { ownFolder } from './own-folder.ts'
 import { Stop } from './stop.ts'
 
@@ -29,23 +30,15 @@ export function runCommand(protocols: ReadonlyMap<string, AnyProtocol>): Command
         throw new Stop(exit.usage, 'which command? postern run CONNECTION -- COMMAND')
       const client = await createClient()
       await using folder = await ownFolder()
-      const grant = await requestGrant(client, connection, options)
-      if (grant.state !== 'active')
-        throw new Stop(exit.no, `${grant.id} is ${grant.state}: wait for its approval`)
-      try {
+      folder.started()
+      process.exitCode = await holding({ client, connection, options }, async (grant, started) => {
         const protocol = protocols.get(grant.protocol)
         // What its client reads from files (a kubeconfig, a CA), any command may read too.
         const prepares = protocol !== undefined && !protocol.client.wantsKey
         const own = prepares ? (await prepareClient(protocol, grant, folder.path, [])).env : {}
-        folder.started()
-        process.exitCode = await runChild(program, args, {
-          ...withoutToken(process.env),
-          ...clientsEnv(grant.env),
-          ...own,
-        })
-      } finally {
-        await giveBack(client, grant)
-      }
+        started()
+        return runChild(program, args, { ...withoutToken(process.env), ...clientsEnv(grant.env), ...own })
+      })
     },
   )
 }
