@@ -36,7 +36,7 @@ function words(grant: GrantAnswer, byKey: boolean): string {
   if (state === 'pending') lines.push(...goOn(id, byKey))
   if (grant.connect !== undefined) lines.push(`connect: ${grant.connect}`)
   if (credential?.password !== undefined) lines.push(`password (shown once): ${credential.password}`)
-  lines.push(`give back: postern end ${id}`)
+  lines.push(...knownHost(grant), `give back: postern end ${id}`)
   return lines.map(visible).join('\n')
 }
 
@@ -44,4 +44,11 @@ function words(grant: GrantAnswer, byKey: boolean): string {
 function goOn(id: string, byKey: boolean): string[] {
   const wait = `is it approved? GET /v1/grants/${id}?wait=30s`
   return byKey ? [wait] : [wait, `its password, once it is: POST /v1/grants/${id}/credential`]
+}
+
+/** Without it the first `ssh` would have to trust whatever answers. An answer that waits has no endpoint yet. */
+function knownHost({ endpoint }: Partial<GrantAnswer>): string[] {
+  if (endpoint?.host_key === undefined) return []
+  const { host, port, host_key } = endpoint
+  return [`known_hosts: ${port === 22 ? host : `[${host}]:${port}`} ${host_key}`]
 }
