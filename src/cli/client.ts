@@ -64,8 +64,7 @@ async function call<Answer>(
   if (body !== undefined) init.body = JSON.stringify(body)
   const response = await fetch(url, init).catch(error => {
     signal?.throwIfAborted()
-    const why = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)
-    throw new Stop(exit.unavailable, `no gateway at ${url.origin}: ${why}`)
+    throw new Stop(exit.unavailable, `no gateway at ${url.origin}: ${whyNot(error)}`)
   })
   const text = await response.text()
   if (response.ok) return (text === '' ? undefined : JSON.parse(text)) as Answer
@@ -74,6 +73,22 @@ async function call<Answer>(
     problemText(response.status, text),
     problemOf(text),
   )
+}
+
+/** What OpenSSL says of a certificate whose CA is not known here: a gateway's own, as a rule. */
+const untrusted = [
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]
+
+function whyNot(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : undefined
+  const { code = '' } = (cause ?? {}) as NodeJS.ErrnoException
+  if (untrusted.includes(code))
+    return 'its certificate is from a CA that is not known here: export NODE_EXTRA_CA_CERTS=<ca.pem of the gateway>'
+  return cause?.message ?? String(error)
 }
 
 function problemText(status: number, text: string): string {
