@@ -32,7 +32,7 @@ export function explainCommand(protocols: ReadonlyMap<string, AnyProtocol>): Com
     .description('why yes, why no')
     .argument('<connection>')
     .option('-c, --config <file>', 'the configuration', 'postern.yaml')
-    .option('-g, --group <group...>', 'a group of the caller; may be repeated')
+    .option('-g, --group <group>', 'a group of the caller; may be repeated', collected)
     .option('--client <id>', 'the OAuth client it comes through')
     .option('--issuer <name>', "the issuer's name, where there are several")
     .option('--token-file <file>', 'a real access token instead: verified as the gateway would')
@@ -51,6 +51,11 @@ export function explainCommand(protocols: ReadonlyMap<string, AnyProtocol>): Com
     print(options.json ? JSON.stringify(told, null, 2) : explanationInWords(told).map(visible).join('\n'))
     process.exitCode = told.decision === 'yes' ? exit.ok : exit.no
   })
+}
+
+/** One at a time: a variadic option would take the connection for one more group. */
+function collected(group: string, before: readonly string[] = []): readonly string[] {
+  return [...before, group]
 }
 
 export function timeOf(text: string | undefined): Millis {

@@ -63,7 +63,16 @@ async function run(command: Command, ...args: string[]): Promise<{ text: string;
 
 test('explain says yes or no, why, and exits by it', async () => {
   const path = await file('a.yaml', config())
-  const yes = await run(explainCommand(protocols), '-c', path, '--group', 'sre', 'analysts', '--', 'web-1')
+  const yes = await run(
+    explainCommand(protocols),
+    '-c',
+    path,
+    '--group',
+    'analysts',
+    '--group',
+    'sre',
+    'web-1',
+  )
   assert.match(yes.text, /^YES by rule sre:web-1\n/)
   assert.equal(yes.code, exit.ok)
   const no = await run(explainCommand(protocols), '-c', path, '-g', 'sre', '--json', 'orders-db')
