@@ -89,6 +89,12 @@ async function main(argv: readonly string[]): Promise<void> {
   await program.parseAsync([...argv])
 }
 
+/** What follows `--` is another program's. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--')
+  return argv.slice(0, end < 0 ? undefined : end).includes('--json')
+}
+
 try {
   await main(process.argv)
 } catch (error) {
@@ -96,7 +102,7 @@ try {
     process.exitCode = error.exitCode === 0 ? exit.ok : exit.usage
   } else if (error instanceof Stop) {
     process.exitCode = error.exitCode
-    if (process.argv.includes('--json')) console.log(json(error.answer ?? { error: error.message }))
+    if (wantsJson(process.argv)) console.log(json(error.answer ?? { error: error.message }))
     else console.error(`postern: ${error.message}`)
   } else {
     process.exitCode = exit.internal
