@@ -3,8 +3,11 @@
  * does not load a gateway. The gateway itself is composed in `gateway.ts`.
  */
 import { Command, CommanderError } from 'commander'
+import project from '../package.json' with { type: 'json' }
 import { exit } from './cli/exit.ts'
+import { visible } from './cli/print.ts'
 import { Stop } from './cli/stop.ts'
+import { didYouMean } from './config/nearest.ts'
 import { json } from './ledger/text.ts'
 import type { AnyProtocol } from './protocol/protocol.ts'
 
@@ -76,8 +79,14 @@ connect and run end with the exit code of what they ran.`
 
 async function main(argv: readonly string[]): Promise<void> {
   const named = argv[2] === 'help' ? argv[3] : argv[2]
+  if (named !== undefined && !named.startsWith('-') && named !== 'help' && !Object.hasOwn(commands, named))
+    throw new Stop(
+      exit.usage,
+      `there is no command ${visible(named)}${didYouMean(named, Object.keys(commands))}`,
+    )
   const program = new Command('postern')
     .description('One Okta token, one connection: decided outside the agent, judged, recorded, cut on time.')
+    .version(project.version)
     .addHelpText('after', CODES)
     .exitOverride()
   for (const [name, { does, load }] of Object.entries(commands)) {
@@ -94,6 +103,12 @@ function wantsJson(argv: readonly string[]): boolean {
   const end = argv.indexOf('--')
   return argv.slice(0, end < 0 ? undefined : end).includes('--json')
 }
+
+// `postern audit tail | head`: the reader has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exit.ok)
+  throw error
+})
 
 try {
   await main(process.argv)

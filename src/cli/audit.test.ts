@@ -64,4 +64,7 @@ test('replay plays what was seen and asked, and nothing that acts on the reader'
   assert.match(stdout, /statement 2 select: select 1\n/)
   assert.match(stdout, /on screen\r\n/)
   assert.equal(postern('replay', '../s_1', '--data', folder).status, 1)
+  const odd = postern('replay', 's_1', '--data', folder, '--speed', '-1')
+  assert.equal(odd.status, 64)
+  assert.match(odd.stderr, /--speed takes a number, 0 or above/)
 })

@@ -6,10 +6,17 @@ import { readFile } from 'node:fs/promises'
 import { exit } from './exit.ts'
 import { Stop } from './stop.ts'
 
+const usual = 'http://127.0.0.1:8600'
+
 export interface Client {
   readonly url: URL
   call<Answer>(method: string, path: string, body?: object, signal?: AbortSignal): Promise<Answer>
 }
+
+/** For the help of every command that calls the gateway. */
+export const VARIABLES = `
+POSTERN_URL: where the gateway is (default: ${usual}). POSTERN_TOKEN, or POSTERN_TOKEN_FILE: the access token,
+or a file that holds it.`
 
 /** A refusal as the API tells it (RFC 9457). */
 interface Problem {
@@ -18,7 +25,7 @@ interface Problem {
 }
 
 export async function createClient(env: NodeJS.ProcessEnv = process.env): Promise<Client> {
-  const url = gatewayUrl(env.POSTERN_URL ?? 'http://127.0.0.1:8600')
+  const url = gatewayUrl(env.POSTERN_URL ?? usual)
   const token = await tokenOf(env)
   return {
     url,

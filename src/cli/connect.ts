@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 import { Command } from 'commander'
 import type { AnyProtocol } from '../protocol/protocol.ts'
 import { runChild } from './child.ts'
-import { type Client, createClient } from './client.ts'
+import { type Client, createClient, VARIABLES } from './client.ts'
 import { exit } from './exit.ts'
 import { type GrantAnswer, type RequestOptions, withRequestOptions } from './grant.ts'
 import { holding } from './hold.ts'
@@ -22,6 +22,7 @@ type Protocols = ReadonlyMap<string, AnyProtocol>
 export function connectCommand(protocols: Protocols): Command {
   const command = new Command('connect')
     .description('ask for a connection, run psql, ssh, curl or kubectl on it, give it back')
+    .addHelpText('after', VARIABLES)
     .argument('<connection>')
     .argument('[arguments...]', "the client's own arguments, after --")
   return withRequestOptions(command).action(

@@ -1,6 +1,6 @@
 /** `postern connections`: what this token may ask for. */
 import { Command } from 'commander'
-import { createClient } from './client.ts'
+import { createClient, VARIABLES } from './client.ts'
 import { print, table } from './print.ts'
 
 interface Reachable {
@@ -15,6 +15,7 @@ interface Reachable {
 export function connectionsCommand(): Command {
   return new Command('connections')
     .description('what this token may ask for')
+    .addHelpText('after', VARIABLES)
     .option('--json', 'print JSON')
     .action(async (options: { json?: boolean }) => {
       const client = await createClient()

@@ -1,5 +1,6 @@
 /** `postern explain CONNECTION`: why yes, why no; for groups that are supposed, or for a token that is verified. */
 import { readFile } from 'node:fs/promises'
+import { isIP } from 'node:net'
 import { Command } from 'commander'
 import { clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
@@ -40,6 +41,8 @@ export function explainCommand(protocols: ReadonlyMap<string, AnyProtocol>): Com
     .option('--at <time>', 'when, such as 2026-03-02T12:00:00+01:00; default now')
     .option('--json', 'print JSON')
   return withRequestOptions(command).action(async (connection: string, options: Options) => {
+    if (isIP(options.source) === 0)
+      throw new Stop(exit.usage, `--source is not an IP address: ${options.source}`)
     const { config } = await loadOrStop(options.config, protocols)
     const now = timeOf(options.at)
     const identity = await identityOf(options, config, now)

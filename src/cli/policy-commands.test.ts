@@ -88,6 +88,15 @@ test('explain knows the groups of a client that client_groups lists', async () =
   await assert.rejects(run(explainCommand(protocols), '-c', path, 'web-1'), Stop)
 })
 
+test('explain supposes no address that is none and no issuer that there is not', async () => {
+  const path = await file('a.yaml', config())
+  const asked = (...args: string[]) =>
+    run(explainCommand(protocols), '-c', path, '-g', 'sre', ...args, 'web-1')
+  await assert.rejects(asked('--source', 'foo'), /^Stop: --source is not an IP address: foo$/)
+  assert.match((await asked('--source', '2001:db8::1')).text, /^YES/)
+  await assert.rejects(asked('--issuer', 'b'), /^Stop: there is no issuer b; there is: okta$/)
+})
+
 test('explain verifies a real token, and says why it is refused', async () => {
   await using issuer = await startTestIssuer()
   const path = await file('b.yaml', config(issuer.url))

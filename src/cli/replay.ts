@@ -41,7 +41,7 @@ export function replayCommand(): Command {
 function positive(text: string, name: string): number {
   const value = Number(text)
   if (text.trim() === '' || !Number.isFinite(value) || value < 0)
-    throw new Stop(exit.usage, `${name} takes a number`)
+    throw new Stop(exit.usage, `${name} takes a number, 0 or above`)
   return value
 }
 

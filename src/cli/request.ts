@@ -1,6 +1,6 @@
 /** `postern request CONNECTION`: asks for one connection and prints how to use it. */
 import { Command } from 'commander'
-import { createClient } from './client.ts'
+import { createClient, VARIABLES } from './client.ts'
 import { type GrantAnswer, type RequestOptions, requestGrant, withRequestOptions } from './grant.ts'
 import { keeping } from './hold.ts'
 import { print, visible } from './print.ts'
@@ -13,6 +13,7 @@ interface Options extends RequestOptions {
 export function requestCommand(): Command {
   const command = new Command('request')
     .description('ask for one connection')
+    .addHelpText('after', VARIABLES)
     .argument('<connection>')
     .option('--public-key <line>', 'an OpenSSH public key: the grant opens for it alone')
     .option('--wait', 'where people must approve it, wait until they did')

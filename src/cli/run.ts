@@ -2,7 +2,7 @@
 import { Command } from 'commander'
 import type { AnyProtocol } from '../protocol/protocol.ts'
 import { runChild } from './child.ts'
-import { createClient } from './client.ts'
+import { createClient, VARIABLES } from './client.ts'
 import { prepareClient, withoutToken } from './connect.ts'
 import { exit } from './exit.ts'
 import { type RequestOptions, withRequestOptions } from './grant.ts'
@@ -21,6 +21,7 @@ const clientsEnv = (env: Readonly<Record<string, string>>) =>
 export function runCommand(protocols: ReadonlyMap<string, AnyProtocol>): Command {
   const command = new Command('run')
     .description('ask for a connection, run a command with its environment set, give it back')
+    .addHelpText('after', VARIABLES)
     .argument('<connection>')
     .argument('<command...>', 'the command and its arguments, after --')
   return withRequestOptions(command).action(

@@ -49,6 +49,6 @@ function issuerOf(named: string | undefined, { issuers }: Pick<Config, 'issuers'
   if (named === undefined && only !== undefined && names.length === 1) return only
   throw new Stop(
     exit.usage,
-    `${named === undefined ? 'say which issuer' : `there is no issuer ${named}`}: ${names.join(', ')}`,
+    `${named === undefined ? 'say which issuer' : `there is no issuer ${named}`}; there is: ${names.join(', ')}`,
   )
 }
