@@ -104,6 +104,24 @@ test('what another user could change is said before serve refuses it', async t =
   )
 })
 
+test('--strict: where serve would refuse to start, the exit code says so', async t => {
+  const absent = config.replace('env:POSTERN_TEST_UNSET', 'file:nowhere.key')
+  const codeOf = async (text: string, ...args: string[]) => {
+    const before = process.exitCode
+    try {
+      const printed = await check(t, text, ...args)
+      return [process.exitCode, /^warning: serve would refuse to start: (.*)$/m.exec(printed)?.[1]]
+    } finally {
+      process.exitCode = before
+    }
+  }
+  const missing = `${join(folder, 'nowhere.key')} does not exist`
+  assert.deepEqual(await codeOf(absent), [undefined, missing])
+  assert.deepEqual(await codeOf(absent, '--strict'), [exit.config, missing])
+  // A variable that is not set here may well be set where the gateway runs.
+  assert.deepEqual(await codeOf(config, '--strict'), [undefined, undefined])
+})
+
 test('no rules are said to be no access', async t => {
   assert.match(
     await check(t, config.replace(/rules:[\s\S]*(?=people:)/, 'rules:\n')),

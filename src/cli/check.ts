@@ -17,15 +17,21 @@ export function checkCommand(protocols: Protocols): Command {
   return new Command('check')
     .description('validate postern.yaml; who can reach what')
     .option('-c, --config <file>', 'the configuration', 'postern.yaml')
+    .option('--strict', `exit code ${exit.config} also where serve would refuse to start here`)
     .option('--json', 'print JSON')
-    .action(async (options: { config: string; json?: boolean }) => {
+    .action(async (options: { config: string; strict?: boolean; json?: boolean }) => {
       const loaded = await loadOrStop(options.config, protocols)
-      const warnings = await warningsOf(loaded, options.config, protocols)
+      const refused = await checkPermissions(loaded)
+      const warnings = [
+        ...warningsOf(loaded, options.config, protocols),
+        ...refused.map(problem => `serve would refuse to start: ${problem}`),
+      ]
       print(
         options.json
           ? asJson(loaded, warnings, protocols)
           : asText(loaded, warnings, options.config, protocols),
       )
+      if (options.strict && refused.length > 0) process.exitCode = exit.config
     })
 }
 
@@ -46,19 +52,14 @@ export async function loadOrStop(file: string, protocols: Protocols): Promise<Lo
   }
 }
 
-async function warningsOf(loaded: Loaded, file: string, protocols: Protocols): Promise<string[]> {
+function warningsOf(loaded: Loaded, file: string, protocols: Protocols): string[] {
   const place = (problem: Problem) => renderProblem(file, problem)
   const unset = loaded.variables.filter(({ name }) => (process.env[name] ?? '') === '')
-  const open = await checkPermissions(loaded)
   const meant = reachOf(loaded, protocols).flatMap(({ rule, protocol, scope }) => {
     const said = protocols.get(protocol)?.scope.warnings?.(scope) ?? []
     return said.map(warning => `rule ${rule}: ${warning}`)
   })
-  return [
-    ...[...loaded.warnings, ...unset].map(place),
-    ...meant,
-    ...open.map(problem => `serve would refuse to start: ${problem}`),
-  ]
+  return [...[...loaded.warnings, ...unset].map(place), ...meant]
 }
 
 interface Reach {

@@ -28,7 +28,7 @@ test('a file is loaded with its own folder as the base of what it refers to', as
 
 const wrong: readonly (readonly [name: string, make: (file: string) => Promise<unknown>, message: RegExp])[] =
   [
-    ['an absent file', async () => undefined, /:1:1: cannot be read: ENOENT/],
+    ['an absent file', async () => undefined, /:1:1: does not exist$/],
     ['a folder', file => mkdir(file), /:1:1: (this is not a file|cannot be read: EISDIR)/],
     [
       'a file beyond 1 MiB',

@@ -27,7 +27,8 @@ async function readBytes(path: string): Promise<Uint8Array> {
     return bytes.subarray(0, length)
   } catch (error) {
     if (error instanceof ConfigError) throw error
-    throw refusal(path, `cannot be read: ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`, error)
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException
+    throw refusal(path, code === 'ENOENT' ? 'does not exist' : `cannot be read: ${code}`, error)
   }
 }
 

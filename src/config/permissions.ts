@@ -86,8 +86,8 @@ async function walk(path: string, role: Role, us: number, mayBeAbsent: boolean):
     }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
-    if (code !== 'ENOENT' || !mayBeAbsent)
-      problems.push(`${path} cannot be examined: ${code ?? String(error)}`)
+    if (code !== 'ENOENT') problems.push(`${path} cannot be examined: ${code ?? String(error)}`)
+    else if (!mayBeAbsent) problems.push(`${path} does not exist`)
   }
   return problems
 }
