@@ -17,7 +17,7 @@ async function data(folder: string) {
   const recorder = await record('s_1')
   const of = recorder.statement(allowed('select 1'))
   const shell = recorder.stream(of, { kind: 'terminal', cols: 80, rows: 24, term: 'xterm', title: 't' })
-  shell.output(Buffer.from('on \u001b]52;c;ZXZpbA==\u0007screen\r\n'))
+  shell.output(Buffer.from('on \u001b]52;c;ZXZpbA==\u0007\u001b[1;31mscreen\u001b[0m\r\n'))
   shell.end({ tag: '0' })
   await recorder.close(byClient)
   await audit.close()
@@ -62,7 +62,9 @@ test('replay plays what was seen and asked, and nothing that acts on the reader'
   const { stdout, status } = postern('replay', 's_1', '--data', folder, '--speed', '0')
   assert.equal(status, 0)
   assert.match(stdout, /statement 2 select: select 1\n/)
+  // A pipe gets no sequence at all.
   assert.match(stdout, /on screen\r\n/)
+  assert.ok(!stdout.includes('\u001b'))
   assert.equal(postern('replay', '../s_1', '--data', folder).status, 1)
   const odd = postern('replay', 's_1', '--data', folder, '--speed', '-1')
   assert.equal(odd.status, 64)

@@ -1,16 +1,16 @@
 /** `postern replay SESSION`: plays a recording in the terminal: its terminals as they looked, everything else as lines. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
-import type { Line } from '../ledger/walk.ts'
 import { readCast, readRecords, recordingFiles } from '../recording/read.ts'
 import { replayReset, replaySafe, replayStart } from '../recording/replay.ts'
 import { exit } from './exit.ts'
 import { print, visible } from './print.ts'
+import { recordText } from './recorded.ts'
 import { Stop } from './stop.ts'
 
 interface Options {
   readonly data: string
-  readonly speed: string
+  readonly speed?: string
   readonly idle: string
 }
 
@@ -19,10 +19,13 @@ export function replayCommand(): Command {
     .description('play a recording in the terminal')
     .argument('<session>')
     .option('--data <folder>', 'the data folder', './data')
-    .option('--speed <factor>', 'how many times as fast; 0 for at once', '1')
+    .option(
+      '--speed <factor>',
+      'how many times as fast; 0 for at once (default: 1, at once where stdout is no terminal)',
+    )
     .option('--idle <seconds>', 'the longest pause', '2')
     .action(async (session: string, options: Options) => {
-      const speed = positive(options.speed, '--speed')
+      const speed = positive(options.speed ?? (process.stdout.isTTY ? '1' : '0'), '--speed')
       const idle = positive(options.idle, '--idle')
       if ((await recordingFiles(options.data, session)) === undefined) {
         throw new Stop(exit.no, `no recording ${visible(session)} in ${visible(options.data)}`)
@@ -61,11 +64,11 @@ async function play(data: string, session: string, cast: string, speed: number, 
       if (speed > 0 && pause > 0) await pauseFor((pause * 1000) / speed, stop.signal)
       const safe = replaySafe(state, event.data)
       state = safe.state
-      process.stdout.write(safe.text)
+      process.stdout.write(process.stdout.isTTY ? safe.text : textAlone(safe.text))
     }
   } finally {
     process.removeListener('SIGINT', interrupt)
-    process.stdout.write(`${replayReset}\n`)
+    process.stdout.write(process.stdout.isTTY ? `${replayReset}\n` : '\n')
   }
   if (stop.signal.aborted) throw new Stop(exit.no, 'interrupted')
 }
@@ -78,17 +81,7 @@ async function pauseFor(millis: number, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** `12:00:05.120 statement select * from orders` and what came of it. */
-function recordText(line: Line): string {
-  const { time, type, seq, prev, ...rest } = line
-  const head = `${time.slice(11, 23)} ${type}`
-  if (type === 'statement') {
-    const { kind, text, verdict, reason } = rest as Record<string, string | undefined>
-    return visible(`${head} ${seq} ${kind}: ${text}${verdict === 'refused' ? `  REFUSED ${reason}` : ''}`)
-  }
-  return visible(
-    `${head} ${Object.entries(rest)
-      .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-      .join(' ')}`,
-  )
+/** For a pipe or a file: neither colours nor movements. What draws comes in whole sequences (recording/replay.ts). */
+function textAlone(safe: string): string {
+  return safe.replace(/\u001b(?:\[[0-9;:?]*[@-~]|\(.|.)/g, '')
 }
