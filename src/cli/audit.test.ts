@@ -57,6 +57,16 @@ test('audit tail shows events and obeys nothing in them', async t => {
   assert.doesNotMatch(json.stdout, /[\u0080-\u009f\u202e\u001b]/)
 })
 
+test('audit tail says what a person called and what one decided', async t => {
+  const folder = tempFolder(t)
+  const { audit } = await openWorld(folder)
+  await audit.decided({ type: 'people.called', facts: { call: 'GET /v1/sessions' } })
+  await audit.decided({ type: 'approval.decided', grant: 'g_1', facts: { decision: 'deny', shown: 'ab' } })
+  await audit.close()
+  const { stdout } = postern('audit', 'tail', '--data', folder, '--once')
+  assert.match(stdout, /Z people\.called GET \/v1\/sessions\n\S+ approval\.decided deny g_1\n$/)
+})
+
 test('replay plays what was seen and asked, and nothing that acts on the reader', async t => {
   const { folder } = await data(tempFolder(t))
   const { stdout, status } = postern('replay', 's_1', '--data', folder, '--speed', '0')

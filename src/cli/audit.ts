@@ -108,9 +108,12 @@ function tail(): Command {
 
 function eventText(line: Line): string {
   const identity = line['identity'] as { subject?: string; client?: string } | undefined
+  const { call, decision } = (line['facts'] ?? {}) as { call?: unknown; decision?: unknown }
   const parts = [
     line.time,
     line.type,
+    // What a person called, and what one decided.
+    ...[call, decision].filter(fact => typeof fact === 'string'),
     line['reason'],
     identity?.subject ?? identity?.client,
     line['connection'],
