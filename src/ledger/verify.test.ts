@@ -134,6 +134,19 @@ test('the line that was changed is named, not the one after it', async t => {
   }
 })
 
+test('of an audit that is broken it is not said what it does not know', async t => {
+  const data = await day(t)
+  const file = 'audit/gw-1.jsonl'
+  writeLines(data, file, linesOf(data, file).with(0, '{}'))
+  const { faults, notes, recordings } = await verify(data)
+  assert.equal(recordings, 2)
+  assert.equal(faults.length > 0, true)
+  assert.deepEqual(
+    notes.filter(({ what }) => what.includes('not in the audit')),
+    [],
+  )
+})
+
 test('a line taken out, put in, doubled or swapped is found where it is', async t => {
   const data = await day(t)
   const file = 'audit/gw-1.jsonl'
