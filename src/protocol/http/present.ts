@@ -34,6 +34,8 @@ export const curl: ClientProgram = {
     const secure = url.startsWith('https:') && ca !== undefined
     // In a 0600 file, for a command line is for all to see (attack 204).
     const config = [
+      // A refusal ends with 22 and shows its body; an older curl passes over words that it does not know in here.
+      ...['silent', 'show-error', ...(rest.some(fails) ? [] : ['fail-with-body'])],
       `user = ${quoted(`${username}:${password ?? ''}`)}`,
       ...(secure ? [`cacert = ${quoted(join(folder, 'ca.pem'))}`] : []),
     ]
@@ -50,5 +52,8 @@ export const curl: ClientProgram = {
     }
   },
 }
+
+/** `-f`, also among others: curl takes one of the two alone. */
+const fails = (arg: string) => arg === '--fail' || /^-[A-Za-z#]*f/.test(arg)
 
 const quoted = (text: string) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
