@@ -86,6 +86,14 @@ async function makeKey(folder: string): Promise<{ file: string; publicKey: strin
   return { file, publicKey: (await readFile(`${file}.pub`, 'utf8')).trim().split(' ').slice(0, 2).join(' ') }
 }
 
+/** What clients read where to connect from, and nothing that makes a program run another (LD_PRELOAD, NODE_OPTIONS). */
+export const clientsEnv = (env: Readonly<Record<string, string>>) =>
+  Object.fromEntries(
+    Object.entries(env).filter(([name]) =>
+      /^(?:POSTERN_[A-Z_]+|PG(?:HOST|PORT|DATABASE|USER|PASSWORD|SSLMODE))$/.test(name),
+    ),
+  )
+
 /** The protocol's files in a folder of the run's own, and what its client is told. */
 export async function prepareClient(
   protocol: AnyProtocol,
@@ -99,7 +107,7 @@ export async function prepareClient(
   if (host.startsWith('-') || url.startsWith('-') || grant.credential.username.startsWith('-'))
     throw new Stop(exit.unavailable, `the gateway names an endpoint that is none: ${visible(host)}`)
   const prepared = protocol.client.prepare({
-    grant,
+    grant: { ...grant, env: clientsEnv(grant.env) },
     folder,
     args,
     ...(keyFile === undefined ? {} : { keyFile }),

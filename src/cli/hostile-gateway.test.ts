@@ -20,3 +20,21 @@ test('a gateway that is not ours names no endpoint that is an option of the clie
   ])
     await assert.rejects(prepareClient(ssh, bad, '/nowhere', []), /names an endpoint that is none/)
 })
+
+test('nor does it set what makes a program run another', async () => {
+  const postgres = protocols.get('postgres')
+  assert.ok(postgres)
+  const env = {
+    PGHOST: '127.0.0.1',
+    LD_PRELOAD: '/tmp/evil.so',
+    NODE_OPTIONS: '--import=evil',
+    PGOPTIONS: '-c x',
+  }
+  const grant = {
+    endpoint: { host: '127.0.0.1', port: 1, database: 'orders' },
+    credential: { username: 'g_1', password: 'pst_x' },
+    env,
+  } as unknown as GrantAnswer
+  const prepared = await prepareClient(postgres, grant, '/nowhere', [])
+  assert.deepEqual(Object.keys(prepared.env).sort(), ['PGHOST'])
+})

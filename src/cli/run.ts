@@ -3,20 +3,12 @@ import { Command } from 'commander'
 import type { AnyProtocol } from '../protocol/protocol.ts'
 import { runChild } from './child.ts'
 import { createClient, VARIABLES } from './client.ts'
-import { prepareClient, withoutToken } from './connect.ts'
+import { clientsEnv, prepareClient, withoutToken } from './connect.ts'
 import { exit } from './exit.ts'
 import { type RequestOptions, withRequestOptions } from './grant.ts'
 import { holding } from './hold.ts'
 import { ownFolder } from './own-folder.ts'
 import { Stop } from './stop.ts'
-
-/** What clients read where to connect from, and nothing that makes a program run another (LD_PRELOAD, NODE_OPTIONS). */
-const clientsEnv = (env: Readonly<Record<string, string>>) =>
-  Object.fromEntries(
-    Object.entries(env).filter(([name]) =>
-      /^(?:POSTERN_[A-Z_]+|PG(?:HOST|PORT|DATABASE|USER|PASSWORD|SSLMODE))$/.test(name),
-    ),
-  )
 
 export function runCommand(protocols: ReadonlyMap<string, AnyProtocol>): Command {
   const command = new Command('run')
