@@ -36,5 +36,5 @@ test('nor does it set what makes a program run another', async () => {
     env,
   } as unknown as GrantAnswer
   const prepared = await prepareClient(postgres, grant, '/nowhere', [])
-  assert.deepEqual(Object.keys(prepared.env).sort(), ['PGHOST'])
+  assert.deepEqual(Object.keys(prepared.env).sort(), ['DATABASE_URL', 'PGHOST'])
 })
