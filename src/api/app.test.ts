@@ -11,7 +11,7 @@ const house = {
 } as unknown as House
 
 async function documented(serves: { agents: boolean; people: boolean }) {
-  const app = createApi({ house, hosts: new Set(['gw']), ...serves })
+  const app = createApi({ house, hosts: () => new Set(['gw']), ...serves })
   const answer = await app.request('/openapi.json', { headers: { host: 'gw' } })
   assert.equal(answer.status, 200)
   return (await answer.json()) as { servers: { url: string }[]; paths: Record<string, object> }
