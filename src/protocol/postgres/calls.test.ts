@@ -7,6 +7,7 @@ import { Refused } from '../../denial.ts'
 import { createAnalyser } from '../../statement/sql/analyser.ts'
 import { VerdictCache } from '../../statement/sql/cache.ts'
 import { createLog } from '../../telemetry/log.ts'
+import type { Ending } from '../../words.ts'
 import { createCalls, type PostgresCalls } from './calls.ts'
 import { type Doorway, type LiveSession, openDoor, openSession } from './door.fixture.ts'
 import { createGuard, type PostgresGuard } from './guard.ts'
@@ -274,6 +275,17 @@ test("the database's own error has its SQLSTATE, and the next call runs", async 
   const deferred = await refused(session, 'insert into linked values (1, 2)')
   assert.equal(deferred.facts?.sqlstate, '23503')
   assert.deepEqual((await answered(session, 'select 1')).rows, [[1]])
+})
+
+test('a fault of ours is thrown to whoever called, and ends the session as ours', async () => {
+  const session = await sessionFor(reading)
+  await answered(session, 'select 1')
+  const fault = new TypeError('a defect')
+  session.recorder.statement = () => {
+    throw fault
+  }
+  await assert.rejects(calls.query.run({ statement: 'select 2' }, session), fault)
+  assert.equal((session.signal.reason as Ending).why, 'internal_error')
 })
 
 test('calls at once queue, and too many are refused', async () => {

@@ -151,6 +151,8 @@ export interface OpenDoor {
   url(query?: string): string
   readonly sessions: LiveSession[]
   readonly noted: Refused[]
+  /** What `serve` rejected with. */
+  readonly faults: unknown[]
   readonly refused: Refused[]
   readonly cancelled: Buffer[]
   close(): Promise<void>
@@ -210,6 +212,7 @@ export async function openDoor(way: Doorway): Promise<OpenDoor> {
   const [verifier, decoy] = [verifierOf(password), verifierOf(randomBytes(16).toString('hex'))]
   const sessions: LiveSession[] = []
   const [noted, refused]: [Refused[], Refused[]] = [[], []]
+  const faults: unknown[] = []
   const cancelled: Buffer[] = []
   const sockets = new Set<Socket>()
 
@@ -265,10 +268,9 @@ export async function openDoor(way: Doorway): Promise<OpenDoor> {
       keys: { tls: noTls, hostKey: '', plaintext: true, loopback: true, ...way.keys },
     }
     const done = Promise.withResolvers<void>()
-    serve(client, doorFor(socket, done.promise), way.guardFor ?? (() => way.guard ?? simpleGuard)).then(
-      done.resolve,
-      done.reject,
-    )
+    void serve(client, doorFor(socket, done.promise), way.guardFor ?? (() => way.guard ?? simpleGuard))
+      .catch((error: unknown) => void faults.push(error))
+      .then(() => done.resolve())
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as { port: number }
@@ -281,6 +283,7 @@ export async function openDoor(way: Doorway): Promise<OpenDoor> {
       `postgresql://${grant}:${password}@127.0.0.1:${port}/${database}?${query}`,
     sessions,
     noted,
+    faults,
     refused,
     cancelled,
     async close() {

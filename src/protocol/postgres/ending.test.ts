@@ -160,6 +160,19 @@ describe('how a session ends', () => {
     await nobodyUpstream()
   })
 
+  test('a fault of ours is told as ours, and whoever serves us hears of it', async () => {
+    const { client, session } = await enter()
+    const fault = new TypeError('a defect')
+    session.recorder.statement = () => {
+      throw fault
+    }
+    client.send(query('select 1'))
+    const fatal = (await client.rest()).find(message => message.type === 'E')
+    assert.match(fatal?.fields.M ?? '', /the gateway failed/)
+    assert.equal(session.ending?.why, 'internal_error')
+    await until('the fault is heard of', () => door.faults.includes(fault))
+  })
+
   test('every statement is written before its bytes go upstream', async () => {
     const { client, session } = await enter()
     const { recorder, upstream } = session

@@ -35,6 +35,7 @@ export class OneShots {
   parameters: readonly (string | null)[] = []
   #refusal: Denial | null = null
   #last: Promise<unknown>
+  readonly #relayed: Promise<void>
   #waiting = 0
 
   constructor(session: PostgresSession, guard: PostgresGuard, mostBytesOfARow: number) {
@@ -58,7 +59,8 @@ export class OneShots {
     } as const
     const { wire } = this
     const greeted = { wire, readBy: byEvents(wire), startup, rest: Buffer.alloc(0) }
-    relay(session, greeted, this.#watched(guard)).then(over, over)
+    this.#relayed = relay(session, greeted, this.#watched(guard))
+    this.#relayed.then(over, over)
     this.#last = this.reply.upTo(READY).catch(() => undefined)
   }
 
@@ -74,8 +76,10 @@ export class OneShots {
     try {
       return await turn
     } catch (error) {
-      if (error instanceof Gone) return refusedBy(this.session.signal.reason as Ending)
-      throw error
+      if (!(error instanceof Gone)) throw error
+      // Rejects where the fault was ours.
+      await this.#relayed
+      return refusedBy(this.session.signal.reason as Ending)
     } finally {
       this.#waiting--
     }

@@ -119,6 +119,16 @@ test('what cannot be recorded does not run', async () => {
   assert.equal(at.ending?.why, 'recording_unavailable')
 })
 
+test('a fault of ours is thrown to whoever called, and ends the session as ours', async () => {
+  const at = await session({ exec: ['*'] })
+  const fault = new TypeError('a defect')
+  at.recorder.statement = () => {
+    throw fault
+  }
+  await assert.rejects(call(at, 'true'), fault)
+  assert.equal(at.ending?.why, 'internal_error')
+})
+
 test('an input that is too large, odd or unknown is refused before anything runs', () => {
   for (const input of [
     {},

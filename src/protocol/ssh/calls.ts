@@ -54,12 +54,14 @@ export const exec: Call<SshScope, SshUpstream, ExecInput, ExecOutput> = {
   input,
   output,
   async run({ command, stdin = '', timeout = usualMillis }, session) {
-    const ran = await clientOf(session).run({
+    const client = clientOf(session)
+    const ran = await client.run({
       command,
       stdin: Buffer.from(stdin),
       millis: timeout,
       maxBytes: maxOutput,
     })
+    if (client.fault !== undefined) throw client.fault.error
     return ran.ran ? shown(ran) : refused(ran, session)
   },
 }

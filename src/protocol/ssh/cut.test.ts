@@ -113,6 +113,23 @@ test('when the record cannot be written nothing reaches the host, and the client
   assert.notEqual(there.code, 0)
 })
 
+test('a fault of ours is told as ours, and whoever serves us hears of it', async () => {
+  const g = w.grant({ exec: ['*'] })
+  const control = `${w.folder}/fault`
+  const first = run('ssh', ['-M', '-S', control, ...w.args(g), '127.0.0.1', 'sleep 60'])
+  const isIn = () => w.sessions.at(-1)?.grant.id === g.id && w.last().recorder.of('allowed').length === 1
+  await until(isIn, 'it runs')
+  const session = w.last()
+  const fault = new TypeError('a defect')
+  session.recorder.statement = () => {
+    throw fault
+  }
+  await run('ssh', ['-S', control, ...w.args(g), '-o', 'ProxyCommand=false', '127.0.0.1', 'true'])
+  assert.match((await first).stderr, /postern: the gateway failed/)
+  assert.equal(session.ending?.why, 'internal_error')
+  await until(() => w.faults.includes(fault), 'the fault is heard of')
+})
+
 test('when the host goes away the client is told', async () => {
   const client = run(
     'ssh',

@@ -41,7 +41,7 @@ function serve(at: Client, door: Door<SshScope, SshUpstream>): Promise<void> {
   }
   const { keys, source } = at
   const { socket, readBy } = takeOver(at.socket, readBuffer)
-  return new Promise(resolve => {
+  return new Promise((resolve, reject) => {
     let relay: Relay | undefined
     const grace = setTimeout(() => socket.destroy(), graceMillis)
     const drain = () => wire.disconnect(disconnectReason.byApplication, 'the gateway is shutting down')
@@ -72,7 +72,7 @@ function serve(at: Client, door: Door<SshScope, SshUpstream>): Promise<void> {
           return
         }
         relay = new Relay(session, wire)
-        void relay.over.then(resolve)
+        relay.over.then(resolve, reject)
         if (wire.ended) relay.onNearEnd()
       },
     )

@@ -61,7 +61,14 @@ export class LocalClient implements NearSide {
   constructor(session: Session<SshScope, SshUpstream>) {
     this.#session = session
     this.#relay = new Relay(session, this)
+    // Told by the call that it ends: `fault`.
+    this.#relay.over.catch(() => undefined)
     session.signal.addEventListener('abort', () => this.#over('the session is over'), { once: true })
+  }
+
+  /** A fault of ours that ended the session. */
+  get fault(): { readonly error: unknown } | undefined {
+    return this.#relay.fault
   }
 
   run(running: Running): Promise<Ran> {

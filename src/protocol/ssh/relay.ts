@@ -5,7 +5,7 @@
  * both sides; if the record cannot be written, what gathered is thrown away and the session ends (invariant 7).
  */
 import { setTimeout as wait } from 'node:timers/promises'
-import { recordingLost } from '../../ending.ts'
+import { endings, recordingLost } from '../../ending.ts'
 import { type Recorder, RecordingLost, type Seq, type Verdict } from '../../recording/record.ts'
 import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
 import type { Ending } from '../../words.ts'
@@ -49,6 +49,7 @@ export class Relay implements RelaySide, FarSide {
   #refusals = 0
   #noMoreSessions = false
   #lost = false
+  fault: { readonly error: unknown } | undefined
   #toNear: Payload[] = []
   #toFar: Payload[] = []
   #ending: Ending | undefined
@@ -270,11 +271,14 @@ export class Relay implements RelaySide, FarSide {
     try {
       act()
     } catch (error) {
-      if (!(error instanceof RecordingLost)) throw error
+      if (error instanceof Malformed) throw error
       this.#lost = true
       this.#toNear = []
       this.#toFar = []
-      this.#end(recordingLost(error))
+      const isLost = error instanceof RecordingLost
+      // A fault of ours, of which neither side is to be told that it was its own. Whoever serves us writes it down.
+      if (!isLost) this.fault ??= { error }
+      this.#end(isLost ? recordingLost(error) : endings.failed)
     }
   }
 
@@ -339,7 +343,8 @@ export class Relay implements RelaySide, FarSide {
     this.#toFar = []
     this.#sendAll()
     await Promise.all([this.#goodbye(ending), this.#session.upstream.cancel(ending.how)])
-    this.#over.resolve()
+    if (this.fault === undefined) this.#over.resolve()
+    else this.#over.reject(this.fault.error)
   }
 
   async #goodbye(ending: Ending): Promise<void> {

@@ -89,6 +89,8 @@ export interface World extends AsyncDisposable {
   /** The newest session, or one before it. */
   last(back?: number): TestSession
   readonly notes: Refused[]
+  /** What `serve` rejected with. */
+  readonly faults: unknown[]
   readonly shown: unknown[]
   grant(scope: unknown, more?: Partial<Granted>): Granted
   /** Arguments for OpenSSH's clients, host last. */
@@ -153,6 +155,7 @@ ${typeof options.extra === 'function' ? options.extra(folder) : (options.extra ?
   const grants = new Map<string, Granted>()
   const sessions: TestSession[] = []
   const notes: Refused[] = []
+  const faults: unknown[] = []
   const shown: unknown[] = []
   const own = await loadHostKey(folder)
   const authority = await loadAuthority(folder)
@@ -228,6 +231,7 @@ ${typeof options.extra === 'function' ? options.extra(folder) : (options.extra ?
         },
         door,
       )
+      .catch((error: unknown) => void faults.push(error))
       .then(() => {
         served.resolve()
         socket.destroy()
@@ -254,6 +258,7 @@ ${typeof options.extra === 'function' ? options.extra(folder) : (options.extra ?
     hostKey: Buffer.from(own.public.split(' ')[1] ?? '', 'base64'),
     sessions,
     notes,
+    faults,
     shown,
     last: (back = 1) => {
       const session = sessions.at(-back)
