@@ -28,16 +28,23 @@ test('the first line says who and what for; the scope has one of its own', () =>
     identity: { issuer: 'okta', subject: 'ada', client: '0oa', groups: ['sre'], tokenDigest: 'abc' },
     connection: 'web-1',
     protocol: 'ssh',
-    scope: { exec: ['*'] },
+    scope: { exec: ['*'], forward: [], sftp: null, pty: false },
     reason: 'why\u001b[2J',
   }
   assert.equal(
     recordText(line('open', open)),
     [
       '12:00:05.120 open session=s_1 connection=web-1 protocol=ssh grant=g_1 subject=ada client=0oa groups=["sre"]',
-      '    scope={"exec":["*"]}',
+      '    scope={"exec":["*"],"pty":false}',
       '    reason=why\\u001b[2J',
     ].join('\n'),
+  )
+})
+
+test('a list that is empty is one', () => {
+  assert.equal(
+    recordText(line('close', { why: 'client_closed', casts: [] })),
+    '12:00:05.120 close why=client_closed casts=[]',
   )
 })
 

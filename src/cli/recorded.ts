@@ -65,11 +65,19 @@ function inLines(text: string): string {
     .join('\n    ')
 }
 
+/** A scope has a dozen keys, most of them unset: what is null or an empty list says nothing. */
+function given(name: string, value: unknown): unknown {
+  // The value itself, and not one of its members.
+  if (name === '') return value
+  const empty = typeof value === 'object' && Object.keys(value ?? {}).length === 0
+  return empty ? undefined : value
+}
+
 function pairs(members: Members): string {
   const said = Object.entries(members).filter(([, value]) => value !== undefined)
   return visible(
     said
-      .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+      .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value, given)}`)
       .join(' '),
   )
 }
