@@ -29,13 +29,17 @@ before(async () => {
      create table sales_rest partition of sales default;
      create view sales_view as select id, email as contact from sales;
      insert into sales select n, 2020 + n, 'marked-' || n || '@example.com' from generate_series(1, 9) n;
-     grant select on sales, sales_2024, sales_rest, sales_view to app_ro`,
+     create table person (id int, secret text);
+     create table clerk (extra text) inherits (person);
+     insert into clerk values (1, 'marked-secret', 'marked-extra');
+     grant select on sales, sales_2024, sales_rest, sales_view, person, clerk to app_ro`,
   )
   gateway = await startGateway(home, {
     okta,
     postgres: orders,
     rules: `
   - { group: analyst-agents, connection: orders-db, ttl: 10m, scope: { statements: [select], tables: [public.*], mask: [{ column: public.sales.email, with: full }] } }
+  - { group: column-agents, connection: orders-db, ttl: 10m, scope: { statements: [select], tables: [public.*], columns: { public.person: [id] } } }
   - { group: lister-agents, connection: orders-db, ttl: 10m, scope: { statements: [select], tables: [public.*, public.sales_view], mask: [{ column: public.sales.email, with: full }] } }
 `,
   })
@@ -103,6 +107,22 @@ test('an agent cannot ask its way to a view that the star leaves out', { skip },
     const ran = await psql(pgUrl(gateway, await granted(scope)), 'select contact from sales_view limit 1')
     assert.match(ran.stderr, /42501/)
     assert.ok(!ran.stdout.includes('marked-'), JSON.stringify(more))
+  }
+})
+
+test('an agent cannot ask its way to columns of a child that the rule for its parent leaves out', {
+  skip,
+}, async () => {
+  const asker = okta.token({ groups: ['column-agents'] })
+  const all = ['id', 'extra', 'secret']
+  for (const columns of [undefined, { 'public.clerk': all }, { 'public.clerk': all, 'public.person': all }]) {
+    const grant = await gateway.grant(asker, 'orders-db', columns === undefined ? {} : { scope: { columns } })
+    for (const column of ['extra', 'secret']) {
+      const ran = await psql(pgUrl(gateway, grant.json), `select ${column} from clerk`)
+      assert.match(ran.stderr, /42501/, JSON.stringify(columns))
+      assert.ok(!ran.stdout.includes('marked-'), JSON.stringify(columns))
+    }
+    assert.equal((await psql(pgUrl(gateway, grant.json), 'select id from clerk')).stdout, '1\n')
   }
 })
 

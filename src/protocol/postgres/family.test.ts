@@ -12,6 +12,7 @@ import { scopeThere } from './family.ts'
 import { analyser, scopeOf } from './guard.fixture.ts'
 import { createGuard } from './guard.ts'
 import { type Message, RawClient } from './raw.fixture.ts'
+import { postgresScope } from './scope.ts'
 import { dataRow } from './wire.ts'
 
 /** `email` is another column's number in `orders_2024`, and `orders_2025` is split again. */
@@ -88,12 +89,15 @@ after(async () => {
   await home?.close()
 })
 
-async function enter(version: string, scope: object): Promise<RawClient> {
+async function enter(version: string, scope: object, request: object = {}): Promise<RawClient> {
   const server = at(version)
   const door = await openDoor({
     target: { host: '127.0.0.1', port: server.port, database: 'family', tls: { mode: 'disable' } },
     lease: { user: 'app_ro', password: server.passwords.ro },
-    scope: scopeOf({ statements: ['select', 'insert', 'update'], ...scope }),
+    scope: postgresScope.meet(
+      scopeOf({ statements: ['select', 'insert', 'update'], ...scope }),
+      postgresScope.limit.parse(request),
+    ),
     guardFor: (narrowed, own) => createGuard(narrowed, analyser, new VerdictCache(), own),
   })
   doors.push(door)
@@ -199,6 +203,22 @@ for (const version of everyVersion) {
     // The children's own columns are not on the list.
     assert.match(complaint(await children.query('select salary from staff')), /^42501 /)
     await hides(children, ['audited'], 'note')
+  })
+
+  test(`a request's own list for a child or a partition gives back nothing (PostgreSQL ${version})`, async () => {
+    const columns = { 'public.people': ['id'], 'public.audited': ['id'], 'public.orders': ['id', 'day'] }
+    const own = { 'public.staff': ['id', 'salary', 'note'], 'public.orders_2024': ['id', 'email', 'total'] }
+    const client = await enter(version, { tables: ['public.*'], columns }, { columns: own })
+    await hides(client, ['staff', 'people', 'audited', 'orders', 'orders_2024'])
+    for (const sql of ['select salary from staff', 'select note from staff', 'select total from orders_2024'])
+      assert.match(complaint(await client.query(sql)), /^42501 /, sql)
+    assert.equal(complaint(await client.query('select id from staff')), '')
+    // What the request leaves out is out, and what it does not speak of is as the rule has it.
+    assert.match(complaint(await client.query('select day from orders_2024')), /^42501 /)
+    assert.equal(complaint(await client.query('select day from orders_2025')), '')
+    // Said by the rule, the same lists give what they say.
+    const rule = await enter(version, { tables: ['public.*'], columns: { ...columns, ...own } })
+    assert.deepEqual(rowsOf(await rule.query('select salary from staff')), [['777777']])
   })
 
   test(`what is written is limited as what is read (PostgreSQL ${version})`, async () => {

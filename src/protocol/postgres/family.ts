@@ -5,6 +5,7 @@
  * out when the session opens: limits hold for the whole family, and a list is of what is there. Pure.
  */
 import type { Narrowed } from '../../words.ts'
+import { type ColumnLists, everyList, meetColumns } from './column-lists.ts'
 import type { MaskedColumns } from './mask.ts'
 import { literal } from './quote.ts'
 import { covers } from './relations.ts'
@@ -38,10 +39,10 @@ export function findFamilies(scope: PostgresScope): string {
   const limited = new Map<string, string[]>(Object.keys(scope.columns).map(table => [table, []]))
   for (const { column } of scope.mask)
     limited.set(tableOf(column), [...(limited.get(tableOf(column)) ?? []), nameOf(column)])
-  const wanted = [...limited].map(
-    ([table, masked]) =>
-      `(${literal(tableOf(table))}, ${literal(nameOf(table))}, ${texts(masked)}, ${texts(scope.columns[table] ?? [])})`,
-  )
+  const wanted = [...limited].map(([table, masked]) => {
+    const lists = new Set(everyList(scope).flatMap(({ [table]: list = [] }) => list))
+    return `(${literal(tableOf(table))}, ${literal(nameOf(table))}, ${texts(masked)}, ${texts([...lists])})`
+  })
   const listed = [...new Set([...scope.tables, ...scope.write_tables])].map(entry =>
     entry.endsWith('.*')
       ? `n.nspname = ${literal(tableOf(entry))}`
@@ -110,7 +111,9 @@ export function scopeThere<Scope extends PostgresScope>(scope: Scope, rows: Rows
     ...scope,
     tables: listedThere(scope.tables, scope, rows),
     write_tables: listedThere(scope.write_tables, scope, rows),
-    columns: columnsThere(scope.columns, members),
+    columns: everyList(scope)
+      .map(lists => columnsThere(lists, members))
+      .reduce(meetColumns),
     mask,
   }
   const missing = scope.mask.filter(one => !withOf.has(one.column)).map(one => one.column)
@@ -147,7 +150,7 @@ interface Member {
  * A relation of a family has the columns of its own list, or else those of the table's that it has at all, and none that the
  * table's leaves out.
  */
-function columnsThere(lists: PostgresScope['columns'], members: readonly Member[]): PostgresScope['columns'] {
+function columnsThere(lists: ColumnLists, members: readonly Member[]): ColumnLists {
   const has = new Set(members.map(({ relation, column }) => `${relation}.${column}`))
   const there = new Map<string, readonly string[]>(Object.entries(lists))
   const left = new Map<string, Set<string>>()

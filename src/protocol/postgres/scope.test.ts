@@ -78,6 +78,30 @@ test('columns meet by table: what both name, and a table that one side limits is
   assert.deepEqual(columns, { 'public.orders': ['id'] })
 })
 
+test('whose column lists they are is known where several sides have some, however often scopes meet', () => {
+  const own = { 'public.child': ['id', 'extra'] }
+  const scope = rule({ columns: { 'public.parent': ['id', 'total'] } })
+  const met = meet(scope, limit.parse({ columns: own }))
+  assert.deepEqual(met.columns_apart, [scope.columns, own])
+  assert.deepEqual(meet(met, {}), met)
+  assert.deepEqual(meet(met, limit.parse({ columns: own })), met)
+  assert.deepEqual(meet(met, limit.parse(JSON.parse(JSON.stringify(met)))), met)
+  // A side that gives no less than another of the same tables says nothing: a rule that is made wider cuts no grant.
+  const wider = rule({ columns: { 'public.parent': ['total', 'id', 'day'] } })
+  assert.deepEqual(meet(met, meet(wider, { columns: own })), met)
+  assert.deepEqual(meet(scope, wider), scope)
+  assert.deepEqual(meet(scope, { columns: { 'public.parent': ['id'] } }).columns_apart, undefined)
+  const narrower = meet(met, { columns: { 'public.parent': ['id'] } })
+  assert.deepEqual(narrower.columns_apart, [own, { 'public.parent': ['id'] }])
+  // Said in both ways at once, both hold.
+  const { columns, columns_apart } = meet(
+    rule({}),
+    limit.parse({ columns: own, columns_apart: [scope.columns] }),
+  )
+  assert.deepEqual([columns, columns_apart], [{ ...scope.columns, ...own }, undefined])
+  assert.equal(schema.safeParse({ statements: ['select'], columns_apart: [own] }).success, false)
+})
+
 test('the catalogue is shown where both sides say so, or where a limit says nothing', () => {
   assert.ok(meet(rule({ catalog: true }), {}).catalog)
   assert.ok(!meet(rule({ catalog: true }), { catalog: false }).catalog)

@@ -7,6 +7,7 @@
 import { z } from 'zod'
 import { type MaskWith, stronger } from '../../statement/mask.ts'
 import type { ScopeKind } from '../protocol.ts'
+import { type ColumnLists, everyList, meetApart, meetColumns, meetLists } from './column-lists.ts'
 import { covers, meetNames, meetStars } from './relations.ts'
 import { keys } from './scope-keys.ts'
 import { warningsOf, wordsOf } from './scope-words.ts'
@@ -26,7 +27,7 @@ export interface PostgresScope {
   /** What may be written; reading it back needs `tables` too. */
   readonly write_tables: readonly string[]
   /** The only columns of these tables that may be read or written. A table not named here has all of them. */
-  readonly columns: Readonly<Record<string, readonly string[]>>
+  readonly columns: ColumnLists
   /** Functions beyond the vetted built-ins, `schema.name`. */
   readonly functions: readonly string[]
   /** A vetted part of pg_catalog and information_schema may be read. */
@@ -42,6 +43,8 @@ export interface PostgresScope {
   readonly mask: readonly ColumnMask[]
   /** Names on the lists of which somebody who narrowed them only wrote the star: they give what the star gives (family.ts). */
   readonly starred?: readonly string[] | undefined
+  /** The column lists of each who said some, where several did: each holds by itself (family.ts). */
+  readonly columns_apart?: readonly ColumnLists[] | undefined
 }
 
 export type PostgresLimit = { readonly [Key in keyof PostgresScope]?: PostgresScope[Key] | undefined }
@@ -89,6 +92,7 @@ const limit = z.strictObject({
   statements_per_second: keys.statements_per_second.optional(),
   mask: keys.mask.optional(),
   starred: keys.tables.optional(),
+  columns_apart: z.array(keys.columns).max(64).readonly().optional(),
 })
 
 export const postgresScope: ScopeKind<PostgresScope, PostgresLimit> = {
@@ -96,16 +100,18 @@ export const postgresScope: ScopeKind<PostgresScope, PostgresLimit> = {
   limit,
   meet(scope, by) {
     const smallest = Object.fromEntries(numbers.map(key => [key, smaller(scope[key], by[key] ?? null)]))
-    const { starred: _starred, ...rest } = scope
+    const { starred: _starred, columns_apart: _apart, ...rest } = scope
     const starred = meetStars(scope, by)
+    const apart = meetApart(scope, by)
     return {
       ...rest,
       ...(starred.length > 0 && { starred }),
+      ...(apart.length > 0 && { columns_apart: apart }),
       statements: meetLists(scope.statements, by.statements),
       tables: by.tables === undefined ? scope.tables : meetNames(scope.tables, by.tables),
       write_tables:
         by.write_tables === undefined ? scope.write_tables : meetNames(scope.write_tables, by.write_tables),
-      columns: meetColumns(scope.columns, by.columns ?? {}),
+      columns: everyList(by).reduce(meetColumns, scope.columns),
       functions: meetLists(scope.functions, by.functions),
       catalog: scope.catalog && (by.catalog ?? true),
       ...(smallest as Pick<PostgresScope, (typeof numbers)[number]>),
@@ -120,22 +126,6 @@ export const postgresScope: ScopeKind<PostgresScope, PostgresLimit> = {
   },
   warnings: warningsOf,
   words: wordsOf,
-}
-
-function meetLists(ours: readonly string[], theirs: readonly string[] | undefined): readonly string[] {
-  return theirs === undefined ? ours : ours.filter(one => theirs.includes(one))
-}
-
-/** A table that either side limits is limited; one that both limit has what both name. */
-function meetColumns(
-  ours: PostgresScope['columns'],
-  theirs: PostgresScope['columns'],
-): PostgresScope['columns'] {
-  const met = Object.entries(ours).map(([name, list]) => [name, meetLists(list, theirs[name])] as const)
-  return Object.fromEntries([
-    ...Object.entries(theirs).filter(([name]) => !Object.hasOwn(ours, name)),
-    ...met,
-  ])
 }
 
 function smaller(ours: number | null, theirs: number | null): number | null {
