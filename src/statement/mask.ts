@@ -2,11 +2,15 @@
 
 export type MaskWith = 'full' | 'partial' | 'hash' | 'blank'
 
-/** The less of a value a mask lets through, the stronger it is. */
-const strength: Readonly<Record<MaskWith, number>> = { partial: 1, hash: 2, blank: 3, full: 4 }
+/** The less of a value a mask lets through, the stronger it is. A part of it and what it is equal to are different things. */
+const strength: Readonly<Record<MaskWith, number>> = { partial: 1, hash: 1, blank: 2, full: 3 }
 
-export const stronger = (one: MaskWith, other: MaskWith): MaskWith =>
-  strength[one] > strength[other] ? one : other
+/** Of two that hold both. What each hides and the other shows is hidden: of `partial` and `hash` nothing is left to be shown. */
+export function stronger(one: MaskWith, other: MaskWith): MaskWith {
+  if (one === other) return one
+  if (strength[one] === strength[other]) return 'full'
+  return strength[one] > strength[other] ? one : other
+}
 
 /** `ann@example.com` shows as `a***@example.com`, all else as its first character: `A***`. One character shows nothing. */
 export function partial(text: string): string {

@@ -73,7 +73,7 @@ test('what cannot be looked into is refused', () => {
   assert.equal(through('', masks, { 'content-length': '0' }), '')
 })
 
-test('two lists of masks meet in the stronger of each path', () => {
+test('two lists of masks meet in the stronger of each path, and what shows other things in nothing', () => {
   assert.deepEqual(
     meetMasks(
       [
@@ -87,7 +87,7 @@ test('two lists of masks meet in the stronger of each path', () => {
       ],
     ),
     [
-      { path: '$.a', with: 'hash' },
+      { path: '$.a', with: 'full' },
       { path: '$.b', with: 'full' },
       { path: '$.c', with: 'partial' },
     ],

@@ -1,6 +1,6 @@
 /**
  * Scopes only ever narrow (invariant 3), in a database too: what the meeting of a rule, a ceiling and a request lets through, each
- * of them lets through by itself, under every name that a row has.
+ * of them lets through by itself, under every name that a row has; and of a masked column none shows more than each by itself.
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
@@ -96,6 +96,8 @@ const statements = fc
       ][form] ?? '',
   )
 
+/** What a form tells of a value. */
+const tells = { full: [], blank: [], partial: ['a part'], hash: ['equality'] }
 const runs = Number(process.env.POSTERN_FUZZ ?? 25)
 
 for (const version of versions)
@@ -125,6 +127,12 @@ for (const version of versions)
           const met = await thereOf(meet(meet(meet(everything, rule), ceiling), request))
           const sides: There[] = []
           for (const one of [rule, ceiling, request]) sides.push(await thereOf(meet(everything, one)))
+          for (const { masks } of sides)
+            for (const [where, form] of masks) {
+              const left = met.masks.get(where)
+              assert.ok(left !== undefined, where)
+              for (const told of tells[left]) assert.ok((tells[form] as string[]).includes(told), where)
+            }
           const open = ({ scope: { starred: _, columns_apart: __, ...scope } }: There) => guardOf(scope)
           const guard = open(met)
           const others = sides.map(open)

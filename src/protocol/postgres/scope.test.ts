@@ -118,6 +118,23 @@ test('a masked column may decide only where every side that masks it lets it', (
   assert.deepEqual(meet(rule({}), limit.parse({ mask: mask(true) })).mask, mask(true))
 })
 
+test('a mask that shows other things than the rule does shows nothing', () => {
+  const mask = (form: string) => [{ column: 'public.orders.email', with: form }]
+  const met = (one: string, other: string) =>
+    meet(rule({ mask: mask(one) }), limit.parse({ mask: mask(other) })).mask
+  for (const [one, other] of [
+    ['partial', 'hash'],
+    ['hash', 'partial'],
+    ['full', 'hash'],
+    ['partial', 'full'],
+  ] as const)
+    assert.deepEqual(met(one, other), mask('full'), `${one} ${other}`)
+  for (const form of ['partial', 'hash', 'blank']) {
+    assert.deepEqual(met(form, form), mask(form))
+    assert.deepEqual(met(form, 'blank'), mask('blank'))
+  }
+})
+
 test('what an author may not have meant is said', () => {
   assert.deepEqual(postgresScope.warnings?.(rule({})), [])
   const said = postgresScope.warnings?.(
@@ -257,7 +274,8 @@ const masks = fc.array(
   }),
   { maxLength: 3 },
 )
-const strengths = ['partial', 'hash', 'blank', 'full']
+/** What a form tells of a value. */
+const tells: Record<string, string[]> = { full: [], blank: [], partial: ['a part'], hash: ['equality'] }
 const columns = fc.dictionary(
   fc.constantFrom('public.a', 'hr.a'),
   fc.uniqueArray(fc.constantFrom('x', 'y', 'z')),
@@ -338,7 +356,7 @@ test('what both allow is what each allows, and nothing else', () => {
           met.mask.some(
             one =>
               one.column === mask.column &&
-              strengths.indexOf(one.with) >= strengths.indexOf(mask.with) &&
+              tells[one.with]?.every(told => tells[mask.with]?.includes(told)) &&
               (mask.filter === true || one.filter !== true),
           ),
         )
