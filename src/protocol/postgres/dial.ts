@@ -7,7 +7,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Leased, Secret } from '../../config/secret.ts'
 import { Refused, refuse } from '../../denial.ts'
-import type { Narrowed } from '../../words.ts'
 import type { Dialling } from '../protocol.ts'
 import { findFamilies, needsFamilies, scopeThere, type There } from './family.ts'
 import { Gone, Inbox } from './inbox.ts'
@@ -80,7 +79,7 @@ export async function dial(
       mayFindOwnFunctions(schema),
       SHOW_VERSION,
     ])
-    const there = await asThere(link, inbox, at.scope)
+    const there = await asThere(link, inbox, at)
     if (there instanceof Refused) {
       link.destroy()
       return there
@@ -220,12 +219,16 @@ function found({ rows, error }: Answer): Answer['rows'] {
   return rows
 }
 
-async function asThere(link: Link, inbox: Inbox, scope: Narrowed<PostgresScope>): Promise<There | Refused> {
+async function asThere(
+  link: Link,
+  inbox: Inbox,
+  { scope, grant }: Pick<Dialling<PostgresTarget, RoleLease, PostgresScope>, 'scope' | 'grant'>,
+): Promise<There | Refused> {
   if (!needsFamilies(scope)) return { scope, masks: new Map(), missing: [] }
   const answer = await run(link, inbox, findFamilies(scope))
   if (answer.error !== null)
     return refuse('upstream_refused', `the limited columns cannot be looked up: ${answer.error}`)
-  const there = scopeThere(scope, answer.rows)
+  const there = scopeThere(scope, answer.rows, grant.connection)
   // A mask on nothing masks nothing: better no session than one that shows what should be hidden.
   if (there.missing.length > 0)
     return refuse('upstream_refused', `masked columns do not exist: ${there.missing.join(', ')}`)

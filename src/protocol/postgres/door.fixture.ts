@@ -131,6 +131,7 @@ export interface Doorway {
   readonly target: PostgresTarget
   readonly lease: { readonly user: string; readonly password: string }
   readonly scope?: Partial<PostgresScope>
+  readonly connection?: string
   readonly guard?: PostgresGuard
   /** A guard made for each session, as the protocol makes it. */
   readonly guardFor?: GuardFor
@@ -160,7 +161,7 @@ export interface OpenDoor {
 
 /** A session as the broker would open it, for the door or for one-shots. */
 export async function openSession(
-  way: Pick<Doorway, 'target' | 'lease' | 'scope'>,
+  way: Pick<Doorway, 'target' | 'lease' | 'scope' | 'connection'>,
   at: {
     readonly grant?: string
     readonly id?: string
@@ -168,7 +169,7 @@ export async function openSession(
     readonly destroyClient?: () => void
   } = {},
 ): Promise<LiveSession | Refused> {
-  const grant = { id: at.grant ?? 'g_1' } as Grant
+  const grant = { id: at.grant ?? 'g_1', connection: way.connection ?? 'orders-db' } as Grant
   const scope = { ...wholeScope, ...way.scope } as Narrowed<PostgresScope>
   const variable = `DOOR_FIXTURE_${randomBytes(6).toString('hex').toUpperCase()}`
   process.env[variable] = way.lease.password

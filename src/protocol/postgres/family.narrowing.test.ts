@@ -113,7 +113,7 @@ for (const version of versions)
       const texts = (rows as unknown[][]).map(row =>
         row.map(value => (value === null ? null : String(value))),
       )
-      return scopeThere(narrowed, texts)
+      return scopeThere(narrowed, texts, 'orders-db')
     }
     const counts = { allowed: 0, refused: 0 }
     await fc.assert(
@@ -131,7 +131,8 @@ for (const version of versions)
             for (const [where, form] of masks) {
               const left = met.masks.get(where)
               assert.ok(left !== undefined, where)
-              for (const told of tells[left]) assert.ok((tells[form] as string[]).includes(told), where)
+              for (const told of tells[left.with])
+                assert.ok((tells[form.with] as string[]).includes(told), where)
             }
           const open = ({ scope: { starred: _, columns_apart: __, ...scope } }: There) => guardOf(scope)
           const guard = open(met)

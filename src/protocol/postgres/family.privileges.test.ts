@@ -123,7 +123,7 @@ for (const version of everyVersion)
           const texts = (rows as unknown[][]).map(row =>
             row.map(value => (value === null ? null : String(value))),
           )
-          const guard = guardOf(JSON.parse(JSON.stringify(scopeThere(scope, texts).scope)))
+          const guard = guardOf(JSON.parse(JSON.stringify(scopeThere(scope, texts, 'orders-db').scope)))
           const made = await minting.mint({
             target: { host: '127.0.0.1', port: server.port, database: 'family', tls: { mode: 'disable' } },
             lease: { minted: true, admin: { user: 'postgres', password: new Secret(server.password) } },

@@ -87,7 +87,11 @@ export function findFamilies(scope: PostgresScope): string {
 }
 
 /** What {@link findFamilies} answered, held to the scope that it was asked for. */
-export function scopeThere<Scope extends PostgresScope>(scope: Scope, rows: Rows): There<Scope> {
+export function scopeThere<Scope extends PostgresScope>(
+  scope: Scope,
+  rows: Rows,
+  connection: string,
+): There<Scope> {
   const members = rows.flatMap(([is, said, relation, oid, column, number, masked]) =>
     is === 'column' ? [{ said: said ?? '', relation: relation ?? '', oid, column, number, masked }] : [],
   )
@@ -104,7 +108,8 @@ export function scopeThere<Scope extends PostgresScope>(scope: Scope, rows: Rows
   const masks = new Map(
     [...numbers].flatMap(([at, column]) => {
       const form = withOf.get(column)
-      return form === undefined ? [] : [[at, form] as const]
+      const of = JSON.stringify([connection, column])
+      return form === undefined ? [] : [[at, { with: form, of }] as const]
     }),
   )
   const there = {

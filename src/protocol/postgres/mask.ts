@@ -6,14 +6,22 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { type MaskWith, partial } from '../../statement/mask.ts'
 import { dataRow, type ERROR, encodeRow, errorFields, type Field, type NOTICE, report } from './wire.ts'
 
+export interface Masked {
+  readonly with: MaskWith
+  /** What column it is, of which connection: digests of different ones have nothing in common. */
+  readonly of: string
+}
+
 /** `oid.attnum` to the mask. */
-export type MaskedColumns = ReadonlyMap<string, MaskWith>
+export type MaskedColumns = ReadonlyMap<string, Masked>
 
 /** Types whose bytes are their text in both formats: text, varchar, bpchar, name, unknown. */
 const textual = new Set([25, 1043, 1042, 19, 705])
 
+type Form = (value: Buffer) => Buffer | null
+
 /** One entry a column; null passes. */
-export type MaskPlan = readonly (((value: Buffer) => Buffer | null) | null)[]
+export type MaskPlan = readonly (Form | null)[]
 
 /** The plan for rows of this shape, or null where nothing is masked. */
 export function planMask(fields: readonly Field[], masks: MaskedColumns): MaskPlan | null {
@@ -22,7 +30,7 @@ export function planMask(fields: readonly Field[], masks: MaskedColumns): MaskPl
     const mask = field.table === 0 ? undefined : masks.get(`${field.table}.${field.column}`)
     if (mask === undefined) return null
     any = true
-    return textual.has(field.type) ? forms[mask] : () => null
+    return textual.has(field.type) ? formOf(mask) : () => null
   })
   return any ? plan : null
 }
@@ -51,7 +59,10 @@ export function maskReport(type: typeof ERROR | typeof NOTICE, payload: Buffer):
 }
 
 const STARS = Buffer.from('***')
-/** Equal values look equal within one run of the gateway, and nobody can try values against it. */
+/**
+ * Equal values of a column look equal within one run of the gateway, and nobody can try values against it: not in a column
+ * that they may write, here or in a database that has tables of the same names.
+ */
 let key: Uint8Array = randomBytes(32)
 
 /** The key of a run that several processes share. */
@@ -59,9 +70,15 @@ export function maskWith(run: Uint8Array): void {
   key = createHmac('sha256', run).update('postgres hash mask').digest()
 }
 
-const forms: Readonly<Record<MaskWith, (value: Buffer) => Buffer | null>> = {
+const formOf = (mask: Masked): Form => (mask.with === 'hash' ? digestOf(mask.of) : forms[mask.with])
+
+function digestOf(of: string): Form {
+  const own = createHmac('sha256', key).update(of).digest()
+  return value => Buffer.from(createHmac('sha256', own).update(value).digest('hex').slice(0, 32))
+}
+
+const forms: Readonly<Record<Exclude<MaskWith, 'hash'>, Form>> = {
   full: () => STARS,
   blank: () => Buffer.alloc(0),
-  hash: value => Buffer.from(createHmac('sha256', key).update(value).digest('hex').slice(0, 32)),
   partial: value => Buffer.from(partial(value.toString('utf8'))),
 }

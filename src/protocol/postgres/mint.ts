@@ -58,7 +58,7 @@ async function mint(at: At): Promise<Minted<PostgresLease> | Refused> {
     const rows = async (text: string) => (await ask(text)).rows
     const found = await lookUp(scope, rows)
     const privileges = needsFamilies(scope)
-      ? asThere(wanted, found, scopeThere(scope, await rows(findFamilies(scope))).scope)
+      ? asThere(wanted, found, scopeThere(scope, await rows(findFamilies(scope)), at.grant.connection).scope)
       : sql.privilegesOf(wanted, found)
     await ask(sql.createRole(wanted, privileges))
     const lacks = (await ask(sql.lacking(privileges))).rows.map(([what]) => what)

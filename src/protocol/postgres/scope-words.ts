@@ -38,12 +38,27 @@ function withColumns(table: string, { columns }: PostgresScope): string {
   return `${table} (but ${limited.map(name => `of ${name} only ${some(columns[name] ?? [])}`).join('; ')})`
 }
 
+function mayWrite(column: string, { statements, write_tables, columns }: PostgresScope): boolean {
+  const table = tableOf(column)
+  const listed = Object.hasOwn(columns, table) ? columns[table] : undefined
+  return (
+    statements.some(kind => kind === 'insert' || kind === 'update') &&
+    write_tables.some(entry => covers(entry, table)) &&
+    listed?.includes(column.slice(table.length + 1)) !== false
+  )
+}
+
+const tableOf = (column: string): string => column.slice(0, column.lastIndexOf('.'))
+
 export function warningsOf(scope: PostgresScope): readonly string[] {
   const lists = [...scope.tables, ...scope.write_tables]
-  const tableOf = (column: string) => column.slice(0, column.lastIndexOf('.'))
   const limited = [...Object.keys(scope.columns), ...scope.mask.map(mask => tableOf(mask.column))]
   const warnings: string[] = []
-  for (const { column, filter } of scope.mask) {
+  for (const { column, with: form, filter } of scope.mask) {
+    if (form === 'hash' && mayWrite(column, scope))
+      warnings.push(
+        `mask ${column} with hash shows which values are equal, and the column may be written: who writes a value there can look for its digest in other rows`,
+      )
     if (filter === true)
       warnings.push(
         `mask ${column} with filter: true hides the value from being read, not from being found out: who may compare can ask until it is known`,

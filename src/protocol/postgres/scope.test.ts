@@ -145,6 +145,26 @@ test('what an author may not have meant is said', () => {
     }),
   )
   assert.match(said?.join('\n') ?? '', /filter: true hides.*hr\.people has columns/s)
+  const tried = (more: object) =>
+    postgresScope
+      .warnings?.(
+        rule({
+          statements: ['select', 'insert'],
+          write_tables: ['public.*'],
+          mask: [{ column: 'public.orders.email', with: 'hash' }],
+          ...more,
+        }),
+      )
+      .some(one => one.includes('look for its digest'))
+  assert.equal(tried({}), true)
+  assert.equal(tried({ columns: { 'public.orders': ['id', 'email'] } }), true)
+  for (const safe of [
+    { statements: ['select', 'delete'] },
+    { write_tables: ['public.items'] },
+    { columns: { 'public.orders': ['id'] } },
+    { mask: [{ column: 'public.orders.email', with: 'partial' }] },
+  ])
+    assert.equal(tried(safe), false, JSON.stringify(safe))
 })
 
 test('unknown keys, statements and forms are refused', () => {
