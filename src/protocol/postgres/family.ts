@@ -114,8 +114,8 @@ export function scopeThere<Scope extends PostgresScope>(
   )
   const there = {
     ...scope,
-    tables: listedThere(scope.tables, scope, rows),
-    write_tables: listedThere(scope.write_tables, scope, rows),
+    tables: listedThere(scope.tables, scope.starred, rows),
+    write_tables: listedThere(scope.write_tables, scope.write_starred, rows),
     columns: everyList(scope)
       .map(lists => columnsThere(lists, members))
       .reduce(meetColumns),
@@ -132,14 +132,14 @@ export function scopeThere<Scope extends PostgresScope>(
  */
 function listedThere(
   list: readonly string[],
-  { starred = [] }: PostgresScope,
+  starred: readonly string[] | undefined,
   rows: Rows,
 ): readonly string[] {
   const exact = new Set(list)
   const wild = list.filter(entry => entry.endsWith('.*'))
   return rows.flatMap(([is, , relation]) => {
     if (is === 'column' || typeof relation !== 'string') return []
-    const byName = exact.has(relation) && !starred.includes(relation)
+    const byName = exact.has(relation) && starred?.includes(relation) !== true
     const byStar = exact.has(relation) || wild.some(entry => covers(entry, relation))
     return byName || (is === 'listed' && byStar) ? [relation] : []
   })

@@ -23,25 +23,26 @@ export function meetNames(ours: readonly string[], theirs: readonly string[]): r
   return [...met]
 }
 
-interface Lists {
-  readonly tables?: readonly string[] | undefined
-  readonly write_tables?: readonly string[] | undefined
-  readonly starred?: readonly string[] | undefined
-}
-
 /**
  * Names that only one of two sides wrote, where the other wrote a star. An agent that asks for a name out of `schema.*` must
- * not get by it what the star leaves out: whose name a name is must be known as long as it stands.
+ * not get by it what the star leaves out: whose name a name is must be known as long as it stands. Of each list by itself:
+ * whoever asks for less of one must not get by it more of another.
  */
-export function meetStars(ours: Lists, theirs: Lists): readonly string[] {
-  const starred = new Set<string>()
-  for (const list of ['tables', 'write_tables'] as const) {
-    const [our, their] = [ours[list] ?? [], theirs[list]]
-    for (const name of their === undefined ? our : meetNames(our, their)) {
-      if (name.endsWith('.*')) continue
-      const before = ours.starred?.includes(name) || theirs.starred?.includes(name)
-      if (before || !our.includes(name) || their?.includes(name) === false) starred.add(name)
-    }
-  }
-  return [...starred].sort()
+export function meetStars(ours: Listed, theirs: Listed): readonly string[] {
+  const [our = [], their] = [ours.list, theirs.list]
+  const met = their === undefined ? our : meetNames(our, their)
+  const starred = met.filter(
+    name =>
+      !name.endsWith('.*') &&
+      (ours.starred?.includes(name) ||
+        theirs.starred?.includes(name) ||
+        !our.includes(name) ||
+        their?.includes(name) === false),
+  )
+  return [...new Set(starred)].sort()
+}
+
+interface Listed {
+  readonly list: readonly string[] | undefined
+  readonly starred: readonly string[] | undefined
 }

@@ -41,12 +41,13 @@ test('a name that one side wrote and the other has by its star alone is known as
   const names = ['public.a', 'public.b', 'public.c']
   const scope = rule({ tables: ['public.*', 'public.a'], write_tables: ['public.b'] })
   const met = meet(scope, limit.parse({ tables: names, write_tables: ['public.*'] }))
-  assert.deepEqual(met.starred, ['public.b', 'public.c'])
-  assert.deepEqual(meet(met, limit.parse({ tables: ['public.c', 'public.a'] })).starred, [
-    'public.b',
-    'public.c',
-  ])
-  assert.deepEqual(meet(met, limit.parse({ tables: ['public.a'], write_tables: [] })).starred, undefined)
+  assert.deepEqual([met.starred, met.write_starred], [['public.b', 'public.c'], ['public.b']])
+  assert.deepEqual(meet(met, limit.parse({ tables: ['public.c', 'public.a'] })).starred, ['public.c'])
+  const less = meet(met, limit.parse({ tables: ['public.a'], write_tables: [] }))
+  assert.deepEqual([less.starred, less.write_starred], [undefined, undefined])
+  // What one list's star leaves out is not another list's affair, whichever of them is dropped.
+  const writes = rule({ tables: ['public.*'], write_tables: ['public.a'] })
+  assert.deepEqual(meet(writes, limit.parse({ tables: ['public.a'] })).write_starred, undefined)
   assert.deepEqual(meet(scope, { tables: ['public.*'] }).starred, ['public.a'])
   assert.deepEqual(meet(met, limit.parse(JSON.parse(JSON.stringify(met)))), met)
   // No rule can say it: it comes of meeting alone.
@@ -248,7 +249,8 @@ test('lists intersect, schema.* with names, numbers take the smaller, masks the 
     ...scope,
     statements: ['select'],
     tables: ['public.orders', 'hr.people'],
-    starred: ['hr.people', 'public.notes', 'public.orders'],
+    starred: ['hr.people', 'public.orders'],
+    write_starred: ['public.notes'],
     functions: ['public.g'],
     statement_timeout: 500,
     mask: [

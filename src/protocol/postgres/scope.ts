@@ -41,8 +41,10 @@ export interface PostgresScope {
   readonly idle_timeout: number | null
   readonly statements_per_second: number | null
   readonly mask: readonly ColumnMask[]
-  /** Names on the lists of which somebody who narrowed them only wrote the star: they give what the star gives (family.ts). */
+  /** Names in `tables` of which somebody who narrowed them only wrote the star: they give what the star gives (family.ts). */
   readonly starred?: readonly string[] | undefined
+  /** The same in `write_tables`. */
+  readonly write_starred?: readonly string[] | undefined
   /** The column lists of each who said some, where several did: each holds by itself (family.ts). */
   readonly columns_apart?: readonly ColumnLists[] | undefined
 }
@@ -92,6 +94,7 @@ const limit = z.strictObject({
   statements_per_second: keys.statements_per_second.optional(),
   mask: keys.mask.optional(),
   starred: keys.tables.optional(),
+  write_starred: keys.write_tables.optional(),
   columns_apart: z.array(keys.columns).max(64).readonly().optional(),
 })
 
@@ -100,12 +103,14 @@ export const postgresScope: ScopeKind<PostgresScope, PostgresLimit> = {
   limit,
   meet(scope, by) {
     const smallest = Object.fromEntries(numbers.map(key => [key, smaller(scope[key], by[key] ?? null)]))
-    const { starred: _starred, columns_apart: _apart, ...rest } = scope
-    const starred = meetStars(scope, by)
+    const { starred: _starred, write_starred: _write, columns_apart: _apart, ...rest } = scope
+    const starred = meetStars(reads(scope), reads(by))
+    const write_starred = meetStars(writes(scope), writes(by))
     const apart = meetApart(scope, by)
     return {
       ...rest,
       ...(starred.length > 0 && { starred }),
+      ...(write_starred.length > 0 && { write_starred }),
       ...(apart.length > 0 && { columns_apart: apart }),
       statements: meetLists(scope.statements, by.statements),
       tables: by.tables === undefined ? scope.tables : meetNames(scope.tables, by.tables),
@@ -120,13 +125,19 @@ export const postgresScope: ScopeKind<PostgresScope, PostgresLimit> = {
   },
   isEmpty(scope) {
     const readable = scope.tables.length + scope.functions.length > 0 || scope.catalog
-    const reads = scope.statements.includes('select') && readable
-    const writes = scope.statements.some(kind => kind !== 'select') && scope.write_tables.length > 0
-    return !reads && !writes
+    const canRead = scope.statements.includes('select') && readable
+    const canWrite = scope.statements.some(kind => kind !== 'select') && scope.write_tables.length > 0
+    return !canRead && !canWrite
   },
   warnings: warningsOf,
   words: wordsOf,
 }
+
+const reads = ({ tables, starred }: PostgresLimit) => ({ list: tables, starred })
+const writes = ({ write_tables, write_starred }: PostgresLimit) => ({
+  list: write_tables,
+  starred: write_starred,
+})
 
 function smaller(ours: number | null, theirs: number | null): number | null {
   if (ours === null || theirs === null) return ours ?? theirs
