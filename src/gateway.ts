@@ -127,7 +127,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const keys = { hostKey: hostKey.private, ssh }
   if (count > 1 && config.listen.streams.size > 0)
     workers = opened.use(await startWorkers({ count, house, key, tls: () => tls, keys }))
-  const ports = await openPorts(house, () => tls, keys, workers)
+  const ports = await openPorts({ house, tls: () => tls, keys, workers })
   const show = (renewed: TlsKeys) => {
     tls = renewed
     ports.renewed()

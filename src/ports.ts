@@ -35,121 +35,120 @@ export interface Ports {
 const STREAMS = { total: 10_000, perSource: 2_000 }
 const REQUESTS = { total: 10_000, perSource: 1_000 }
 
-export async function openPorts(
-  house: House,
-  /** What is shown at this moment. */
-  tls: () => TlsKeys,
-  keys: Pick<DoorKeys, 'hostKey' | 'ssh'>,
-  workers?: Workers,
-): Promise<Ports> {
-  const { listen } = house.config()
-  const open = new Map<string, Listening>()
-  const https: HttpListening[] = []
+export interface PortsAt {
+  readonly house: House
+  /** What is shown inside TLS at this moment. */
+  readonly tls: () => TlsKeys
+  readonly keys: Pick<DoorKeys, 'hostKey' | 'ssh'>
+  readonly workers?: Workers | undefined
+}
 
-  const http = async (
-    name: 'http' | 'people',
-    at: HostPort,
-    serves: { agents: boolean; people: boolean },
-  ) => {
-    const hosts = hostsInForce(() => house.config().publicUrl, at)
-    const api = getRequestListener(createApi({ house, hosts, ...serves }).fetch)
-    /** The connection whose door this request is at. What is not for us (attack 146), the API refuses. */
-    const doorOf = ({ url = '', headers: { host, origin } }: IncomingMessage) =>
-      serves.agents && isForUs(host, origin, hosts()) ? connectionIn(url) : undefined
-    const sourceOf = ({ socket }: IncomingMessage) => originOf(socket.remoteAddress)?.source ?? 'gone'
-    const onRequest = (request: IncomingMessage, response: ServerResponse) => {
-      const connection = doorOf(request)
-      if (connection === undefined) return api(request, response)
-      // Over HTTP/2 a connection has many requests: what is ended with one is its stream.
-      const socket = 'stream' in response ? (response.stream as Duplex) : request.socket
-      const client = {
-        kind: 'request',
-        request,
-        response,
-        socket,
-        source: sourceOf(request),
-        connection,
-      } as const
-      return serveRequest(house, client)
-    }
-    const listening = await listenHttp({
-      at,
-      tls: tls(),
-      insecure: listen.insecure,
-      limits: REQUESTS,
-      log: house.log,
-      onRequest,
-      onContinue(request, response) {
-        // A door judges before it asks for the body; the API's bodies are small.
-        if (doorOf(request) === undefined) response.writeContinue()
-        return onRequest(request, response)
-      },
-      upgrades: request =>
-        doorOf(request) !== undefined && request.headers.upgrade?.toLowerCase() === 'websocket',
-      onUpgrade(request, socket, head) {
-        const connection = doorOf(request)
-        if (connection === undefined) return void socket.destroy()
-        const source = sourceOf(request)
-        void serveRequest(house, { kind: 'upgrade', request, socket, head, source, connection })
-      },
-    })
-    https.push(listening)
-    open.set(name, listening)
-  }
-  const stream = async (name: string, at: HostPort) => {
-    const plaintext = listen.insecure || isLoopback(at.host)
-    const listening = await listenStream({
-      at,
-      limits: STREAMS,
-      log: house.log,
-      unread: workers !== undefined,
-      onClient(client) {
-        const at = workers === undefined ? house : workers.next()
-        const served = at?.protocols.get(name)
-        if (at === undefined || served === undefined) return void client.socket.destroy()
-        const { loopback } = client
-        return serveStream(at, served, client, { tls: tls().context, ...keys, plaintext, loopback })
-      },
-    })
-    open.set(name, listening)
-  }
-
+export async function openPorts(at: PortsAt): Promise<Ports> {
+  const { house, tls } = at
+  const { http, people, streams } = house.config().listen
+  const https = new Map<string, HttpListening>()
+  const others = new Map<string, Listening>()
+  const all = () => new Map<string, Listening>([...https, ...others])
   const close = () => {
-    for (const listening of open.values()) void listening.close()
+    for (const listening of all().values()) void listening.close()
   }
   const destroy = () => {
-    for (const listening of open.values()) listening.destroy()
+    for (const listening of all().values()) listening.destroy()
   }
-  const renewed = () => {
-    for (const listening of https) listening.renew(tls())
-  }
-
   try {
-    const own = listen.people
-    if (listen.http !== undefined)
-      await opens('http', listen.http, http('http', listen.http, { agents: true, people: own === undefined }))
-    if (own !== undefined) await opens('people', own, http('people', own, { agents: false, people: true }))
-    for (const [name, at] of listen.streams)
-      if (house.protocols.has(name)) await opens(name, at, stream(name, at))
+    if (http !== undefined)
+      https.set(
+        'http',
+        await opens('http', http, openHttp(at, http, { agents: true, people: people === undefined })),
+      )
+    if (people !== undefined)
+      https.set(
+        'people',
+        await opens('people', people, openHttp(at, people, { agents: false, people: true })),
+      )
+    for (const [name, where] of streams)
+      if (house.protocols.has(name)) others.set(name, await opens(name, where, openStream(at, name, where)))
   } catch (error) {
     close()
     destroy()
     throw error
   }
   const addresses = Object.fromEntries(
-    [...open].map(
-      ([
-        name,
-        {
-          address: { host, port },
-        },
-      ]) => [name, `${host}:${port}`],
-    ),
+    [...all()].map(([name, { address }]) => [name, `${address.host}:${address.port}`]),
   )
+  const renewed = () => {
+    for (const listening of https.values()) listening.renew(tls())
+  }
   return { addresses, renewed, close, destroy }
 }
 
-function opens(key: string, at: HostPort, opening: Promise<void>): Promise<void> {
+/** A request for a connection's door goes there, any other to the API. */
+function openHttp(
+  { house, tls }: PortsAt,
+  at: HostPort,
+  serves: { readonly agents: boolean; readonly people: boolean },
+): Promise<HttpListening> {
+  const hosts = hostsInForce(() => house.config().publicUrl, at)
+  const api = getRequestListener(createApi({ house, hosts, ...serves }).fetch)
+  /** The connection whose door this request is at. What is not for us (attack 146), the API refuses. */
+  const doorOf = ({ url = '', headers: { host, origin } }: IncomingMessage) =>
+    serves.agents && isForUs(host, origin, hosts()) ? connectionIn(url) : undefined
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    const connection = doorOf(request)
+    if (connection === undefined) return api(request, response)
+    // Over HTTP/2 a connection has many requests: what is ended with one is its stream.
+    const socket = 'stream' in response ? (response.stream as Duplex) : request.socket
+    const source = sourceOf(request)
+    return serveRequest(house, { kind: 'request', request, response, socket, source, connection })
+  }
+  return listenHttp({
+    at,
+    tls: tls(),
+    insecure: house.config().listen.insecure,
+    limits: REQUESTS,
+    log: house.log,
+    onRequest,
+    onContinue(request, response) {
+      // A door judges before it asks for the body; the API's bodies are small.
+      if (doorOf(request) === undefined) response.writeContinue()
+      return onRequest(request, response)
+    },
+    upgrades: request =>
+      doorOf(request) !== undefined && request.headers.upgrade?.toLowerCase() === 'websocket',
+    onUpgrade(request, socket, head) {
+      const connection = doorOf(request)
+      if (connection === undefined) return void socket.destroy()
+      const source = sourceOf(request)
+      void serveRequest(house, { kind: 'upgrade', request, socket, head, source, connection })
+    },
+  })
+}
+
+const sourceOf = ({ socket }: IncomingMessage) => originOf(socket.remoteAddress)?.source ?? 'gone'
+
+/** A client is served here, or by the worker that has fewest. */
+function openStream(
+  { house, tls, keys, workers }: PortsAt,
+  protocol: string,
+  at: HostPort,
+): Promise<Listening> {
+  const plaintext = house.config().listen.insecure || isLoopback(at.host)
+  return listenStream({
+    at,
+    limits: STREAMS,
+    log: house.log,
+    unread: workers !== undefined,
+    onClient(client) {
+      const by = workers === undefined ? house : workers.next()
+      const served = by?.protocols.get(protocol)
+      if (by === undefined || served === undefined) return void client.socket.destroy()
+      const { loopback } = client
+      return serveStream(by, served, client, { tls: tls().context, ...keys, plaintext, loopback })
+    },
+  })
+}
+
+function opens<Open>(key: string, at: HostPort, opening: Promise<Open>): Promise<Open> {
   return opening.catch(error => {
     throw cannotListen(key, at, error)
   })
