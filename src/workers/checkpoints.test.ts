@@ -16,7 +16,7 @@ test('a worker that stands still is waited for once, asked for nothing more, and
   const child = fork(new URL('./checkpoints.child.ts', import.meta.url), { serialization: 'advanced' })
   t.after(() => child.kill('SIGKILL'))
   const channel = new Channel<ToWorker, FromWorker>(child, {} as Handlers<FromWorker>, assert.fail)
-  const checkpoints = new Checkpoints(channel)
+  const checkpoints = new Checkpoints(() => channel)
   const at = {
     channel,
     checkpoints,

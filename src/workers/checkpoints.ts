@@ -9,18 +9,20 @@ import type { FromWorker, ToWorker } from './messages.ts'
 const PATIENCE = 500
 
 export class Checkpoints {
-  readonly #channel: Channel<ToWorker, FromWorker>
+  readonly #channel: () => Channel<ToWorker, FromWorker>
   /** Answers that are overdue. */
   #overdue = 0
 
-  constructor(channel: Channel<ToWorker, FromWorker>) {
+  constructor(channel: () => Channel<ToWorker, FromWorker>) {
     this.#channel = channel
   }
 
   /** `late`: ask again. Never rejects. */
   async of(session: string): Promise<Tip | undefined | 'late'> {
     if (this.#overdue > 0) return 'late'
-    const asked = this.#channel.call('checkpoint', { session }).catch(() => undefined)
+    const asked = this.#channel()
+      .call('checkpoint', { session })
+      .catch(() => undefined)
     const { promise: late, resolve } = Promise.withResolvers<'late'>()
     const timer = setTimeout(resolve, PATIENCE, 'late')
     const answer = await Promise.race([asked, late])
