@@ -72,16 +72,103 @@ export function parseLine(bytes: Uint8Array): Line | undefined {
   }
 }
 
-/** Bytes that do not follow. They are a torn write if a `recovered` line fits them exactly, and a fault otherwise. */
-interface Zone {
-  readonly line: number
-  readonly offset: number
-  readonly why: Misfit
-  readonly firstHash: string
-  readonly bytes: Hash
-  length: number
-  lastHash: string
-  fault: Fault | undefined
+export async function walk(at: Walk): Promise<Walked> {
+  const walker = new Walker(at)
+  for await (const batch of readLines(at.path)) {
+    for (const raw of batch) {
+      const walked = walker.see(raw)
+      if (walked !== undefined) return walked
+    }
+  }
+  return walker.walked()
+}
+
+class Walker {
+  readonly #at: Walk
+  readonly #id: string
+  readonly #recoveries: Recovery[] = []
+  #tip: Tip
+  /** What the last good line followed from. */
+  #before: Tip | undefined
+  #number = 0
+  #end = 0
+  #whole = true
+  #sealed: number
+  #zone: Zone | undefined
+
+  constructor(at: Walk) {
+    this.#at = at
+    this.#id = keyId(at.key)
+    this.#tip = at.start ?? genesis
+    // What this goes on from was sealed, or is nothing.
+    this.#sealed = this.#tip.seq
+  }
+
+  /** Answers, once, where the walk is over before its last line. */
+  see(raw: RawLine): Walked | undefined {
+    this.#number++
+    return this.#zone === undefined ? this.#follow(raw) : this.#mend(raw, this.#zone)
+  }
+
+  walked(): Walked {
+    return this.#result(this.#zone?.fault())
+  }
+
+  #result(fault?: Fault, torn = 0): Walked {
+    return {
+      tip: this.#tip,
+      lines: this.#number,
+      end: this.#end,
+      whole: this.#whole,
+      sealed: this.#sealed,
+      torn,
+      recoveries: this.#recoveries,
+      ...(fault === undefined ? {} : { fault }),
+    }
+  }
+
+  #follow(raw: RawLine): Walked | undefined {
+    const line = parseLine(raw.bytes)
+    const why = misfit(line, this.#tip, this.#before)
+    if (line !== undefined && why === undefined) return this.#accept(line, raw)
+    // The last line without its newline is one that was being written, and no fault.
+    if (!raw.whole) return this.#result(undefined, raw.bytes.length)
+    this.#zone = new Zone(raw, { line: this.#number, after: this.#tip, why: why ?? unreadable })
+    return undefined
+  }
+
+  /** After what does not follow only a recovery may come that fits it. */
+  #mend(raw: RawLine, zone: Zone): Walked | undefined {
+    const fault = zone.fault(raw)
+    const line = mayBeRecovery(raw.bytes) ? parseLine(raw.bytes) : undefined
+    if (zone.isMendedBy(line, this.#sealed)) {
+      this.#zone = undefined
+      return this.#accept(line, raw)
+    }
+    zone.add(raw)
+    return zone.length > longestZone ? this.#result(fault) : undefined
+  }
+
+  #accept(line: Line, raw: RawLine): Walked | undefined {
+    if (line.type === 'recovered') this.#recoveries.push(recovery(line, this.#number))
+    this.#before = this.#tip
+    this.#tip = { seq: line.seq, hash: hashLine(raw.bytes) }
+    this.#end = raw.offset + raw.bytes.length + (raw.whole ? 1 : 0)
+    this.#whole = raw.whole
+    const what = this.#seal(line) ?? this.#at.visit?.(line, this.#tip, this.#number)
+    return what === undefined ? undefined : this.#result({ line: this.#number, what })
+  }
+
+  #seal(line: Line): string | undefined {
+    if (line.type !== 'seal') return undefined
+    const { key, signature } = line
+    if (key !== this.#id) return 'the seal is by another key'
+    const at = this.#at
+    if (typeof signature !== 'string' || !sealHolds(at.key, at.file, line.seq, line.prev, signature))
+      return 'the seal does not verify'
+    this.#sealed = line.seq
+    return undefined
+  }
 }
 
 interface Misfit {
@@ -90,6 +177,77 @@ interface Misfit {
   readonly unlinked?: boolean
   /** The line before is at fault for certain. */
   readonly before?: boolean
+}
+
+const unreadable: Misfit = { what: 'is not a line of this ledger' }
+
+function misfit(line: Line | undefined, tip: Tip, before: Tip | undefined): Misfit | undefined {
+  if (line === undefined) return unreadable
+  if (line.seq === tip.seq + 1 && line.prev === tip.hash) return undefined
+  if (before !== undefined && line.prev === before.hash && line.seq === before.seq + 1)
+    return { what: 'was added', before: true }
+  if (line.seq === tip.seq + 1) return { what: 'does not follow from the line before', unlinked: true }
+  if (line.seq > tip.seq + 1)
+    return { what: `has seq ${line.seq} where ${tip.seq + 1} was due: lines are missing or were moved` }
+  return { what: `has seq ${line.seq} where ${tip.seq + 1} was due: it was repeated, moved or restarted` }
+}
+
+interface ZoneAt {
+  /** Its first line. */
+  readonly line: number
+  /** The last line that was good. */
+  readonly after: Tip
+  readonly why: Misfit
+}
+
+/** Bytes that do not follow. They are a torn write if a `recovered` line fits them exactly, and a fault otherwise. */
+class Zone {
+  readonly #at: ZoneAt
+  readonly #firstHash: string
+  readonly #bytes: Hash
+  #lastHash: string
+  #fault: Fault | undefined
+  length: number
+
+  constructor({ bytes }: RawLine, at: ZoneAt) {
+    this.#at = at
+    this.#firstHash = this.#lastHash = hashLine(bytes)
+    this.#bytes = createHash('sha256').update(bytes)
+    this.length = bytes.length
+  }
+
+  add({ bytes }: RawLine): void {
+    this.#bytes.update('\n').update(bytes)
+    this.length += 1 + bytes.length
+    this.#lastHash = hashLine(bytes)
+  }
+
+  /** Whose fault it is: found once, with the line after its first. */
+  fault(next?: RawLine): Fault {
+    this.#fault ??= this.#blame(next)
+    return this.#fault
+  }
+
+  isMendedBy(line: Line | undefined, sealed: number): line is Line {
+    return (
+      line?.type === 'recovered' &&
+      line.seq === this.#at.after.seq + 1 &&
+      line.prev === this.#lastHash &&
+      line['torn_bytes'] === this.length &&
+      line['torn_digest'] === this.#bytes.copy().digest('hex') &&
+      line['unsealed_from'] === sealed + 1
+    )
+  }
+
+  #blame(next: RawLine | undefined): Fault {
+    const { line, after, why } = this.#at
+    if (why.before === true) return { line: line - 1, what: why.what }
+    // The line after vouches for the one that does not follow, so it is the line before that was changed.
+    const vouched = next === undefined || parseLine(next.bytes)?.prev === this.#firstHash
+    return why.unlinked === true && after.seq !== 0 && vouched
+      ? { line: line - 1, what: 'was changed: the line after it does not follow from it' }
+      : { line, what: why.what }
+  }
 }
 
 /** A crash tears what was not sealed yet: a second's writes. */
@@ -101,128 +259,9 @@ function mayBeRecovery(bytes: Uint8Array): boolean {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(recoveredMark)
 }
 
-export async function walk(at: Walk): Promise<Walked> {
-  const id = keyId(at.key)
-  const recoveries: Recovery[] = []
-  let tip = at.start ?? genesis
-  let before: Tip | undefined
-  let number = 0
-  let end = 0
-  let whole = true
-  // What this goes on from was sealed, or is nothing.
-  let sealed = tip.seq
-  let zone: Zone | undefined
-
-  const accept = (line: Line, raw: RawLine, hash: string): Fault | undefined => {
-    before = tip
-    tip = { seq: line.seq, hash }
-    end = raw.offset + raw.bytes.length + (raw.whole ? 1 : 0)
-    whole = raw.whole
-    if (line.type === 'seal') {
-      const { key, signature } = line
-      if (key !== id) return { line: number, what: 'the seal is by another key' }
-      if (typeof signature !== 'string' || !sealHolds(at.key, at.file, line.seq, line.prev, signature)) {
-        return { line: number, what: 'the seal does not verify' }
-      }
-      sealed = line.seq
-    }
-    const what = at.visit?.(line, tip, number)
-    return what === undefined ? undefined : { line: number, what }
-  }
-
-  const misfit = (line: Line | undefined): Misfit | undefined => {
-    if (line === undefined) return { what: 'is not a line of this ledger' }
-    if (line.seq === tip.seq + 1 && line.prev === tip.hash) return undefined
-    if (before !== undefined && line.prev === before.hash && line.seq === before.seq + 1)
-      return { what: 'was added', before: true }
-    if (line.seq === tip.seq + 1) return { what: 'does not follow from the line before', unlinked: true }
-    if (line.seq > tip.seq + 1)
-      return { what: `has seq ${line.seq} where ${tip.seq + 1} was due: lines are missing or were moved` }
-    return { what: `has seq ${line.seq} where ${tip.seq + 1} was due: it was repeated, moved or restarted` }
-  }
-
-  const blame = (found: Zone, next: RawLine | undefined): Fault => {
-    const first = { line: found.line, what: found.why.what }
-    if (found.why.before === true) return { line: found.line - 1, what: found.why.what }
-    if (found.why.unlinked !== true || tip.seq === 0) return first
-    // The line after vouches for the one that does not follow, so it is the line before that was changed.
-    const vouched = next === undefined || parseLine(next.bytes)?.prev === found.firstHash
-    return vouched
-      ? { line: found.line - 1, what: 'was changed: the line after it does not follow from it' }
-      : first
-  }
-
-  const fitsRecovery = (found: Zone, line: Line | undefined): line is Line =>
-    line?.type === 'recovered' &&
-    line.seq === tip.seq + 1 &&
-    line.prev === found.lastHash &&
-    line['torn_bytes'] === found.length &&
-    line['torn_digest'] === found.bytes.copy().digest('hex') &&
-    line['unsealed_from'] === sealed + 1
-
-  const result = (fault?: Fault, torn = 0): Walked => {
-    return {
-      tip,
-      lines: number,
-      end,
-      whole,
-      sealed,
-      torn,
-      recoveries,
-      ...(fault === undefined ? {} : { fault }),
-    }
-  }
-
-  const recovered = (line: Line) =>
-    recoveries.push({
-      line: number,
-      time: line.time,
-      tornBytes: Number(line['torn_bytes']),
-      unsealedFrom: Number(line['unsealed_from']),
-    })
-
-  for await (const batch of readLines(at.path)) {
-    for (const raw of batch) {
-      number++
-      if (zone !== undefined) {
-        zone.fault ??= blame(zone, raw)
-        const line = mayBeRecovery(raw.bytes) ? parseLine(raw.bytes) : undefined
-        if (fitsRecovery(zone, line)) {
-          zone = undefined
-          recovered(line)
-          const fault = accept(line, raw, hashLine(raw.bytes))
-          if (fault !== undefined) return result(fault)
-          continue
-        }
-        zone.bytes.update('\n').update(raw.bytes)
-        zone.length += 1 + raw.bytes.length
-        zone.lastHash = hashLine(raw.bytes)
-        if (zone.length > longestZone) return result(zone.fault)
-        continue
-      }
-      const line = parseLine(raw.bytes)
-      const why = misfit(line)
-      if (why === undefined && line !== undefined) {
-        if (line.type === 'recovered') recovered(line)
-        const fault = accept(line, raw, hashLine(raw.bytes))
-        if (fault !== undefined) return result(fault)
-        continue
-      }
-      const firstHash = hashLine(raw.bytes)
-      const bytes = createHash('sha256').update(raw.bytes)
-      zone = {
-        line: number,
-        offset: raw.offset,
-        why: why ?? { what: 'is not a line of this ledger' },
-        firstHash,
-        bytes,
-        length: raw.bytes.length,
-        lastHash: firstHash,
-        fault: undefined,
-      }
-      if (!raw.whole) return result(undefined, raw.bytes.length)
-    }
-  }
-  if (zone === undefined) return result()
-  return result(zone.fault ?? blame(zone, undefined))
-}
+const recovery = (line: Line, number: number): Recovery => ({
+  line: number,
+  time: line.time,
+  tornBytes: Number(line['torn_bytes']),
+  unsealedFrom: Number(line['unsealed_from']),
+})
