@@ -66,6 +66,8 @@ export interface Denial {
   readonly say?: string
   /** Members for the caller beside the text, such as `{ may_ask_for: [...] }`. */
   readonly facts?: Readonly<Record<string, unknown>>
+  /** No grant would allow it: there is no word for it in any scope. */
+  readonly everywhere?: true
 }
 
 /** An expected refusal as a value: functions that may refuse return `T | Refused`. */
@@ -76,7 +78,7 @@ export class Refused {
   }
 }
 
-export function refuse(code: Code, detail: string, more: Pick<Denial, 'say' | 'facts'> = {}): Refused {
+export function refuse(code: Code, detail: string, more: Omit<Denial, 'code' | 'detail'> = {}): Refused {
   return new Refused({ code, detail, ...more })
 }
 

@@ -88,9 +88,15 @@ function judged(sql: string, analysis: Analysis, scope: PostgresScope): Judged {
     return { allow: true, statement, again: 'whole', ...(settings.length > 0 && { settings }) }
   }
   const say = `${first}; this grant allows ${postgresScope.words(scope)}`
-  const denial = refuse('statement_refused', problems.slice(0, 10).join('; '), { say }).denial
+  const { denial } = refuse('statement_refused', problems.slice(0, 10).join('; '), {
+    say,
+    ...(statements.some(isWordless) && { everywhere: true }),
+  })
   return { allow: false, statement, denial }
 }
+
+/** DROP, VACUUM, LISTEN and their like: refused for what they are, and not one of the verbs that a scope lists. */
+const isWordless = ({ verbs, refusals }: Facts): boolean => verbs.length === 0 && refusals.length > 0
 
 const refused = (text: string, { denial }: Refused): Verdict => ({
   allow: false,

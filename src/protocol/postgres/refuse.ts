@@ -2,7 +2,7 @@
  * A denial in PostgreSQL's words: SQLSTATE from the table, a sentence that says what to do, and in DETAIL the grant and a
  * correlation id under which audit and recording hold the whole reason. The reason itself never leaves (attack 211).
  */
-import { type Code, type Denial, denials, sayOf } from '../../denial.ts'
+import { type Denial, denials, sayOf } from '../../denial.ts'
 import type { Ending } from '../../words.ts'
 import type { PostgresScope } from './scope.ts'
 import { ERROR, errorFields, NOTICE, report } from './wire.ts'
@@ -22,7 +22,7 @@ export function refusal(denial: Denial, at: Correlation): Buffer {
     C: denials[denial.code].sqlstate,
     M: `postern: ${sayOf(denial)}`,
     D: `grant ${at.grant}, correlation ${at.session}/${at.seq}`,
-    H: hintOf(denial.code),
+    H: hintOf(denial),
   })
 }
 
@@ -30,7 +30,7 @@ export function refusal(denial: Denial, at: Correlation): Buffer {
 export function loginRefused(denial: Denial, user: string): Buffer {
   // Every bad credential looks alike: unknown, wrong, another's (attack 42).
   if (denial.code === 'grant_unknown') return badPassword(user)
-  return fatal(denials[denial.code].sqlstate, sayOf(denial), hintOf(denial.code))
+  return fatal(denials[denial.code].sqlstate, sayOf(denial), hintOf(denial))
 }
 
 export function badPassword(user: string): Buffer {
@@ -83,7 +83,8 @@ function sqlstateOf(ending: Ending): string {
   return '57P01'
 }
 
-function hintOf(code: Code): string | undefined {
+function hintOf({ code, everywhere }: Denial): string | undefined {
+  if (everywhere) return 'No scope allows this.'
   switch (code) {
     case 'statement_refused':
       return 'Ask for a grant whose scope holds this: postern request, or POST /v1/grants with a scope.'

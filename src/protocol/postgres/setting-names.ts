@@ -34,6 +34,9 @@ export function namesSettings(bytes: Buffer, from: number, end: number, which: r
 export function settingRefused({ statement }: Judged): RefusedVerdict {
   const say =
     'current_setting() of the setting that the parameter names is not permitted: only of those that SHOW shows'
-  const { denial } = refuse('statement_refused', 'current_setting() of another setting in a Bind', { say })
+  const { denial } = refuse('statement_refused', 'current_setting() of another setting in a Bind', {
+    say,
+    everywhere: true,
+  })
   return { allow: false, statement, denial }
 }

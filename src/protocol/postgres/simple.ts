@@ -32,6 +32,7 @@ export const typedParameter = refusedBefore(
   'parse',
   refuse('statement_refused', 'a Parse with a parameter type that is not permitted', {
     say: 'a parameter of that type is not permitted: leave its type out (0) and the server finds it',
+    everywhere: true,
   }),
 )
 
@@ -40,6 +41,7 @@ const fastPath = refusedBefore(
   'function_call',
   refuse('statement_refused', 'FunctionCall message', {
     say: 'function calls by number (the fast path) are not permitted',
+    everywhere: true,
   }),
 )
 
