@@ -22,7 +22,7 @@ export function createMetrics(): Metrics {
     registry,
     denials: new Counter({
       name: 'postern_denials_total',
-      help: 'Refusals by code: calls of the API, and clients turned away at doors; not statements',
+      help: 'Refusals by code: of calls to the API, and of what was shown at doors; not of statements',
       labelNames: ['code', 'where'],
       registers,
     }),
