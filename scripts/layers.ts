@@ -15,14 +15,14 @@ export const layers: readonly (readonly string[])[] = [
   ['cli', 'demo'],
   ['gateway', 'workers', 'build', 'ports', 'reload', 'clock'],
   ['protocol/registry'],
-  ['listener', 'api', 'agent-tools'],
+  ['listener', 'api'],
   ['pipeline', 'steps', 'refused', 'doors', 'house', 'way'],
   ['broker'],
   ['identity', 'policy', 'approval', 'grant'],
   ['protocol/*'],
   ['protocol/protocol', 'protocol/reads'],
   ['statement', 'recording', 'audit'],
-  ['config', 'store', 'bus', 'ledger'],
+  ['config', 'store', 'ledger'],
   ['telemetry', 'words', 'denial', 'unfit', 'ending', 'bag'],
 ]
 
