@@ -27,5 +27,9 @@ const asker = {
 export function executeRefused(line: Line, { statement }: Judged): RefusedVerdict | undefined {
   if (!(line.asker || line.indirect) || !/\bexecute\b/.test(statement.kind)) return undefined
   const { detail, say } = line.indirect ? indirect : asker
-  return { allow: false, statement, denial: refuse('statement_refused', detail, { say, everywhere: true }).denial }
+  return {
+    allow: false,
+    statement,
+    denial: refuse('statement_refused', detail, { say, everywhere: true }).denial,
+  }
 }
