@@ -35,6 +35,16 @@ test('masked members leave in the form that the scope says', () => {
   assert.equal(at('full', '$..email'), text.replace('ann@example.com', '***'))
 })
 
+test('equal values of one path look equal, and none can be tried under another', () => {
+  const masks = ['$.people[*].email', '$.notes[*].body'].map(path => ({ path, with: 'hash' as const }))
+  const text = '{"people":[{"email":"ann"},{"email":"ann"}],"notes":[{"body":"ann"}]}'
+  const { people, notes } = JSON.parse(through(text, masks))
+  assert.match(people[0].email, /^[0-9a-f]{32}$/)
+  assert.equal(people[0].email, people[1].email)
+  assert.match(notes[0].body, /^[0-9a-f]{32}$/)
+  assert.notEqual(people[0].email, notes[0].body)
+})
+
 test('a member that stands there twice leaves once, masked', () => {
   assert.equal(through('{"a":"one","a":"two"}', [{ path: '$.a', with: 'full' }]), '{"a":"***"}')
   assert.equal(through('{"\\u0061":"one"}', [{ path: '$.a', with: 'full' }]), '{"a":"***"}')

@@ -52,7 +52,7 @@ function masked(bytes: Buffer, masks: readonly Mask[]): Buffer {
     value => {
       // `$` itself has no path: a value alone is never a member.
       for (const { path, with: form } of masks)
-        replaceAt(value, pathOf(path), found => maskedValue(found, form))
+        replaceAt(value, pathOf(path), found => maskedValue(found, form, path))
       return value
     },
     unmaskable,
@@ -72,15 +72,21 @@ function pathOf(text: string): JsonPath {
   return read
 }
 
-/** Equal values look equal within one run of the gateway, and nobody can try values against it. */
+/**
+ * Equal values of a path look equal within one run of the gateway. Those of another path do not, or a value could be tried by
+ * writing it where the scope masks nothing and asking for `hash` there.
+ */
 const key = randomBytes(32)
 
 /** What has no text to mask becomes null, and all that is below it goes with it. */
-function maskedValue(found: unknown, form: MaskWith): unknown {
+function maskedValue(found: unknown, form: MaskWith, path: string): unknown {
   if (typeof found !== 'string') return null
   if (form === 'full') return '***'
   if (form === 'blank') return ''
-  if (form === 'hash') return createHmac('sha256', key).update(found).digest('hex').slice(0, 32)
+  if (form === 'hash') {
+    const own = createHmac('sha256', key).update(path).digest()
+    return createHmac('sha256', own).update(found).digest('hex').slice(0, 32)
+  }
   return partial(found)
 }
 
