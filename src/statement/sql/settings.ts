@@ -14,7 +14,6 @@ const settable = new Set([
   'default_transaction_isolation',
   'escape_string_warning',
   'extra_float_digits',
-  'idle_in_transaction_session_timeout',
   'intervalstyle',
   'jit',
   'lock_timeout',
@@ -31,9 +30,14 @@ const pinned: Readonly<Record<string, RegExp | undefined>> = {
   standard_conforming_strings: /^(on|true|yes|1)$/i,
 }
 
+/** Set within what the session began with (`session-setup.ts`): RESET falls back to that. */
+const IDLE = 'idle_in_transaction_session_timeout'
+const MOST_IDLE = 600_000
+
 const readable = new Set([
   ...settable,
   ...Object.keys(pinned),
+  IDLE,
   'block_size',
   'default_table_access_method',
   'default_transaction_deferrable',
@@ -68,7 +72,7 @@ export function set(node: Tree, at: Place): void {
     case 'VAR_SET_DEFAULT':
     case 'VAR_RESET':
       // What the gateway pins and bounds must not fall back to what the database says.
-      if (!settable.has(name)) at.refuse(`reset of ${name} is not permitted`)
+      if (!settable.has(name) && name !== IDLE) at.refuse(`reset of ${name} is not permitted`)
       break
     case 'VAR_SET_MULTI':
       if (name !== 'transaction' && name !== 'session characteristics')
@@ -88,8 +92,12 @@ function setValue(name: string, args: readonly unknown[], at: Place): void {
   const [value] = values
   const only = Object.hasOwn(pinned, name) ? pinned[name] : undefined
   if (values.includes(undefined)) at.refuse(`set ${name} to anything but a value is not permitted`)
-  else if (name === 'statement_timeout') at.notes.timeout = milliseconds(value ?? '')
-  else if (only !== undefined) {
+  else if (name === 'statement_timeout') at.notes.timeout = milliseconds(values)
+  else if (name === IDLE) {
+    const span = milliseconds(values)
+    if (span === 0 || span > MOST_IDLE)
+      at.refuse(`set ${IDLE} to anything but 1 to ${MOST_IDLE} ms is not permitted`)
+  } else if (only !== undefined) {
     if (values.length !== 1 || !only.test(value ?? '')) at.refuse(`set ${name} to ${value} is not permitted`)
   } else if (!settable.has(name)) at.refuse(`set ${name} is not permitted`)
 }
@@ -102,9 +110,9 @@ function literal(arg: unknown): string | undefined {
   return String(sval?.sval ?? fval?.fval ?? ival?.ival ?? boolval?.boolval ?? (ival ? 0 : ''))
 }
 
+/** Not `us`: the server rounds half a millisecond to the even one, and 0 is no timeout at all. */
 const units: Readonly<Record<string, number | undefined>> = {
   '': 1,
-  us: 0.001,
   ms: 1,
   s: 1000,
   min: 60_000,
@@ -112,11 +120,14 @@ const units: Readonly<Record<string, number | undefined>> = {
   d: 86_400_000,
 }
 
-/** As the server reads it; what it might read otherwise counts as no timeout at all. */
-function milliseconds(text: string): number {
-  const [, digits, unit] = /^\s*([0-9]{1,10})\s*([a-z]*)\s*$/.exec(text) ?? []
+/**
+ * As the server reads it; what it might read otherwise counts as no timeout at all: after a leading 0 octal and hexadecimal
+ * digits, fractions and exponents, which it rounds.
+ */
+function milliseconds(values: readonly (string | undefined)[]): number {
+  const [, digits, unit] = /^\s*([1-9][0-9]{0,9})\s*([a-z]*)\s*$/.exec(values[0] ?? '') ?? []
   const factor = unit === undefined || !Object.hasOwn(units, unit) ? undefined : units[unit]
-  return digits === undefined || factor === undefined ? 0 : Math.round(Number(digits) * factor)
+  return values.length !== 1 || digits === undefined || factor === undefined ? 0 : Number(digits) * factor
 }
 
 export function mayShow(setting: string): boolean {
