@@ -48,12 +48,17 @@ function touching({ act, on }: Touch, scope: PostgresScope): string | undefined 
   }
 }
 
+/** How to do without the catalogue. */
+const without: Readonly<Record<string, string | undefined>> = {
+  pg_typeof: ', or to be written pg_typeof(...)::text',
+}
+
 function calling(on: string, scope: PostgresScope): string | undefined {
   if (isVetted(on) || scope.functions.includes(on)) return undefined
   const ofCatalogue = catalogueByHand.functions.has(on)
   if (ofCatalogue && scope.catalog) return undefined
   const name = on.replace(/^pg_catalog\./, '')
-  const needs = ofCatalogue ? ': it needs catalog: true' : ''
+  const needs = ofCatalogue ? `: it needs catalog: true${without[name] ?? ''}` : ''
   const elsewhere = scope.functions.find(one => last(one) === last(on))
   return `function ${name} is not vetted${elsewhere === undefined ? needs : `: write ${elsewhere}`}`
 }

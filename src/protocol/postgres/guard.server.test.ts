@@ -140,6 +140,20 @@ for (const version of everyVersion) {
     assert.deepEqual(names.sort(), ['regconfig', 'regdictionary'])
   })
 
+  test(`no vetted function of PostgreSQL ${version} takes or gives a type that looks names up`, async () => {
+    const { rows } = await at(version).run(
+      'corpus',
+      `select distinct p.proname as name from pg_proc p, pg_type t
+       where p.pronamespace = 'pg_catalog'::regnamespace and t.typname ~ '^_?reg' and t.typname !~ '^_?reg(config|dictionary)$'
+         and t.oid = any (coalesce(p.proallargtypes, p.proargtypes::oid[]) || p.prorettype)`,
+    )
+    assert.ok(rows.length > 50)
+    assert.deepEqual(
+      (rows as { name: string }[]).filter(({ name }) => vettedFunctions.has(name)),
+      [],
+    )
+  })
+
   test(`PostgreSQL ${version} takes attribute notation for a call, which is why the guard does`, async () => {
     const { rows } = await at(version).run(
       'corpus',

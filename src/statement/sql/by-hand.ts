@@ -21,22 +21,17 @@ export const harmlessVolatile: ReadonlySet<string> = new Set([
 ])
 
 /**
- * No overload that takes or gives one of these is vetted. reg* types look names up in the catalogue; `cstring` and
+ * No overload that takes or gives one of these is vetted. reg* types look names up in the catalogue, and an expression of one
+ * makes them of what stands beside it: `coalesce(pg_typeof(1), 16384::oid)`; `cstring` and
  * `internal` belong to functions that the server alone should call (array_in takes any type's input function);
  * a refcursor opens what it names. regconfig and regdictionary only choose a text search configuration.
  */
 export const harmfulTypes =
-  /^(regclass|regproc|regprocedure|regoper|regoperator|regtype|regrole|regnamespace|cstring|internal|refcursor|trigger|event_trigger|fdw_handler|index_am_handler|table_am_handler|tsm_handler|language_handler|aclitem|pg_(node_tree|ddl_command|mcv_list|dependencies|ndistinct|brin_[a-z_]+))(\[\])?$/
+  /^(reg(?!config|dictionary)[a-z]+|cstring|internal|refcursor|trigger|event_trigger|fdw_handler|index_am_handler|table_am_handler|tsm_handler|language_handler|aclitem|pg_(node_tree|ddl_command|mcv_list|dependencies|ndistinct|brin_[a-z_]+))(\[\])?$/
 
 export const byHand = {
   /** Harmless, though a rule below would refuse them. */
-  allowed: new Set([
-    'pg_typeof',
-    'pg_column_size',
-    'pg_client_encoding',
-    'pg_is_in_recovery',
-    'pg_collation_for',
-  ]),
+  allowed: new Set(['pg_column_size', 'pg_client_encoding', 'pg_is_in_recovery', 'pg_collation_for']),
   refused: [
     // Everything the server has for its administrators: files, backends, statistics, locks, WAL, definitions.
     /^_?pg_/,
@@ -54,7 +49,7 @@ export const byHand = {
     /^has_[a-z_]*privilege$/,
     /^to_reg/,
     /^(obj|col|shobj)_description$/,
-    /^(format_type|aclexplode|aclitem|acl|makeaclitem|acldefault)/,
+    /^(format_type|oidvectortypes|aclexplode|aclitem|acl|makeaclitem|acldefault)/,
     // Where the server and its clients are.
     /^inet_(client|server)_/,
     // Loads code.

@@ -59,7 +59,7 @@ export const catalogueByHand = {
 
   /** Functions by which psql, drivers and ORMs read the catalogue: names, types, definitions, privileges, sizes. */
   functions: words(`
-    pg_catalog.format_type pg_catalog.obj_description pg_catalog.col_description pg_catalog.shobj_description
+    pg_catalog.format_type pg_catalog.pg_typeof pg_catalog.obj_description pg_catalog.col_description pg_catalog.shobj_description
     pg_catalog.pg_get_userbyid pg_catalog.pg_get_expr pg_catalog.pg_get_indexdef pg_catalog.pg_get_constraintdef
     pg_catalog.pg_get_viewdef pg_catalog.pg_get_triggerdef pg_catalog.pg_get_ruledef pg_catalog.pg_get_partkeydef
     pg_catalog.pg_get_partition_constraintdef pg_catalog.pg_get_statisticsobjdef

@@ -56,7 +56,24 @@ function showsSetting(node: Tree, at: Place): boolean {
   return mayShow(name?.sval ?? '')
 }
 
+/**
+ * `pg_typeof(x)::text` is a word. As a regtype it would make names of whatever number or text stands beside it, in
+ * `coalesce`, CASE, VALUES, UNION: that is reading the catalogue.
+ */
+function tellsType(node: Tree, at: Place): Tree | undefined {
+  const call = only(node.arg, 'FuncCall')
+  const { names, typmods, arrayBounds, setof } = (node.typeName ?? {}) as Tree
+  const isText = /^(pg_catalog\.)?text$/.test(parts(names, at).join('.'))
+  if (!isText || typmods !== undefined || arrayBounds !== undefined || setof !== undefined) return undefined
+  return functionName(parts(call?.funcname, at), at) === 'pg_catalog.pg_typeof' ? call : undefined
+}
+
 export const expressions: Handlers = {
+  TypeCast(node, at) {
+    const call = tellsType(node, at)
+    if (call === undefined) descend('TypeCast', node, at)
+    else descend('FuncCall', call, at, ['funcname'])
+  },
   ColumnRef: (node, at) => inExpression(node, at),
   TypeName: typeName,
   A_Expr(node, at) {

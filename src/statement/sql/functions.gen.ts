@@ -133,69 +133,68 @@ export const vettedFunctions: ReadonlySet<string> = new Set(
     "numeric_mul numeric_ne numeric_pl_pg_lsn numeric_power numeric_send numeric_smaller numeric_sqrt " +
     "numeric_sub numeric_uminus numeric_uplus nummultirange numnode numrange numrange_subdiff " +
     "octet_length oid oideq oidge oidgt oidlarger oidle oidlt oidne oidsend oidsmaller oidvectoreq " +
-    "oidvectorge oidvectorgt oidvectorle oidvectorlt oidvectorne oidvectorsend oidvectortypes on_pb on_pl " +
-    "on_ppath on_ps on_sb on_sl overlaps overlay parse_ident path path_add path_add_pt path_center " +
-    "path_contain_pt path_distance path_div_pt path_inter path_length path_mul_pt path_n_eq path_n_ge " +
-    "path_n_gt path_n_le path_n_lt path_npoints path_send path_sub_pt pclose percent_rank percentile_cont " +
-    "percentile_disc pg_client_encoding pg_collation_for pg_column_size pg_is_in_recovery pg_typeof " +
-    "phraseto_tsquery pi plainto_tsquery point point_above point_add point_below point_distance point_div " +
-    "point_eq point_horiz point_left point_mul point_ne point_right point_send point_sub point_vert " +
-    "poly_above poly_below poly_center poly_contain poly_contain_pt poly_contained poly_distance " +
-    "poly_left poly_npoints poly_overabove poly_overbelow poly_overlap poly_overleft poly_overright " +
-    "poly_right poly_same poly_send polygon popen position pow power pt_contained_circle " +
-    "pt_contained_poly querytree quote_ident quote_literal quote_nullable radians radius random " +
-    "random_normal range_adjacent range_adjacent_multirange range_after range_after_multirange range_agg " +
-    "range_before range_before_multirange range_cmp range_contained_by range_contained_by_multirange " +
-    "range_contains range_contains_elem range_contains_multirange range_eq range_ge range_gt " +
-    "range_intersect range_intersect_agg range_intersect_agg_transfn range_le range_lt range_merge " +
-    "range_minus range_ne range_overlaps range_overlaps_multirange range_overleft " +
-    "range_overleft_multirange range_overright range_overright_multirange range_send range_union rank " +
-    "record_eq record_ge record_gt record_image_eq record_image_ge record_image_gt record_image_le " +
-    "record_image_lt record_image_ne record_larger record_le record_lt record_ne record_send " +
-    "record_smaller regcollationsend regconfigsend regdictionarysend regexp_count regexp_instr " +
-    "regexp_like regexp_match regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table " +
-    "regexp_substr regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy " +
-    "regr_syy repeat replace reverse right round row_number row_to_json rpad rtrim scale session_user " +
-    "set_bit set_byte set_masklen setweight sha224 sha256 sha384 sha512 sign similar_escape " +
-    "similar_to_escape sin sind sinh slope spg_poly_quad_compress split_part sqrt starts_with " +
-    "statement_timestamp stddev stddev_pop stddev_samp string_agg string_to_array string_to_table strip " +
-    "strpos substr substring sum system_user tan tand tanh text text_ge text_gt text_larger text_le " +
-    "text_lt text_pattern_ge text_pattern_gt text_pattern_le text_pattern_lt text_smaller textanycat " +
-    "textcat texteq texteqname textgename textgtname texticlike texticnlike texticregexeq texticregexne " +
-    "textlen textlename textlike textltname textne textnename textnlike textregexeq textregexne textsend " +
-    "tideq tidge tidgt tidlarger tidle tidlt tidne tidsend tidsmaller time time_cmp time_eq time_ge " +
-    "time_gt time_hash time_hash_extended time_larger time_le time_lt time_mi_interval time_mi_time " +
-    "time_ne time_pl_interval time_send time_smaller timedate_pl timeofday timestamp timestamp_cmp " +
-    "timestamp_cmp_date timestamp_cmp_timestamptz timestamp_eq timestamp_eq_date timestamp_eq_timestamptz " +
-    "timestamp_ge timestamp_ge_date timestamp_ge_timestamptz timestamp_gt timestamp_gt_date " +
-    "timestamp_gt_timestamptz timestamp_hash timestamp_hash_extended timestamp_larger timestamp_le " +
-    "timestamp_le_date timestamp_le_timestamptz timestamp_lt timestamp_lt_date timestamp_lt_timestamptz " +
-    "timestamp_mi timestamp_mi_interval timestamp_ne timestamp_ne_date timestamp_ne_timestamptz " +
-    "timestamp_pl_interval timestamp_send timestamp_smaller timestamptz timestamptz_cmp " +
-    "timestamptz_cmp_date timestamptz_cmp_timestamp timestamptz_eq timestamptz_eq_date " +
-    "timestamptz_eq_timestamp timestamptz_ge timestamptz_ge_date timestamptz_ge_timestamp timestamptz_gt " +
-    "timestamptz_gt_date timestamptz_gt_timestamp timestamptz_hash timestamptz_hash_extended " +
-    "timestamptz_larger timestamptz_le timestamptz_le_date timestamptz_le_timestamp timestamptz_lt " +
-    "timestamptz_lt_date timestamptz_lt_timestamp timestamptz_mi timestamptz_mi_interval timestamptz_ne " +
-    "timestamptz_ne_date timestamptz_ne_timestamp timestamptz_pl_interval timestamptz_send " +
-    "timestamptz_smaller timetz timetz_cmp timetz_eq timetz_ge timetz_gt timetz_hash timetz_hash_extended " +
-    "timetz_larger timetz_le timetz_lt timetz_mi_interval timetz_ne timetz_pl_interval timetz_send " +
-    "timetz_smaller timetzdate_pl timezone to_ascii to_bin to_char to_date to_hex to_json to_jsonb " +
-    "to_number to_oct to_timestamp to_tsquery to_tsvector transaction_timestamp translate trim_array " +
-    "trim_scale trunc ts_delete ts_filter ts_headline ts_lexize ts_match_qv ts_match_tq ts_match_tt " +
-    "ts_match_vq ts_parse ts_rank ts_rank_cd ts_token_type tsmultirange tsq_mcontained tsq_mcontains " +
-    "tsquery_and tsquery_cmp tsquery_eq tsquery_ge tsquery_gt tsquery_le tsquery_lt tsquery_ne " +
-    "tsquery_not tsquery_or tsquery_phrase tsquerysend tsrange tsrange_subdiff tstzmultirange tstzrange " +
-    "tstzrange_subdiff tsvector_cmp tsvector_concat tsvector_eq tsvector_ge tsvector_gt tsvector_le " +
-    "tsvector_lt tsvector_ne tsvector_to_array tsvectorsend unicode_assigned unicode_version unistr " +
-    "unknownsend unnest upper upper_inc upper_inf uuid_cmp uuid_eq uuid_extract_timestamp " +
-    "uuid_extract_version uuid_ge uuid_gt uuid_hash uuid_hash_extended uuid_le uuid_lt uuid_ne uuid_send " +
-    "uuidv4 uuidv7 var_pop var_samp varbit varbit_send varbitcmp varbiteq varbitge varbitgt varbitle " +
-    "varbitlt varbitne varchar varcharsend variance version void_send websearch_to_tsquery width " +
-    "width_bucket xid xid8_larger xid8_smaller xid8cmp xid8eq xid8ge xid8gt xid8le xid8lt xid8ne xid8send " +
-    "xideq xideqint4 xidneq xidneqint4 xidsend xml xml_is_well_formed xml_is_well_formed_content " +
-    "xml_is_well_formed_document xml_send xmlagg xmlcomment xmlconcat2 xmlexists xmltext xmlvalidate " +
-    "xpath xpath_exists").split(' '),
+    "oidvectorge oidvectorgt oidvectorle oidvectorlt oidvectorne oidvectorsend on_pb on_pl on_ppath on_ps " +
+    "on_sb on_sl overlaps overlay parse_ident path path_add path_add_pt path_center path_contain_pt " +
+    "path_distance path_div_pt path_inter path_length path_mul_pt path_n_eq path_n_ge path_n_gt path_n_le " +
+    "path_n_lt path_npoints path_send path_sub_pt pclose percent_rank percentile_cont percentile_disc " +
+    "pg_client_encoding pg_collation_for pg_column_size pg_is_in_recovery phraseto_tsquery pi " +
+    "plainto_tsquery point point_above point_add point_below point_distance point_div point_eq " +
+    "point_horiz point_left point_mul point_ne point_right point_send point_sub point_vert poly_above " +
+    "poly_below poly_center poly_contain poly_contain_pt poly_contained poly_distance poly_left " +
+    "poly_npoints poly_overabove poly_overbelow poly_overlap poly_overleft poly_overright poly_right " +
+    "poly_same poly_send polygon popen position pow power pt_contained_circle pt_contained_poly querytree " +
+    "quote_ident quote_literal quote_nullable radians radius random random_normal range_adjacent " +
+    "range_adjacent_multirange range_after range_after_multirange range_agg range_before " +
+    "range_before_multirange range_cmp range_contained_by range_contained_by_multirange range_contains " +
+    "range_contains_elem range_contains_multirange range_eq range_ge range_gt range_intersect " +
+    "range_intersect_agg range_intersect_agg_transfn range_le range_lt range_merge range_minus range_ne " +
+    "range_overlaps range_overlaps_multirange range_overleft range_overleft_multirange range_overright " +
+    "range_overright_multirange range_send range_union rank record_eq record_ge record_gt record_image_eq " +
+    "record_image_ge record_image_gt record_image_le record_image_lt record_image_ne record_larger " +
+    "record_le record_lt record_ne record_send record_smaller regconfigsend regdictionarysend " +
+    "regexp_count regexp_instr regexp_like regexp_match regexp_matches regexp_replace " +
+    "regexp_split_to_array regexp_split_to_table regexp_substr regr_avgx regr_avgy regr_count " +
+    "regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy repeat replace reverse right round " +
+    "row_number row_to_json rpad rtrim scale session_user set_bit set_byte set_masklen setweight sha224 " +
+    "sha256 sha384 sha512 sign similar_escape similar_to_escape sin sind sinh slope " +
+    "spg_poly_quad_compress split_part sqrt starts_with statement_timestamp stddev stddev_pop stddev_samp " +
+    "string_agg string_to_array string_to_table strip strpos substr substring sum system_user tan tand " +
+    "tanh text text_ge text_gt text_larger text_le text_lt text_pattern_ge text_pattern_gt " +
+    "text_pattern_le text_pattern_lt text_smaller textanycat textcat texteq texteqname textgename " +
+    "textgtname texticlike texticnlike texticregexeq texticregexne textlen textlename textlike textltname " +
+    "textne textnename textnlike textregexeq textregexne textsend tideq tidge tidgt tidlarger tidle tidlt " +
+    "tidne tidsend tidsmaller time time_cmp time_eq time_ge time_gt time_hash time_hash_extended " +
+    "time_larger time_le time_lt time_mi_interval time_mi_time time_ne time_pl_interval time_send " +
+    "time_smaller timedate_pl timeofday timestamp timestamp_cmp timestamp_cmp_date " +
+    "timestamp_cmp_timestamptz timestamp_eq timestamp_eq_date timestamp_eq_timestamptz timestamp_ge " +
+    "timestamp_ge_date timestamp_ge_timestamptz timestamp_gt timestamp_gt_date timestamp_gt_timestamptz " +
+    "timestamp_hash timestamp_hash_extended timestamp_larger timestamp_le timestamp_le_date " +
+    "timestamp_le_timestamptz timestamp_lt timestamp_lt_date timestamp_lt_timestamptz timestamp_mi " +
+    "timestamp_mi_interval timestamp_ne timestamp_ne_date timestamp_ne_timestamptz timestamp_pl_interval " +
+    "timestamp_send timestamp_smaller timestamptz timestamptz_cmp timestamptz_cmp_date " +
+    "timestamptz_cmp_timestamp timestamptz_eq timestamptz_eq_date timestamptz_eq_timestamp timestamptz_ge " +
+    "timestamptz_ge_date timestamptz_ge_timestamp timestamptz_gt timestamptz_gt_date " +
+    "timestamptz_gt_timestamp timestamptz_hash timestamptz_hash_extended timestamptz_larger " +
+    "timestamptz_le timestamptz_le_date timestamptz_le_timestamp timestamptz_lt timestamptz_lt_date " +
+    "timestamptz_lt_timestamp timestamptz_mi timestamptz_mi_interval timestamptz_ne timestamptz_ne_date " +
+    "timestamptz_ne_timestamp timestamptz_pl_interval timestamptz_send timestamptz_smaller timetz " +
+    "timetz_cmp timetz_eq timetz_ge timetz_gt timetz_hash timetz_hash_extended timetz_larger timetz_le " +
+    "timetz_lt timetz_mi_interval timetz_ne timetz_pl_interval timetz_send timetz_smaller timetzdate_pl " +
+    "timezone to_ascii to_bin to_char to_date to_hex to_json to_jsonb to_number to_oct to_timestamp " +
+    "to_tsquery to_tsvector transaction_timestamp translate trim_array trim_scale trunc ts_delete " +
+    "ts_filter ts_headline ts_lexize ts_match_qv ts_match_tq ts_match_tt ts_match_vq ts_parse ts_rank " +
+    "ts_rank_cd ts_token_type tsmultirange tsq_mcontained tsq_mcontains tsquery_and tsquery_cmp " +
+    "tsquery_eq tsquery_ge tsquery_gt tsquery_le tsquery_lt tsquery_ne tsquery_not tsquery_or " +
+    "tsquery_phrase tsquerysend tsrange tsrange_subdiff tstzmultirange tstzrange tstzrange_subdiff " +
+    "tsvector_cmp tsvector_concat tsvector_eq tsvector_ge tsvector_gt tsvector_le tsvector_lt tsvector_ne " +
+    "tsvector_to_array tsvectorsend unicode_assigned unicode_version unistr unknownsend unnest upper " +
+    "upper_inc upper_inf uuid_cmp uuid_eq uuid_extract_timestamp uuid_extract_version uuid_ge uuid_gt " +
+    "uuid_hash uuid_hash_extended uuid_le uuid_lt uuid_ne uuid_send uuidv4 uuidv7 var_pop var_samp varbit " +
+    "varbit_send varbitcmp varbiteq varbitge varbitgt varbitle varbitlt varbitne varchar varcharsend " +
+    "variance version void_send websearch_to_tsquery width width_bucket xid xid8_larger xid8_smaller " +
+    "xid8cmp xid8eq xid8ge xid8gt xid8le xid8lt xid8ne xid8send xideq xideqint4 xidneq xidneqint4 xidsend " +
+    "xml xml_is_well_formed xml_is_well_formed_content xml_is_well_formed_document xml_send xmlagg " +
+    "xmlcomment xmlconcat2 xmlexists xmltext xmlvalidate xpath xpath_exists").split(' '),
 )
 
 /** The majors that have a vetted function which not every major has: elsewhere its name is free for anybody's. */
@@ -315,7 +314,7 @@ export const otherFunctions: ReadonlySet<string> = new Set(
     "numeric_poly_stddev_samp numeric_poly_sum numeric_poly_var_pop numeric_poly_var_samp numeric_recv " +
     "numeric_serialize numeric_sortsupport numeric_stddev_pop numeric_stddev_samp numeric_sum " +
     "numeric_support numeric_var_pop numeric_var_samp numerictypmodin numerictypmodout obj_description " +
-    "oidin oidout oidrecv oidvectorin oidvectorout oidvectorrecv ordered_set_transition " +
+    "oidin oidout oidrecv oidvectorin oidvectorout oidvectorrecv oidvectortypes ordered_set_transition " +
     "ordered_set_transition_multi path_in path_out path_recv percent_rank_final " +
     "percentile_cont_float8_final percentile_cont_float8_multi_final percentile_cont_interval_final " +
     "percentile_cont_interval_multi_final percentile_disc_final percentile_disc_multi_final " +
@@ -431,22 +430,23 @@ export const otherFunctions: ReadonlySet<string> = new Set(
     "pg_timezone_abbrevs_abbrevs pg_timezone_abbrevs_zone pg_timezone_names pg_total_relation_size " +
     "pg_trigger_depth pg_try_advisory_lock pg_try_advisory_lock_shared pg_try_advisory_xact_lock " +
     "pg_try_advisory_xact_lock_shared pg_ts_config_is_visible pg_ts_dict_is_visible " +
-    "pg_ts_parser_is_visible pg_ts_template_is_visible pg_type_is_visible pg_visible_in_snapshot " +
-    "pg_wal_lsn_diff pg_wal_replay_pause pg_wal_replay_resume pg_wal_summary_contents pg_walfile_name " +
-    "pg_walfile_name_offset pg_xact_commit_timestamp pg_xact_commit_timestamp_origin pg_xact_status " +
-    "plpgsql_call_handler plpgsql_inline_handler plpgsql_validator point_in point_out point_recv poly_in " +
-    "poly_out poly_recv positionjoinsel positionsel postgresql_fdw_validator prefixjoinsel prefixsel " +
-    "prsd_end prsd_headline prsd_lextype prsd_nexttoken prsd_start query_to_xml " +
-    "query_to_xml_and_xmlschema query_to_xmlschema range_agg_finalfn range_agg_transfn " +
-    "range_contains_elem_support range_gist_consistent range_gist_penalty range_gist_picksplit " +
-    "range_gist_same range_gist_union range_in range_out range_recv range_sortsupport range_typanalyze " +
-    "rangesel rank_final raw_array_subscript_handler record_in record_out record_recv regclass regclassin " +
-    "regclassout regclassrecv regclasssend regcollationin regcollationout regcollationrecv regconfigin " +
-    "regconfigout regconfigrecv regdictionaryin regdictionaryout regdictionaryrecv regexeqjoinsel " +
-    "regexeqsel regexnejoinsel regexnesel regnamespacein regnamespaceout regnamespacerecv " +
-    "regnamespacesend regoperatorin regoperatorout regoperatorrecv regoperatorsend regoperin regoperout " +
-    "regoperrecv regopersend regprocedurein regprocedureout regprocedurerecv regproceduresend regprocin " +
-    "regprocout regprocrecv regprocsend regrolein regroleout regrolerecv regrolesend regtypein regtypeout " +
+    "pg_ts_parser_is_visible pg_ts_template_is_visible pg_type_is_visible pg_typeof " +
+    "pg_visible_in_snapshot pg_wal_lsn_diff pg_wal_replay_pause pg_wal_replay_resume " +
+    "pg_wal_summary_contents pg_walfile_name pg_walfile_name_offset pg_xact_commit_timestamp " +
+    "pg_xact_commit_timestamp_origin pg_xact_status plpgsql_call_handler plpgsql_inline_handler " +
+    "plpgsql_validator point_in point_out point_recv poly_in poly_out poly_recv positionjoinsel " +
+    "positionsel postgresql_fdw_validator prefixjoinsel prefixsel prsd_end prsd_headline prsd_lextype " +
+    "prsd_nexttoken prsd_start query_to_xml query_to_xml_and_xmlschema query_to_xmlschema " +
+    "range_agg_finalfn range_agg_transfn range_contains_elem_support range_gist_consistent " +
+    "range_gist_penalty range_gist_picksplit range_gist_same range_gist_union range_in range_out " +
+    "range_recv range_sortsupport range_typanalyze rangesel rank_final raw_array_subscript_handler " +
+    "record_in record_out record_recv regclass regclassin regclassout regclassrecv regclasssend " +
+    "regcollationin regcollationout regcollationrecv regcollationsend regconfigin regconfigout " +
+    "regconfigrecv regdictionaryin regdictionaryout regdictionaryrecv regexeqjoinsel regexeqsel " +
+    "regexnejoinsel regexnesel regnamespacein regnamespaceout regnamespacerecv regnamespacesend " +
+    "regoperatorin regoperatorout regoperatorrecv regoperatorsend regoperin regoperout regoperrecv " +
+    "regopersend regprocedurein regprocedureout regprocedurerecv regproceduresend regprocin regprocout " +
+    "regprocrecv regprocsend regrolein regroleout regrolerecv regrolesend regtypein regtypeout " +
     "regtyperecv regtypesend row_security_active satisfies_hash_partition scalargejoinsel scalargesel " +
     "scalargtjoinsel scalargtsel scalarlejoinsel scalarlesel scalarltjoinsel scalarltsel schema_to_xml " +
     "schema_to_xml_and_xmlschema schema_to_xmlschema set_config setseed setval shell_in shell_out " +

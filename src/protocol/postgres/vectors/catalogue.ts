@@ -58,6 +58,7 @@ export const allowedCatalogue: readonly string[] = [
   "select pg_size_pretty(pg_total_relation_size('orders')), 'orders'::regclass, 16385::oid::regclass::text, to_regclass('nothing')",
   "select relname, relkind from pg_class where oid = 'public.orders'::regclass",
   "select has_table_privilege('orders', 'select'), pg_has_role('pg_monitor', 'member')",
+  'select pg_typeof(c.oid), pg_typeof(c) from pg_class c',
   'select relid, level, isleaf from pg_partition_tree($1::regclass)',
   'select grantee, privilege_type from pg_class c, aclexplode(c.relacl) a where c.relname = $1',
   'explain select 1 from pg_class',

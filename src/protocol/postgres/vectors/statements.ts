@@ -96,6 +96,7 @@ export const allowedReads: readonly string[] = [
   'set idle_in_transaction_session_timeout to default',
   'reset idle_in_transaction_session_timeout',
   'reset datestyle',
+  "select pg_typeof(total)::text, cast(pg_catalog.pg_typeof(id) as pg_catalog.text), pg_typeof('x')::text || '' from orders",
   'show transaction isolation level',
   'show server_version',
   'show search_path',
@@ -436,6 +437,28 @@ export const refusedReads: readonly RefusedCase[] = [
     'set idle_in_transaction_session_timeout = -1',
     'set idle_in_transaction_session_timeout = off',
   ),
+  // 84: a regtype makes names of numbers, and looks texts up
+  ...cases(
+    'function pg_typeof is not vetted: it needs catalog: true, or to be written pg_typeof(...)::text',
+    'select pg_typeof(1)',
+    'select coalesce(case when false then pg_typeof(1) end, g::oid)::text from generate_series(16384, 16600) g',
+    "select coalesce(case when false then pg_typeof(1) end, 'hidden.nuclear_codes')::oid",
+    'select coalesce(case when false then pg_typeof(1) end, $1)::oid',
+    'values (pg_typeof(1)), ($1)',
+    "select array[pg_typeof(1), '16384']::text[]",
+    'select pg_typeof(1)::varchar',
+    'select pg_typeof(1)::text[]',
+    'select (pg_typeof(1))::"char"',
+    'select pg_typeof(pg_typeof(1))::text',
+    'select * from pg_typeof(1)',
+    'select (1).pg_typeof::text',
+  ),
+  ...cases(
+    'function oidvectortypes is not vetted',
+    'select g, oidvectortypes(g::text::oidvector) from generate_series(16384, 16600) g',
+    "select ('16384'::oidvector).oidvectortypes",
+  ),
+  ...cases('function regcollationsend is not vetted', "select regcollationsend('x')"),
   // 77, 78, 79, 86
   ...cases('select on pg_temp.orders is not permitted', 'select * from pg_temp.orders'),
   ...cases(
