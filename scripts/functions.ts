@@ -71,6 +71,12 @@ const outs = [...vetted, ...names.filter(name => catalogueByHand.functions.has(`
   )
   .filter(([, columns]) => columns.length > 0)
 
+const ofSome = new Set(
+  outs
+    .filter(([name]) => new Set(rows.get(name)?.map(row => String(row.outs))).size > 1)
+    .flatMap(([, columns]) => columns),
+)
+
 const some = vetted
   .map(name => [name, [...(majors.get(name) ?? [])].map(Number)] as const)
   .filter(([, of]) => of.length < supported.length)
@@ -99,6 +105,9 @@ export const rowFunctions: ReadonlySet<string> = ${list(ofRows)}
 export const functionColumns: ReadonlyMap<string, readonly string[]> = new Map(
   ${JSON.stringify(outs)},
 )
+
+/** Those of them that other overloads of the same name do not give: there a function of that name would be called. */
+export const columnsOfSome: ReadonlySet<string> = ${list(ofSome)}
 
 /** Built-in operators. */
 export const vettedOperators: ReadonlySet<string> = ${list(signs)}

@@ -212,6 +212,8 @@ for (const version of versions) {
         version: Number(version),
         schema: 'public',
         rows: ['evil_any', 'evil_item'],
+        hidden: [],
+        fields: [],
         names: ['upper'],
       })
       const guard = guardOf(scopes[role], new VerdictCache(), own)

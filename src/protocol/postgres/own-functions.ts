@@ -4,6 +4,8 @@
  * them, so they are asked for when a session opens, and the guard is told.
  */
 import type { OwnFunctions } from '../../statement/sql/analysis.ts'
+import { catalogueByHand } from '../../statement/sql/catalogue-by-hand.ts'
+import { columnsOfSome } from '../../statement/sql/functions.gen.ts'
 import { literal } from './quote.ts'
 
 /** Base types that most functions take: bool to uuid and jsonb, and arrays of the usual ones. Their numbers never change. */
@@ -12,31 +14,47 @@ export const baseTypes = [
   1042, 1043, 1082, 1083, 1114, 1115, 1182, 1184, 1185, 1186, 1231, 1266, 1700, 2950, 2951, 3802,
 ] as const
 
+/** Names that the guard takes for columns of a value of any type, if nothing of the database's own is called so. */
+const fields = literal(`{${[...new Set([...columnsOfSome, ...catalogueByHand.fields])].join()}}`)
+
+/** Types that a value is cast to by `(value).name`; a domain's may call its CHECK. Tables have none but of their rows. */
+const namedTypes = (schema: string): string => `pg_catalog.pg_type y
+  WHERE y.typnamespace = pg_catalog.to_regnamespace(${literal(schema)}) AND y.typname = ANY (${fields}::pg_catalog.name[]) AND y.typrelid = 0`
+
 /**
  * Whether {@link findOwnFunctions} may find anything. Most schemas have no function that takes more than plain values or is
  * called as a built-in is; to know that costs a session's start a quarter of looking closely.
  */
-export const mayFindOwnFunctions = (schema: string): string => `SELECT 1 FROM pg_catalog.pg_proc p
+export const mayFindOwnFunctions = (
+  schema: string,
+): string => `SELECT 1 WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_proc p
   WHERE p.pronamespace = pg_catalog.to_regnamespace(${literal(schema)})
     AND (p.pronargs > 0 AND NOT p.proargtypes[0] = ANY ('{${baseTypes.join()}}'::pg_catalog.oid[])
+      OR p.proname = ANY (${fields}::pg_catalog.name[])
       OR EXISTS (SELECT 1 FROM pg_catalog.pg_proc c
-        WHERE c.proname = p.proname AND c.pronamespace = pg_catalog.to_regnamespace('pg_catalog')))
-  LIMIT 1`
+        WHERE c.proname = p.proname AND c.pronamespace = pg_catalog.to_regnamespace('pg_catalog'))))
+  OR EXISTS (SELECT 1 FROM ${namedTypes(schema)})`
 
 /**
- * `name, kind` a row, in order: `row` for what can be called with one row, no column of which hides it; `name` for what
- * is called as a built-in is, extensions' apart, which whoever made the extension answers for.
+ * `name, kind` a row, in order: `row` for what can be called with one row, `hidden` where a column of the row comes before
+ * it, `field` for what can be called with one value and is named as a column is; `name` for what is called as a built-in is,
+ * extensions' apart, which whoever made the extension answers for. Of a domain counts what lies under all domains, of
+ * `variadic item[]` an item.
  */
-export const findOwnFunctions = (
-  schema: string,
-): string => `SELECT DISTINCT p.proname AS name, 'row' AS kind FROM pg_catalog.pg_proc p
-  JOIN pg_catalog.pg_type t ON t.oid = p.proargtypes[0]
-  LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype
-  WHERE p.pronamespace = pg_catalog.to_regnamespace(${literal(schema)})
-    AND (p.pronargs - p.pronargdefaults <= 1 OR (p.provariadic <> 0 AND p.pronargs <= 2))
-    AND (t.typtype IN ('c', 'p') OR b.typtype = 'c')
-    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a
-      WHERE a.attrelid = t.typrelid AND a.attrelid <> 0 AND a.attname = p.proname AND a.attnum > 0 AND NOT a.attisdropped)
+export const findOwnFunctions = (schema: string): string => `WITH RECURSIVE
+  under (domain, type) AS (SELECT oid, typbasetype FROM pg_catalog.pg_type WHERE typtype = 'd'
+    UNION ALL SELECT u.domain, d.typbasetype FROM under u JOIN pg_catalog.pg_type d ON d.oid = u.type WHERE d.typtype = 'd'),
+  taking AS (SELECT p.proname, t.typtype, EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = t.typrelid AND a.attrelid <> 0 AND a.attname = p.proname AND a.attnum > 0 AND NOT a.attisdropped) AS hidden
+    FROM pg_catalog.pg_proc p
+    CROSS JOIN LATERAL (SELECT CASE WHEN p.provariadic <> 0 AND p.pronargs = 1 THEN p.provariadic ELSE p.proargtypes[0] END AS type) f
+    LEFT JOIN under u ON u.domain = f.type
+    JOIN pg_catalog.pg_type t ON t.oid = coalesce(u.type, f.type) AND t.typtype <> 'd'
+    WHERE p.pronamespace = pg_catalog.to_regnamespace(${literal(schema)}) AND p.pronargs > 0
+      AND (p.pronargs - p.pronargdefaults <= 1 OR (p.provariadic <> 0 AND p.pronargs <= 2)))
+SELECT DISTINCT proname AS name, CASE WHEN hidden THEN 'hidden' ELSE 'row' END AS kind FROM taking WHERE typtype IN ('c', 'p')
+UNION ALL SELECT DISTINCT proname, 'field' FROM taking WHERE proname = ANY (${fields}::pg_catalog.name[])
+UNION ALL SELECT y.typname, 'field' FROM ${namedTypes(schema)}
 UNION ALL SELECT DISTINCT p.proname, 'name' FROM pg_catalog.pg_proc p
   WHERE p.pronamespace = pg_catalog.to_regnamespace(${literal(schema)})
     AND EXISTS (SELECT 1 FROM pg_catalog.pg_proc c WHERE c.proname = p.proname AND c.pronamespace = pg_catalog.to_regnamespace('pg_catalog'))
@@ -51,7 +69,14 @@ export function ownFunctions(
 ): OwnFunctions {
   const of = (kind: string) =>
     rows.flatMap(([name, is]) => (is === kind && name !== null && name !== undefined ? [name] : []))
-  return { version, schema, rows: of('row'), names: of('name') }
+  return { version, schema, rows: of('row'), hidden: of('hidden'), fields: of('field'), names: of('name') }
 }
 
-export const noFunctions: OwnFunctions = { version: 0, schema: 'public', rows: [], names: [] }
+export const noFunctions: OwnFunctions = {
+  version: 0,
+  schema: 'public',
+  rows: [],
+  hidden: [],
+  fields: [],
+  names: [],
+}

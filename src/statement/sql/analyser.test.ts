@@ -13,7 +13,7 @@ const limits: Limits = {
   masked: {},
   filter: {},
   columns: {},
-  own: { version: 18, schema: 'public', rows: [], names: [] },
+  own: { version: 18, schema: 'public', rows: [], hidden: [], fields: [], names: [] },
   catalog: false,
 }
 

@@ -48,6 +48,10 @@ export interface OwnFunctions {
   readonly schema: string
   /** By `alias.name`, which looks like a column. */
   readonly rows: readonly string[]
+  /** By the same, where the row's own column of that name cannot be seen: it was renamed, or a sub-select's row is given. */
+  readonly hidden: readonly string[]
+  /** By `(value).name`, whatever the value: those that have the name of what is else taken for a column. */
+  readonly fields: readonly string[]
   /** By a built-in's name. */
   readonly names: readonly string[]
 }

@@ -1,8 +1,8 @@
 /** FROM: what each of its items is called, and what it reads. */
 import { condition } from './filter.ts'
-import { functionColumns, otherFunctions } from './functions.gen.ts'
+import { columnsOfSome, functionColumns, otherFunctions } from './functions.gen.ts'
 import { mayBeBarred, refuseName } from './listed.ts'
-import { identifier, parts, relationName } from './names.ts'
+import { functionName, identifier, parts, relationName } from './names.ts'
 import type { Entry, Frame, Handlers, Place, Tree } from './place.ts'
 import { refuseMasked } from './reference.ts'
 import { descend, list, only, visit, visitBare } from './walk.ts'
@@ -60,7 +60,8 @@ function readRelation(node: Tree, at: Place): Entry {
   refuseRenaming(relation, limits, node.alias, at)
   // `count(*)` names none of them, and tells of all.
   if (limits.only?.columns.length === 0) at.refuse(`no column of ${relation} is permitted`)
-  return { name, relation, ...limits }
+  const renamed = list((node.alias as Tree | undefined)?.colnames).length > 0
+  return { name, relation, ...limits, ...(renamed && { renamed }) }
 }
 
 /** `orders o(a, b, c)` gives other names to columns that are told by theirs. */
@@ -119,6 +120,14 @@ function functionAlias(node: Tree, at: Place): string {
   return parts(first?.call?.funcname, at).at(-1) ?? ''
 }
 
+/** Without those that only some overloads give, where something of the database's own would be called instead. */
+function builtInColumns(call: Tree | undefined, at: Place): readonly string[] {
+  const name = functionName(parts(call?.funcname, at), at)
+  const columns =
+    (name.startsWith('pg_catalog.') && functionColumns.get(name.slice('pg_catalog.'.length))) || []
+  return columns.filter(column => !columnsOfSome.has(column) || !at.notes.limits.own.fields.includes(column))
+}
+
 /** The columns a function in FROM is known to have; any other name after its alias would be a call. */
 function columnsOf(node: Tree, at: Place): readonly string[] {
   const calls = callsOf(node)
@@ -126,7 +135,9 @@ function columnsOf(node: Tree, at: Place): readonly string[] {
   const defined = [...list(node.coldeflist), ...calls.flatMap(call => call.columns)].map(one =>
     String(only(one, 'ColumnDef')?.colname ?? ''),
   )
-  const known = calls.flatMap(({ call }) => functionColumns.get(parts(call?.funcname, at).at(-1) ?? '') ?? [])
+  // The first are called as the alias says; which those are of several functions nobody here can count.
+  const found = calls.flatMap(({ call }) => builtInColumns(call, at))
+  const known = calls.length === 1 || renamed.length === 0 ? found.slice(renamed.length) : []
   // A scalar function's one column is called as its alias, unless renamed.
   const own =
     renamed.length > 0

@@ -501,6 +501,11 @@ export const functionColumns: ReadonlyMap<string, readonly string[]> = new Map(
   [["aclexplode",["grantor","grantee","privilege_type","is_grantable"]],["json_array_elements",["value"]],["json_array_elements_text",["value"]],["json_each",["key","value"]],["json_each_text",["key","value"]],["jsonb_array_elements",["value"]],["jsonb_array_elements_text",["value"]],["jsonb_each",["key","value"]],["jsonb_each_text",["key","value"]],["pg_available_extensions",["name","default_version","comment"]],["pg_get_keywords",["word","catcode","barelabel","catdesc","baredesc"]],["pg_identify_object",["type","schema","name","identity"]],["pg_options_to_table",["option_name","option_value"]],["pg_partition_ancestors",["relid"]],["pg_partition_tree",["relid","parentrelid","isleaf","level"]],["ts_parse",["tokid","token"]],["ts_token_type",["tokid","alias","description"]],["unnest",["lexeme","positions","weights"]]],
 )
 
+/** Those of them that other overloads of the same name do not give: there a function of that name would be called. */
+export const columnsOfSome: ReadonlySet<string> = new Set(
+  ("lexeme positions weights").split(' '),
+)
+
 /** Built-in operators. */
 export const vettedOperators: ReadonlySet<string> = new Set(
   ("!! !~ !~* !~~ !~~* # ## #- #> #>> % & && &< &<| &> * *< *<= *<> *= *> *>= + - -> ->> -|- / < <-> << " +

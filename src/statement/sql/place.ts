@@ -15,6 +15,8 @@ export interface Entry {
   readonly target?: boolean
   /** A function, whose columns are these: `alias.other` would be a call (attribute notation). */
   readonly columns?: readonly string[]
+  /** A relation whose columns are called otherwise than it has them. */
+  readonly renamed?: boolean
 }
 
 export interface Frame {

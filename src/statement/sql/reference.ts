@@ -59,23 +59,30 @@ function qualified(qualifier: string, column: string | undefined, at: Place): Re
     else if (column !== undefined && !given(entry, column)) refuseColumn(entry, column, at)
   }
   if (column === undefined) return { masked: entries.flatMap(allMasked) }
-  const { own } = at.notes.limits
   for (const entry of entries) {
+    const own = isOwn(column, entry, at)
     if (entry.columns !== undefined) {
-      if (!entry.columns.includes(column)) attribute(column, at)
-    } else if (rowFunctions.has(column) || own.rows.includes(column)) {
+      if (own || !entry.columns.includes(column)) attribute(column, at)
+    } else if (rowFunctions.has(column) || own) {
       if (entry.masked.length > 0) return { masked: [], row: entry.relation ?? qualifier }
-      if (!vettedFunctions.has(column) || own.rows.includes(column)) attribute(column, at)
+      if (!vettedFunctions.has(column) || own) attribute(column, at)
     }
   }
   const masking = entries.filter(entry => entry.masked.includes(column))
   return { masked: masking.map(entry => `${entry.relation}.${column}`) }
 }
 
+/** Whether a function of the database's own takes what is called so as a row. Only a relation's own columns come before it. */
+function isOwn(name: string, { relation, renamed }: Entry, at: Place): boolean {
+  const { rows, hidden } = at.notes.limits.own
+  return rows.includes(name) || ((relation === undefined || renamed === true) && hidden.includes(name))
+}
+
 /** `(expression).name`, and `alias.name` where alias is a function's: a call of that name, unless it is a column. */
 export function attribute(name: string, at: Place): void {
   const { own, catalog } = at.notes.limits
-  if (own.rows.includes(name)) at.touch('call', `${own.schema}.${name}`)
+  if ([own.rows, own.hidden, own.fields].some(names => names.includes(name)))
+    at.touch('call', `${own.schema}.${name}`)
   else if (!catalog || !catalogueByHand.fields.has(name)) at.touch('call', functionName([name], at))
 }
 
