@@ -103,6 +103,79 @@ test('what the caps let through does not break the parser, by the hundred', asyn
   assert.deepEqual(warnings, [])
 })
 
+test('no statement that the caps let through holds the thread up, whatever it names', async t => {
+  await using analyser = createAnalyser({ log })
+  await reads(analyser)
+  warnings.length = 0
+  const many = (count: number, one: (i: number) => string) =>
+    Array.from({ length: count }, (_, i) => one(i)).join()
+  const columns = Array.from({ length: 1_000 }, (_, i) => `c${i}`)
+  const limited: Limits = {
+    ...limits,
+    masked: { 'public.people': ['email', 'salary'] },
+    filter: { 'public.people': ['email'] },
+    columns: { 'public.items': { columns: ['id'], barred: columns } },
+  }
+  const floods = [
+    `select ${many(12_000, i => `a${i}`)} from ${many(10_000, i => `t${i}`)}`,
+    `select ${many(24_000, i => `a${i}`)} from ${many(499, i => `t${i}`)}`,
+    `select ${many(10_000, i => `a${i}`)} from ${many(8_000, i => `people t${i}`)}`,
+    `select ${many(12_000, () => 'email')} from ${many(499, i => `people t${i}`)}`,
+    `select ${many(12_000, () => '*')} from ${many(499, i => `people t${i}`)}`,
+    `select ${many(12_000, () => 'people.*')} from ${many(499, () => `people`)}`,
+    `select ${many(12_000, () => 'c999')} from ${many(499, i => `items t${i}`)}`,
+    `select ${many(12_000, () => '*')} from items`,
+    `select ${many(8_000, i => `id as b${i}`)} from people order by ${many(8_000, i => `x${i}`)}`,
+    `select z.a from rows from (${many(5_000, () => "json_each('1')")}) as z order by ${many(5_000, () => 'z.a')}`,
+    `with ${many(6_500, i => `c${i} as (select 1)`)} select 1`,
+    `select 1 from ${'people join '.repeat(400)} people ${'using (a) '.repeat(400)}`,
+    `select ${many(12_000, i => `f${i}()`)}`,
+    `select ${many(40, () => 'c')} from ${many(25, i => `items i${i}`)};`.repeat(300),
+  ]
+  for (const sql of floods) {
+    assert.equal(checkCaps(sql), undefined, sql.slice(0, 40))
+    const since = performance.now()
+    assert.equal(codeOf(await analyser.analyse(sql, limited)), 'answered', sql.slice(0, 40))
+    t.diagnostic(`${Math.round(performance.now() - since)} ms: ${sql.slice(0, 30)}`)
+  }
+  assert.deepEqual(warnings, [])
+})
+
+test('what is not looked at to its end is refused', async () => {
+  await using analyser = createAnalyser({ log })
+  const relations = Array.from({ length: 501 }, (_, i) => `public.orders t${i}`)
+  const of = async (sql: string) => {
+    const answer = await analyser.analyse(sql, limits)
+    assert.ok(!(answer instanceof Refused) && answer.ok)
+    return answer.statements.flatMap(facts => facts.refusals)
+  }
+  assert.deepEqual(await of(`select 1 from ${relations.slice(1).join()}`), [])
+  assert.match(String(await of(`select 1 from ${relations.join()}`)), /at most 500 relations/)
+  const sets = Array.from({ length: 12 }, (_, i) => `'a'::type${i}`)
+  assert.equal((await of(`select ${sets.join()}`)).length, 10)
+  assert.equal((await of(`select 1; select ${sets.join()}; select 1`)).length, 10)
+})
+
+test('a name in WITH is known behind it, in RECURSIVE to all, and nowhere else', async () => {
+  await using analyser = createAnalyser({ log })
+  for (const [sql, ...touched] of [
+    ['with a as (select 1), b as (select * from a) select * from a, b'],
+    ['with a as (select * from b), b as (select 1) select * from b', 'public.b'],
+    ['with recursive a as (select * from b), b as (select 1) select * from b'],
+    ['with a as (select * from a) select * from a', 'public.a'],
+    ['with a as (select 1) select * from (with b as (select * from a) select * from a, b) x, b', 'public.b'],
+    ['with a as (with c as (select 1) select * from c) select * from c', 'public.c'],
+  ] as const) {
+    const answer = await analyser.analyse(sql, limits)
+    assert.ok(!(answer instanceof Refused) && answer.ok)
+    assert.deepEqual(
+      answer.statements.flatMap(facts => facts.touches.map(touch => touch.on)),
+      touched,
+      sql,
+    )
+  }
+})
+
 test('a statement that outlasts the deadline is refused, and those behind it are read by a new thread', async t => {
   const file = await planted(
     t,

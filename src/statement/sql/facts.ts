@@ -4,7 +4,7 @@ import { expressions } from './expression.ts'
 import { from, froms } from './from.ts'
 import { judgeNamed, refuseUnnamed } from './listed.ts'
 import { parts, relationName } from './names.ts'
-import { type Entry, type Handlers, Notes, Place, type Tree } from './place.ts'
+import { Enough, type Entry, type Handlers, Notes, Place, type Spent, type Tree } from './place.ts'
 import { select } from './select.ts'
 import { set, show, transactionModes } from './settings.ts'
 import { list, only, visit, visitBare, words } from './walk.ts'
@@ -12,15 +12,25 @@ import { writes } from './write.ts'
 
 const handlers: Handlers = { ...expressions, ...froms, ...writes }
 
-/** One statement's facts. `limits` is what the scope says of single columns. */
-export function factsOf(statement: unknown, limits: Limits): Facts {
-  const notes = new Notes(limits, handlers)
+/** One statement's facts. `limits` is what the scope says of single columns, `spent` what those before it in its string took. */
+export function factsOf(statement: unknown, limits: Limits, spent: Spent): Facts {
+  const notes = new Notes(limits, handlers, spent)
   const at = new Place(notes)
   const [type = '', node] = Object.entries(statement as Tree)[0] ?? []
-  const kind = run(type, node as Tree, at)
+  const kind = walked(type, node as Tree, at)
   // In SET, COPY, EXPLAIN and their kin a literal may be a setting or an option.
   if (!/^(Select|Insert|Update|Delete|Merge)Stmt$/.test(type)) notes.literal = true
   return notes.facts(kind)
+}
+
+/** As far as it is worth going. */
+function walked(type: string, node: Tree, at: Place): string {
+  try {
+    return run(type, node, at)
+  } catch (error) {
+    if (error instanceof Enough) return words(type)
+    throw error
+  }
 }
 
 /** Walks a statement that stands by itself, and answers its word. */

@@ -3,7 +3,7 @@ import { condition } from './filter.ts'
 import { columnsOfSome, functionColumns, otherFunctions } from './functions.gen.ts'
 import { mayBeBarred, refuseName } from './listed.ts'
 import { functionName, identifier, parts, relationName } from './names.ts'
-import type { Entry, Frame, Handlers, Place, Tree } from './place.ts'
+import { type Entry, type Frame, type Handlers, type Place, type Tree, weightOf } from './place.ts'
 import { refuseMasked } from './reference.ts'
 import { descend, list, only, visit, visitBare } from './walk.ts'
 
@@ -23,6 +23,7 @@ function enter(item: unknown, at: InFrame, after: (() => void)[]): void {
   const [type = '', value] = Object.entries(item as Tree)[0] ?? []
   const node = value as Tree
   const go = () => visitBare(type, node, at)
+  if (type !== 'JoinExpr') at.notes.entered()
   switch (type) {
     case 'RangeVar':
       at.frame.entries.push(readRelation(node, at))
@@ -53,7 +54,8 @@ function enter(item: unknown, at: InFrame, after: (() => void)[]): void {
 function readRelation(node: Tree, at: Place): Entry {
   const name = aliasOf(node, at) ?? identifier(String(node.relname ?? ''), at)
   descend('RangeVar', node, at)
-  if (node.schemaname === undefined && at.ctes.has(String(node.relname))) return { name, masked: [] }
+  if (node.schemaname === undefined && at.ctes?.has(String(node.relname)) === true)
+    return { name, masked: [] }
   const relation = relationName(node, at)
   at.touch('read', relation)
   const limits = at.limitsOf(relation)
@@ -84,6 +86,7 @@ function join(node: Tree, at: InFrame, after: (() => void)[]): void {
   const using = parts(node.usingClause, at)
   for (const entry of joined) {
     const { relation, masked, only } = entry
+    at.notes.work(using.length * weightOf(entry))
     for (const column of masked) if (using.includes(column)) refuseMasked(`${relation}.${column}`, at)
     for (const column of using) if (mayBeBarred(entry, column)) refuseName(entry, column, at)
     if (node.isNatural !== true && node.alias === undefined) continue

@@ -2,6 +2,7 @@
 import type { Touch } from '../../recording/record.ts'
 import type { Facts, Limits, Listed, Verb } from './analysis.ts'
 import { catalogueColumns } from './catalogue.gen.ts'
+import type { Ctes } from './ctes.ts'
 
 /** One thing in FROM, or the target of a write. */
 export interface Entry {
@@ -28,13 +29,31 @@ export type Handler = (node: Tree, at: Place) => void
 export type Handlers = Readonly<Record<string, Handler>>
 export type Tree = Readonly<Record<string, unknown>>
 
+/** Ends a walk that is not worth going on with: what made it is the last of the refusals. */
+export class Enough extends Error {}
+
+/** What anybody's statement needs, and far from what holds the thread up: it reads for everybody (attack 103). */
+const most = {
+  /** Things in FROM. */
+  entries: 500,
+  /** Look-ups of a name in something, in all statements of a string: a tenth of a second of them. */
+  work: 1_000_000,
+  /** Refusals; nobody is told more. */
+  refusals: 10,
+} as const
+
+/** What the statements of one string have taken together. */
+export interface Spent {
+  work: number
+}
+
 export class Notes {
   readonly limits: Limits
   /** What the walk does at nodes where going on into their parts is not enough. */
   readonly handlers: Handlers
   readonly verbs: { verb: Verb; where?: string }[] = []
   readonly touches: Touch[] = []
-  readonly refusals: string[] = []
+  readonly refusals = new Set<string>()
   timeout: number | undefined
   literal = false
   /** A masked column is among what it gives out. */
@@ -42,9 +61,37 @@ export class Notes {
   readonly settings: number[] = []
   /** Inside PREPARE, whose parameters EXECUTE gives: no message holds them. */
   prepares = false
-  constructor(limits: Limits, handlers: Handlers) {
+  #entries = 0
+  readonly #spent: Spent
+
+  constructor(limits: Limits, handlers: Handlers, spent: Spent) {
     this.limits = limits
     this.handlers = handlers
+    this.#spent = spent
+  }
+
+  refuse(why: string): void {
+    this.work(1_000)
+    this.refusals.add(why)
+    if (this.refusals.size >= most.refusals) throw new Enough()
+  }
+
+  /** One more thing in FROM. */
+  entered(): void {
+    if (++this.#entries > most.entries)
+      this.#stop(`a statement has at most ${most.entries} relations, sub-selects and functions in FROM`)
+  }
+
+  /** Names are about to be looked up in so many places. */
+  work(places: number): void {
+    this.#spent.work += places
+    if (this.#spent.work > most.work)
+      this.#stop('a statement that names so many columns of so many relations is not permitted')
+  }
+
+  #stop(why: string): never {
+    this.refusals.add(why)
+    throw new Enough()
   }
 
   /** The notes as they leave: each thing once. */
@@ -55,7 +102,7 @@ export class Notes {
       kind,
       verbs: [...verbs.values()],
       touches: [...touches.values()],
-      refusals: [...new Set(this.refusals)],
+      refusals: [...this.refusals],
       literal: this.literal,
       ...(this.timeout !== undefined && { timeout: this.timeout }),
       ...(this.settings.length > 0 && { settings: this.settings }),
@@ -67,11 +114,11 @@ export class Place {
   readonly notes: Notes
   readonly frame: Frame | undefined
   /** The CTEs that can be named here. */
-  readonly ctes: ReadonlySet<string>
+  readonly ctes: Ctes | undefined
   /** "inside WITH", for words. */
   readonly where: string | undefined
 
-  constructor(notes: Notes, frame?: Frame, ctes: ReadonlySet<string> = new Set(), where?: string) {
+  constructor(notes: Notes, frame?: Frame, ctes?: Ctes, where?: string) {
     this.notes = notes
     this.frame = frame
     this.ctes = ctes
@@ -83,7 +130,7 @@ export class Place {
     return new Place(this.notes, frame, this.ctes, this.where) as Place & { readonly frame: Frame }
   }
 
-  knowing(ctes: ReadonlySet<string>): Place {
+  knowing(ctes: Ctes): Place {
     return new Place(this.notes, this.frame, ctes, this.where)
   }
 
@@ -92,7 +139,7 @@ export class Place {
   }
 
   refuse(why: string): void {
-    this.notes.refusals.push(why)
+    this.notes.refuse(why)
   }
 
   touch(act: string, on: string): void {
@@ -120,8 +167,18 @@ export class Place {
 
   /** Everything that a name could mean here, nearest first. */
   *entries(): Generator<Entry> {
-    for (let frame = this.frame; frame !== undefined; frame = frame.outer) yield* frame.entries
+    for (let frame = this.frame; frame !== undefined; frame = frame.outer) {
+      for (const entry of frame.entries) {
+        this.notes.work(weightOf(entry))
+        yield entry
+      }
+    }
   }
+}
+
+/** In how many places a name is looked up to know what it is of an entry. */
+export function weightOf({ masked, only, columns }: Entry): number {
+  return 1 + masked.length + (only?.barred ?? only?.columns ?? []).length + (columns?.length ?? 0)
 }
 
 function of<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {

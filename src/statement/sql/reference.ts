@@ -35,7 +35,7 @@ function everything(at: Place): Reference {
     readTarget(entry, at)
     if (entry.only !== undefined) refuseStar(entry, at)
   }
-  return { masked: entries.flatMap(allMasked) }
+  return { masked: allMasked(entries, at) }
 }
 
 function bare(name: string, at: Place): Reference {
@@ -58,7 +58,7 @@ function qualified(qualifier: string, column: string | undefined, at: Place): Re
     if (column === undefined && entry.only !== undefined) refuseStar(entry, at)
     else if (column !== undefined && !given(entry, column)) refuseColumn(entry, column, at)
   }
-  if (column === undefined) return { masked: entries.flatMap(allMasked) }
+  if (column === undefined) return { masked: allMasked(entries, at) }
   for (const entry of entries) {
     const own = isOwn(column, entry, at)
     if (entry.columns !== undefined) {
@@ -86,7 +86,10 @@ export function attribute(name: string, at: Place): void {
   else if (!catalog || !catalogueByHand.fields.has(name)) at.touch('call', functionName([name], at))
 }
 
-const allMasked = (entry: Entry) => entry.masked.map(column => `${entry.relation}.${column}`)
+function allMasked(entries: readonly Entry[], at: Place): readonly string[] {
+  at.notes.work(entries.reduce((sum, { masked }) => sum + 1 + masked.length, 0))
+  return entries.flatMap(({ masked, relation }) => masked.map(column => `${relation}.${column}`))
+}
 
 function readTarget(entry: Entry, at: Place): void {
   if (entry.target && entry.relation !== undefined) at.touch('read', entry.relation)

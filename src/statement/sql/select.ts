@@ -1,4 +1,5 @@
 /** SELECT, VALUES and TABLE, set operations, and WITH. */
+import { Ctes } from './ctes.ts'
 import { condition, sorts } from './filter.ts'
 import { from } from './from.ts'
 import { identifier, parts } from './names.ts'
@@ -89,6 +90,7 @@ function called(item: Tree, at: Place): Pick<Shown, 'name' | 'renamed'> {
 /** `order by day`: an output column's name comes before an input column's in ORDER BY, though not in GROUP BY. */
 function namesOutput(by: unknown, shown: readonly Shown[], at: Place): boolean {
   const name = bareName(by, at)
+  at.notes.work(shown.length)
   return name !== undefined && shown.some(one => one.renamed && one.name === name)
 }
 
@@ -115,6 +117,7 @@ function plainly(node: Tree, shown: readonly Shown[], at: Place): void {
   }
   for (const sort of list(node.sortClause)) {
     const by = only(sort, 'SortBy')?.node
+    at.notes.work(hidden.length)
     const name = bareName(by, at)
     const constant = only(by, 'A_Const')
     // Also where it is no ordinal: 1.5 and 'x' name no column, and have the form of what does (attack 104).
@@ -144,15 +147,18 @@ function lock(node: Tree, at: Place, before: number): void {
 export function withClause(clause: unknown, at: Place): Place {
   if (clause === undefined) return at
   const { ctes, recursive } = clause as { ctes?: unknown; recursive?: boolean }
-  const known = new Set(at.ctes)
   const named = list(ctes).map(one => only(one, 'CommonTableExpr') ?? {})
-  if (recursive === true) for (const cte of named) known.add(identifier(String(cte.ctename), at))
-  for (const cte of named) {
-    const inside = at.knowing(new Set(known)).inside('inside WITH')
+  const places = new Map<string, number>()
+  for (const [place, cte] of named.entries()) {
+    const name = identifier(String(cte.ctename), at)
+    if (!places.has(name)) places.set(name, place)
+  }
+  const known = (count: number) => at.knowing(new Ctes(at.ctes, places, count))
+  for (const [place, cte] of named.entries()) {
+    const inside = known(recursive === true ? named.length : place).inside('inside WITH')
     visit(cte.ctequery, inside)
     // SEARCH and CYCLE name the CTE's own columns.
     descend('CommonTableExpr', cte, inside, ['ctequery'])
-    known.add(identifier(String(cte.ctename), at))
   }
-  return at.knowing(known)
+  return known(named.length)
 }

@@ -22,8 +22,9 @@ function analyse({ sql, limits }: Question): Analysis {
   // The parser refuses to read nothing at all; the server answers it with nothing.
   if (sql === '') return { ok: true, statements: [] }
   try {
+    const spent = { work: 0 }
     const statements = parseSync(sql).stmts ?? []
-    return { ok: true, statements: statements.map(({ stmt }) => factsOf(stmt, limits)) }
+    return { ok: true, statements: statements.map(({ stmt }) => factsOf(stmt, limits, spent)) }
   } catch (error) {
     // "memory exhausted" is the grammar's own depth limit, and leaves the parser whole.
     if (error instanceof SqlError) return { ok: false, why: error.message }
