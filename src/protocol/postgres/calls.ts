@@ -77,7 +77,11 @@ export function createCalls(guardFor: GuardFor): PostgresCalls {
   function shotsOf(session: PostgresSession): OneShots {
     const known = shots.get(session)
     if (known !== undefined) return known
-    const made = new OneShots(session, guardFor(session.upstream.scope, session.upstream.own), MOST_BYTES)
+    const made = new OneShots(
+      session,
+      guardFor(session.upstream.scope, session.upstream.own, session.grant.id),
+      MOST_BYTES,
+    )
     shots.set(session, made)
     return made
   }

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Verdict } from '../../recording/record.ts'
+import type { SqlAnalyser } from '../../statement/sql/analyser.ts'
 import { VerdictCache } from '../../statement/sql/cache.ts'
-import { allows, guardOf, refuses } from './guard.fixture.ts'
+import { allows, guardOf, newest, refuses, scopeOf } from './guard.fixture.ts'
+import { createGuard } from './guard.ts'
 import {
   allowedNew,
   allowedReads,
@@ -137,6 +139,21 @@ test('a literal that decides is never shared: ordinals over masked columns, sett
     assert.ok((await reading.judge(yes)).allow, yes)
     assert.ok(!(await reading.judge(no)).allow, no)
   }
+})
+
+test('all sessions of a grant have one turn at the parser', async () => {
+  const asked: string[] = []
+  const turned: SqlAnalyser = {
+    analyse(_sql, _limits, who) {
+      asked.push(who)
+      return Promise.resolve({ ok: true, statements: [] })
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  }
+  const scope = scopeOf({ statements: ['select'], tables: ['public.orders'] })
+  for (const grant of ['g_1', 'g_1', 'g_2'])
+    await createGuard(scope, turned, new VerdictCache(), newest, grant).judge('select 1')
+  assert.deepEqual(asked, ['g_1', 'g_1', 'g_2'])
 })
 
 test('two scopes never share a verdict', async () => {

@@ -31,6 +31,8 @@ export function createGuard(
   analyser: SqlAnalyser,
   cache: VerdictCache,
   own: OwnFunctions = noFunctions,
+  /** Whose turns at the parser this guard's are: a grant's, however many sessions it has. */
+  who = '',
 ): PostgresGuard {
   const digest = digestOf([scope, own])
   const verdicts = cache.under(digest)
@@ -53,7 +55,7 @@ export function createGuard(
       }
       const cap = checkCaps(sql)
       if (cap !== undefined) return refused(sql, refuse(cap.code, cap.why, { say: cap.why }))
-      return analyser.analyse(sql, limits).then(analysis => {
+      return analyser.analyse(sql, limits, who).then(analysis => {
         if (analysis instanceof Refused) return refused(sql, analysis)
         const verdict = judged(sql, analysis, scope)
         verdicts.set(sql, verdict)

@@ -10,7 +10,7 @@ import { relay } from './relay.ts'
 import type { PostgresScope } from './scope.ts'
 import type { PostgresUpstream } from './upstream.ts'
 
-export type GuardFor = (scope: Narrowed<PostgresScope>, own: OwnFunctions) => PostgresGuard
+export type GuardFor = (scope: Narrowed<PostgresScope>, own: OwnFunctions, grant: string) => PostgresGuard
 
 export async function serve(
   client: Client,
@@ -40,5 +40,5 @@ export async function serve(
     setTimeout(broken, 1000).unref()
     return
   }
-  await relay(session, greeted, guardFor(session.upstream.scope, session.upstream.own))
+  await relay(session, greeted, guardFor(session.upstream.scope, session.upstream.own, session.grant.id))
 }

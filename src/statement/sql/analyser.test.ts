@@ -22,7 +22,7 @@ const none = () => undefined
 const log = { debug: none, info: none, error: none, warn: (what: unknown) => void warnings.push(what) }
 
 async function reads(analyser: SqlAnalyser): Promise<void> {
-  const answer = await analyser.analyse('select id from orders', limits)
+  const answer = await analyser.analyse('select id from orders', limits, 'g_1')
   assert.ok(!(answer instanceof Refused) && answer.ok)
   assert.deepEqual(answer.statements[0]?.touches, [{ act: 'read', on: 'public.orders' }])
 }
@@ -48,7 +48,7 @@ const codeOf = (answer: unknown) => (answer instanceof Refused ? answer.denial.c
 test('a statement is read, and many at once in their order', async () => {
   await using analyser = createAnalyser({ log })
   const answers = await Promise.all(
-    Array.from({ length: 50 }, (_, i) => analyser.analyse(`select * from t${i}`, limits)),
+    Array.from({ length: 50 }, (_, i) => analyser.analyse(`select * from t${i}`, limits, 'g_1')),
   )
   assert.deepEqual(
     answers.map(answer => !(answer instanceof Refused) && answer.ok && answer.statements[0]?.touches[0]?.on),
@@ -59,7 +59,7 @@ test('a statement is read, and many at once in their order', async () => {
 test('a syntax error is an answer, and costs no thread', async () => {
   await using analyser = createAnalyser({ log })
   warnings.length = 0
-  const answer = await analyser.analyse('selec 1', limits)
+  const answer = await analyser.analyse('selec 1', limits, 'g_1')
   assert.deepEqual(answer, { ok: false, why: 'syntax error at or near "selec"' })
   await reads(analyser)
   assert.equal(warnings.length, 0)
@@ -71,10 +71,10 @@ test('after statements that break the parser, time and again, an ordinary statem
   const bomb = `select 1${'+1'.repeat(45_000)}`
   assert.ok(checkCaps(bomb))
   await reads(analyser)
-  for (let i = 0; i < 2; i++) await analyser.analyse(bomb, limits)
+  for (let i = 0; i < 2; i++) await analyser.analyse(bomb, limits, 'g_1')
   const before = process.memoryUsage().rss
   for (let i = 0; i < 6; i++) {
-    assert.equal(codeOf(await analyser.analyse(bomb, limits)), 'statement_unparsable')
+    assert.equal(codeOf(await analyser.analyse(bomb, limits, 'g_1')), 'statement_unparsable')
     await reads(analyser)
   }
   assert.ok(
@@ -99,7 +99,7 @@ test('what the caps let through does not break the parser, by the hundred', asyn
   for (const sql of edges) assert.equal(checkCaps(sql), undefined, sql.slice(0, 40))
   for (let i = 0; i < 13; i++)
     for (const sql of edges)
-      assert.equal(codeOf(await analyser.analyse(sql, limits)), 'answered', sql.slice(0, 40))
+      assert.equal(codeOf(await analyser.analyse(sql, limits, 'g_1')), 'answered', sql.slice(0, 40))
   assert.deepEqual(warnings, [])
 })
 
@@ -135,7 +135,7 @@ test('no statement that the caps let through holds the thread up, whatever it na
   for (const sql of floods) {
     assert.equal(checkCaps(sql), undefined, sql.slice(0, 40))
     const since = performance.now()
-    assert.equal(codeOf(await analyser.analyse(sql, limited)), 'answered', sql.slice(0, 40))
+    assert.equal(codeOf(await analyser.analyse(sql, limited, 'g_1')), 'answered', sql.slice(0, 40))
     t.diagnostic(`${Math.round(performance.now() - since)} ms: ${sql.slice(0, 30)}`)
   }
   assert.deepEqual(warnings, [])
@@ -145,7 +145,7 @@ test('what is not looked at to its end is refused', async () => {
   await using analyser = createAnalyser({ log })
   const relations = Array.from({ length: 501 }, (_, i) => `public.orders t${i}`)
   const of = async (sql: string) => {
-    const answer = await analyser.analyse(sql, limits)
+    const answer = await analyser.analyse(sql, limits, 'g_1')
     assert.ok(!(answer instanceof Refused) && answer.ok)
     return answer.statements.flatMap(facts => facts.refusals)
   }
@@ -166,7 +166,7 @@ test('a name in WITH is known behind it, in RECURSIVE to all, and nowhere else',
     ['with a as (select 1) select * from (with b as (select * from a) select * from a, b) x, b', 'public.b'],
     ['with a as (with c as (select 1) select * from c) select * from c', 'public.c'],
   ] as const) {
-    const answer = await analyser.analyse(sql, limits)
+    const answer = await analyser.analyse(sql, limits, 'g_1')
     assert.ok(!(answer instanceof Refused) && answer.ok)
     assert.deepEqual(
       answer.statements.flatMap(facts => facts.touches.map(touch => touch.on)),
@@ -184,8 +184,8 @@ test('a statement that outlasts the deadline is refused, and those behind it are
   await using analyser = createAnalyser({ log, limits: { deadline: 100 }, file })
   await reads(analyser)
   const [slow, next] = await Promise.all([
-    analyser.analyse('slow', limits),
-    analyser.analyse('select 1', limits),
+    analyser.analyse('slow', limits, 'g_1'),
+    analyser.analyse('select 1', limits, 'g_1'),
   ])
   assert.equal(codeOf(slow), 'statement_unparsable')
   assert.equal(codeOf(next), 'answered')
@@ -200,26 +200,39 @@ test('a thread that throws, ends, says it is broken or answers out of turn is re
   ]) {
     const file = await planted(t, `if (sql === 'bad') { ${fault} }`)
     await using analyser = createAnalyser({ log, file })
-    const answers = await Promise.all(['a', 'bad', 'b'].map(sql => analyser.analyse(sql, limits)))
+    const answers = await Promise.all(['a', 'bad', 'b'].map(sql => analyser.analyse(sql, limits, 'g_1')))
     assert.deepEqual(answers.map(codeOf), ['answered', 'statement_unparsable', 'answered'], fault)
   }
 })
 
 test('a thread that cannot start refuses everything that waits, once each', async () => {
   await using analyser = createAnalyser({ log, file: new URL('file:///nowhere/worker.mjs') })
-  const answers = await Promise.all([analyser.analyse('a', limits), analyser.analyse('b', limits)])
+  const answers = await Promise.all([
+    analyser.analyse('a', limits, 'g_1'),
+    analyser.analyse('b', limits, 'g_1'),
+  ])
   assert.deepEqual(answers.map(codeOf), ['statement_unparsable', 'internal_error'])
+})
+
+test('who floods waits for themselves: each in turn has one read, whatever number of sessions asks', async t => {
+  const file = await planted(t, '')
+  await using analyser = createAnalyser({ log, file })
+  const order: string[] = []
+  const ask = (who: string, sql: string) => analyser.analyse(sql, limits, who).then(() => order.push(sql))
+  const flood = Array.from({ length: 6 }, (_, i) => ask('g_1', `flood ${i}`))
+  await Promise.all([...flood, ask('g_2', 'a'), ask('g_3', 'b'), ask('g_2', 'c')])
+  assert.deepEqual(order, ['flood 0', 'a', 'b', 'flood 1', 'c', 'flood 2', 'flood 3', 'flood 4', 'flood 5'])
 })
 
 test('too many that wait are refused, and a closed analyser refuses', async t => {
   const file = await planted(t, '')
   const analyser = createAnalyser({ log, limits: { waiting: 2 }, file })
-  const answers = await Promise.all(['a', 'b', 'c'].map(sql => analyser.analyse(sql, limits)))
+  const answers = await Promise.all(['a', 'b', 'c'].map(sql => analyser.analyse(sql, limits, 'g_1')))
   assert.deepEqual(answers.map(codeOf), ['answered', 'answered', 'limit_exceeded'])
-  const open = analyser.analyse('d', limits)
+  const open = analyser.analyse('d', limits, 'g_1')
   await analyser[Symbol.asyncDispose]()
   assert.equal(codeOf(await open), 'shutting_down')
-  assert.equal(codeOf(await analyser.analyse('e', limits)), 'shutting_down')
+  assert.equal(codeOf(await analyser.analyse('e', limits, 'g_1')), 'shutting_down')
 })
 
 test('a thread is replaced after so much text, between statements', async () => {

@@ -8,11 +8,12 @@ import { Worker } from 'node:worker_threads'
 import { type Refused, refuse } from '../../denial.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Analysis, Limits } from './analysis.ts'
+import { Turns } from './turns.ts'
 import type { Answer, Question } from './worker.ts'
 
 export interface SqlAnalyser extends AsyncDisposable {
-  /** Facts, or why there are none. The text has passed `checkCaps`. Never rejects. */
-  analyse(sql: string, limits: Limits): Promise<Analysis | Refused>
+  /** Facts, or why there are none. The text has passed `checkCaps`. `who` waits for their own first. Never rejects. */
+  analyse(sql: string, limits: Limits, who: string): Promise<Analysis | Refused>
 }
 
 export interface AnalyserLimits {
@@ -49,8 +50,9 @@ class Analyser implements SqlAnalyser {
   readonly #log: Log
   readonly #limits: AnalyserLimits
   readonly #file: URL
-  /** In the order they came; the thread is at the first. */
-  readonly #queue: Waiting[] = []
+  readonly #queue = new Turns<Waiting>()
+  /** What the thread is at. */
+  #at: Waiting | undefined
   #worker: Worker | undefined
   #ready = false
   #timer: NodeJS.Timeout | undefined
@@ -64,23 +66,24 @@ class Analyser implements SqlAnalyser {
     this.#file = file
   }
 
-  analyse(sql: string, limits: Limits): Promise<Analysis | Refused> {
+  analyse(sql: string, limits: Limits, who: string): Promise<Analysis | Refused> {
     if (this.#closed) return Promise.resolve(refuse('shutting_down', 'the analyser is closed'))
-    if (this.#queue.length >= this.#limits.waiting) {
-      return Promise.resolve(refuse('limit_exceeded', `${this.#queue.length} statements wait for the parser`))
+    const waiting = this.#queue.size + (this.#at === undefined ? 0 : 1)
+    if (waiting >= this.#limits.waiting) {
+      return Promise.resolve(refuse('limit_exceeded', `${waiting} statements wait for the parser`))
     }
     const { promise, resolve } = Promise.withResolvers<Analysis | Refused>()
     const question = { id: this.#next++, sql, limits }
-    this.#queue.push({ question, settle: resolve })
+    this.#queue.push(who, { question, settle: resolve })
     this.#start()
-    if (this.#queue.length === 1) this.#ask()
+    this.#ask()
     this.#watch()
     return promise
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
-    for (const { settle } of this.#queue.splice(0)) settle(refuse('shutting_down', 'the analyser is closed'))
+    for (const { settle } of this.#takeAll()) settle(refuse('shutting_down', 'the analyser is closed'))
     await this.#discard()
   }
 
@@ -116,17 +119,17 @@ class Analyser implements SqlAnalyser {
       return
     }
     // Answers come in order; another's would be a thread that cannot be believed.
-    const [first] = this.#queue
-    if (first?.question.id !== message.id || 'broken' in message) {
+    const at = this.#at
+    if (at?.question.id !== message.id || 'broken' in message) {
       this.#fail('broken' in message ? message.broken : 'the thread answered out of turn')
       return
     }
-    this.#queue.shift()
-    first.settle(message.analysis)
-    this.#characters += first.question.sql.length
+    this.#at = undefined
+    at.settle(message.analysis)
+    this.#characters += at.question.sql.length
     if (this.#characters > this.#limits.characters) {
       void this.#discard()
-      if (this.#queue.length > 0) this.#start()
+      if (this.#queue.size > 0) this.#start()
     } else this.#ask()
     this.#rearm()
   }
@@ -136,15 +139,23 @@ class Analyser implements SqlAnalyser {
    * that broke it could not be told from an innocent one before it.
    */
   #ask(): void {
-    const [first] = this.#queue
-    if (this.#ready && first !== undefined) this.#worker?.postMessage(first.question)
+    if (!this.#ready || this.#at !== undefined) return
+    this.#at = this.#queue.shift()
+    if (this.#at !== undefined) this.#worker?.postMessage(this.#at.question)
+  }
+
+  #takeAll(): readonly Waiting[] {
+    const at = this.#at === undefined ? [] : [this.#at]
+    this.#at = undefined
+    return [...at, ...this.#queue.drain()]
   }
 
   /** The statement that the thread is at has broken it: it alone is refused, the others go to a new thread. */
   #fail(why: string): void {
     const wasReady = this.#ready
     void this.#discard()
-    const first = this.#queue.shift()
+    const first = this.#at ?? this.#queue.shift()
+    this.#at = undefined
     this.#log.warn(
       { why: why.slice(0, 200), characters: first?.question.sql.length },
       'the SQL parser was replaced',
@@ -152,9 +163,8 @@ class Analyser implements SqlAnalyser {
     first?.settle(refuse('statement_unparsable', `the parser failed: ${why}`))
     // A thread that cannot even start will not start for the next one either.
     if (!wasReady)
-      for (const { settle } of this.#queue.splice(0))
-        settle(refuse('internal_error', `no SQL parser: ${why}`))
-    if (this.#queue.length > 0) this.#start()
+      for (const { settle } of this.#queue.drain()) settle(refuse('internal_error', `no SQL parser: ${why}`))
+    if (this.#queue.size > 0) this.#start()
     this.#rearm()
   }
 
@@ -170,9 +180,13 @@ class Analyser implements SqlAnalyser {
     await worker?.terminate()
   }
 
-  /** Starts the clock of the statement that is first, if it is not running. */
+  get #idle(): boolean {
+    return this.#at === undefined && this.#queue.size === 0
+  }
+
+  /** Starts the clock of the statement that the thread is at, or of its start, if it is not running. */
   #watch(): void {
-    if (this.#timer !== undefined || this.#queue.length === 0) return
+    if (this.#timer !== undefined || this.#idle) return
     this.#worker?.ref()
     const span = this.#ready ? this.#limits.deadline : START
     this.#timer = setTimeout(() => this.#fail(`no answer within ${span} ms`), span)
@@ -182,7 +196,7 @@ class Analyser implements SqlAnalyser {
     clearTimeout(this.#timer)
     this.#timer = undefined
     // An idle thread keeps no process alive.
-    if (this.#queue.length === 0) this.#worker?.unref()
+    if (this.#idle) this.#worker?.unref()
     else this.#watch()
   }
 }
