@@ -302,7 +302,7 @@ export class SessionChannel implements Channel, Running {
   #sftp(client: SftpClient): SftpRelay {
     const { scope, recorder, turnstile } = this.#relay
     return new SftpRelay({
-      ...{ scope, recorder, turnstile, client, up: this.ends.up },
+      ...{ scope, recorder, turnstile, client, ends: this.ends },
       refused: verdict => this.#relay.refused(verdict),
     })
   }

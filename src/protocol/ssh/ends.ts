@@ -5,6 +5,7 @@
 import { type Field, Malformed, message, type Reader } from '../../statement/sftp/fields.ts'
 import type { Ending } from '../../words.ts'
 import { channelData, channelOpenFailed, channelRequest, maxPacket, msg } from './messages.ts'
+import type { Pace } from './pace.ts'
 import { Pipe } from './pipe.ts'
 import { oneLine } from './refuse.ts'
 import type { RelaySide } from './sides.ts'
@@ -70,6 +71,9 @@ export class Ends {
     return message(msg.channelOpen, type, this.id, this.down.opening(), maxPacket, ...fields)
   }
 
+  get pace(): Pace {
+    return this.#relay.pace
+  }
   get confirmed(): boolean {
     return this.#far !== undefined
   }

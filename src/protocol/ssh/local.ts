@@ -138,6 +138,10 @@ export class LocalClient implements NearSide {
     // As above.
   }
 
+  fail(error: Error): void {
+    this.#relay.onNearEnd(error)
+  }
+
   disconnect(_reason: number, why: string): void {
     this.#over(why)
   }

@@ -1,6 +1,6 @@
 /**
  * With a side that takes nothing of what is sent to it: for how long, and for how many answers (attack 192). Data needs no
- * count, for its windows bound it.
+ * count: a host that sends it is not read from meanwhile, and what is answered as data here waits (pace.ts).
  */
 import type { Payload } from './messages.ts'
 

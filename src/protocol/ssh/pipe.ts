@@ -92,9 +92,9 @@ export class Pipe {
     this.#queue.push({ act })
   }
 
-  /** Bytes that were taken from the sender and wait elsewhere for their way through here. */
-  holds(bytes: number): void {
-    this.#held = bytes
+  /** So many more bytes that were taken from the sender wait elsewhere for their way through here; or fewer. */
+  hold(bytes: number): void {
+    this.#held += bytes
   }
 
   drop(): void {

@@ -12,10 +12,11 @@ import type { Ending } from '../../words.ts'
 import type { Session } from '../protocol.ts'
 import { SessionChannel } from './channel.ts'
 import { type Channel, checkPlace } from './ends.ts'
+import { Flow } from './flow.ts'
 import { ForwardChannel } from './forward.ts'
 import { judgeCaught, judgeForward, judgeOther } from './guard.ts'
 import { channelOpenFailed, disconnectReason, msg, openFailure } from './messages.ts'
-import { Patience } from './patience.ts'
+import type { Pace } from './pace.ts'
 import { oneLine } from './refuse.ts'
 import { execWords, type SshScope } from './scope.ts'
 import type { NearSide, Payload, RelaySide } from './sides.ts'
@@ -38,12 +39,14 @@ export class Relay implements RelaySide, FarSide {
   readonly recordValues: boolean
   readonly recorder: Recorder
   readonly turnstile = new Turnstile()
+  readonly pace: Pace
   readonly #over = Promise.withResolvers<void>()
   /** Resolves when the client has been told and the host has been cancelled. */
   readonly over = this.#over.promise
   readonly #session: Session<SshScope, SshUpstream>
   readonly #near: NearSide
   readonly #far: Wire
+  readonly #flow: Flow
   readonly #channels = new Map<number, Channel>()
   #next = 0
   #refusals = 0
@@ -53,10 +56,6 @@ export class Relay implements RelaySide, FarSide {
   #toNear: Payload[] = []
   #toFar: Payload[] = []
   #ending: Ending | undefined
-  readonly #patience = {
-    near: new Patience('client', why => this.#limit(why)),
-    far: new Patience('host', why => this.#limit(why)),
-  }
 
   constructor(session: Session<SshScope, SshUpstream>, near: NearSide) {
     this.#session = session
@@ -65,6 +64,11 @@ export class Relay implements RelaySide, FarSide {
     this.recorder = session.recorder
     this.#near = near
     this.#far = session.upstream.wire
+    this.#flow = new Flow(near, this.#far, {
+      limit: why => this.#limit(why),
+      goOn: act => this.#goOn(act),
+    })
+    this.pace = this.#flow.pace
     const cut = () => void this.#cut(session.signal.reason as Ending)
     if (session.signal.aborted) cut()
     else session.signal.addEventListener('abort', cut, { once: true })
@@ -208,11 +212,11 @@ export class Relay implements RelaySide, FarSide {
   // ---- for the channels
 
   toNear(payload: Payload): void {
-    if (this.#near.blocked) this.#patience.near.gathers(payload)
+    this.#flow.toNear(payload)
     this.#toNear.push(payload)
   }
   toFar(payload: Payload): void {
-    if (this.#far.blocked) this.#patience.far.gathers(payload)
+    this.#flow.toFar(payload)
     this.#toFar.push(payload)
   }
   run(_of: Seq, payload: Payload): void {
@@ -224,7 +228,7 @@ export class Relay implements RelaySide, FarSide {
   refused(verdict: Verdict, near?: number): void {
     this.recorder.statement(verdict)
     if (near !== undefined && !verdict.allow) this.#near.refused?.(near, verdict.denial)
-    if (++this.#refusals === maxRefusals) this.#limit(`${maxRefusals} requests outside the grant's scope`)
+    if (++this.#refusals === maxRefusals) this.#limit(`${maxRefusals} refused requests`)
   }
   guard(): void {
     this.#session.upstream.guard()
@@ -255,14 +259,7 @@ export class Relay implements RelaySide, FarSide {
     if (this.#ending !== undefined) return
     this.#recorded(() => this.recorder.flush())
     this.#sendAll()
-    if (this.#near.blocked) {
-      this.#far.pause()
-      this.#patience.near.blocked()
-    }
-    if (this.#far.blocked) {
-      this.#near.pause()
-      this.#patience.far.blocked()
-    }
+    this.#flow.onTurn()
   }
 
   /** What could not be recorded is not sent: what has gathered is thrown away, and the session ends. */
@@ -282,6 +279,17 @@ export class Relay implements RelaySide, FarSide {
     }
   }
 
+  /** What waited for its turn. What it throws is the client's, as if it were read now. */
+  #goOn(act: () => void): void {
+    if (this.#ending !== undefined) return
+    try {
+      this.#recorded(act)
+    } catch (error) {
+      this.#near.fail(error as Error)
+    }
+    this.onTurn()
+  }
+
   #sendAll(): void {
     const [near, far] = [this.#toNear, this.#toFar]
     this.#toNear = []
@@ -291,15 +299,7 @@ export class Relay implements RelaySide, FarSide {
   }
 
   onDrain(): void {
-    if (this.#ending !== undefined) return
-    if (!this.#near.blocked) {
-      this.#patience.near.end()
-      this.#far.resume()
-    }
-    if (!this.#far.blocked) {
-      this.#patience.far.end()
-      this.#near.resume()
-    }
+    if (this.#ending === undefined) this.#flow.onDrain()
   }
 
   // ---- the end
@@ -329,8 +329,7 @@ export class Relay implements RelaySide, FarSide {
   async #cut(ending: Ending): Promise<void> {
     if (this.#ending !== undefined) return
     this.#ending = ending
-    this.#patience.near.end()
-    this.#patience.far.end()
+    this.#flow.end()
     this.#near.pause()
     this.#toNear = []
     this.#toFar = []

@@ -40,6 +40,7 @@ export class Scp {
   readonly #script: Step<void>
   #wait: () => boolean = () => true
   #input = Buffer.alloc(0)
+  #held = 0
   #eof = false
   #id = 0
   #running = false
@@ -58,7 +59,7 @@ export class Scp {
     this.#ends = ends
     this.#recorder = record.recorder
     this.#of = record.of
-    this.#sftp = sftp({ push: packet => this.#answered(packet), settle: () => undefined, waiting: 0 })
+    this.#sftp = sftp({ push: packet => this.#answered(packet), settle: () => this.#run(), waiting: 0 })
     this.#script = this.#exchange()
   }
 
@@ -119,7 +120,8 @@ export class Scp {
     } finally {
       this.#running = false
     }
-    this.#ends.up.holds(this.#input.length)
+    this.#ends.up.hold(this.#input.length - this.#held)
+    this.#held = this.#input.length
     this.#ends.up.settle()
     this.#ends.down.settle()
   }

@@ -1,6 +1,6 @@
 /** What an sftp relay stands between, and what it may do to the session that it is in. */
 import type { Recorder, Verdict } from '../../recording/record.ts'
-import type { Pipe } from './pipe.ts'
+import type { Ends } from './ends.ts'
 import type { SshScope } from './scope.ts'
 import type { Turnstile } from './turnstile.ts'
 
@@ -15,7 +15,7 @@ export interface SftpRelayOptions {
   readonly scope: SshScope
   readonly recorder: Recorder
   readonly turnstile: Turnstile
-  readonly up: Pipe
+  readonly ends: Ends
   readonly client: SftpClient
   refused(verdict: Verdict): void
 }

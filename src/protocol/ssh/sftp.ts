@@ -10,26 +10,17 @@ import { Bag } from '../../bag.ts'
 import type { Seq, Verdict } from '../../recording/record.ts'
 import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
 import { needs, type Operation, openFlags, readOperation, withPaths } from '../../statement/sftp/operation.ts'
-import {
-  Frames,
-  framed,
-  fxp,
-  fxStatus,
-  maxReadBytes,
-  reframed,
-  statusPacket,
-} from '../../statement/sftp/packet.ts'
+import { Frames, framed, fxp, fxStatus, maxReadBytes, reframed } from '../../statement/sftp/packet.ts'
 import { type Open, OpenFiles } from './files.ts'
 import { allowsAsIs, judgeSftp } from './guard.ts'
 import { lexical, startOf } from './paths.ts'
 import { realPaths } from './real-paths.ts'
-import { oneLine } from './refuse.ts'
 import { announced, cappedLimits, nameIn, statusOf } from './sftp-answers.ts'
+import { Intake } from './sftp-intake.ts'
+import { SftpReplies } from './sftp-replies.ts'
 import type { SftpRelayOptions } from './sftp-sides.ts'
 
 const version = 3
-const maxUnderWay = 1024
-const maxWaiting = 1024 * 1024
 
 /** One request that is being looked into: the client's number for it, and its verdict so far. */
 interface Looking {
@@ -41,11 +32,11 @@ interface Looking {
 
 export class SftpRelay {
   readonly #at: SftpRelayOptions
-  readonly #requests = new Frames()
+  readonly #requests: Intake
   readonly #answers = new Frames()
   /** By our own number, for what the host owes: the client's numbers never reach it. */
   readonly #owed = new Bag<{ readonly id: number; readonly then: (answer: Buffer) => void }>()
-  readonly #asked = new Bag<number>()
+  readonly #replies: SftpReplies
   readonly #files: OpenFiles
   readonly #held = new Bag<() => void>()
   #next = 0
@@ -56,20 +47,29 @@ export class SftpRelay {
   constructor(options: SftpRelayOptions) {
     this.#at = options
     this.#files = new OpenFiles(options.recorder)
+    this.#replies = new SftpReplies(options)
+    this.#requests = new Intake(options.ends, {
+      request: body => this.#request(body),
+      settle: () => this.#settle(),
+    })
   }
 
   fromNear(data: Buffer): void {
     this.#requests.push(data)
-    for (let body = this.#requests.next(); body !== undefined; body = this.#requests.next())
-      this.#request(body)
-    this.#at.up.settle()
-    this.#at.client.settle()
+  }
+
+  nearEof(): void {
+    this.#requests.after(() => this.#at.ends.sendEof())
   }
 
   fromFar(data: Buffer): void {
     this.#answers.push(data)
     for (let body = this.#answers.next(); body !== undefined; body = this.#answers.next()) this.#answer(body)
-    this.#at.up.settle()
+    this.#settle()
+  }
+
+  #settle(): void {
+    this.#at.ends.up.settle()
     this.#at.client.settle()
   }
 
@@ -79,14 +79,13 @@ export class SftpRelay {
     if (this.#greeted === 'no') {
       if (body[0] !== fxp.init || new Reader(body, 1).u32() < version) throw new Malformed('sftp version')
       this.#greeted = 'asked'
-      this.#at.up.push(framed(message(fxp.init, version)), false)
+      this.#at.ends.up.push(framed(message(fxp.init, version)), false)
       return
     }
     const operation = readOperation(body)
-    if (this.#greeted !== 'yes' || this.#asked.has(operation.id) || this.#asked.size >= maxUnderWay)
-      throw new Malformed('sftp requests too early, too many, or of one number')
-    this.#asked.add(operation.id)
-    if ('misread' in operation) this.#status(operation.id, fxStatus.badMessage, operation.misread)
+    if (this.#greeted !== 'yes') throw new Malformed('sftp requests too early')
+    this.#replies.asked(operation.id)
+    if ('misread' in operation) this.#replies.unread(operation.id, fxStatus.badMessage, operation.misread)
     else if (operation.handle !== undefined) this.#onHandle(operation, operation.handle, body)
     else this.#onPaths(operation, body)
   }
@@ -94,12 +93,12 @@ export class SftpRelay {
   #onHandle(operation: Operation, handle: string, body: Buffer): void {
     const open = this.#files.get(handle)
     if (open === undefined) {
-      this.#status(operation.id, fxStatus.failure, 'no such handle')
+      this.#replies.unread(operation.id, fxStatus.failure, 'no such handle')
       return
     }
     const verdict = judgeSftp(this.#at.scope, operation, [open.path], open.opened)
     if (!verdict.allow) {
-      this.#denied(operation, verdict)
+      this.#replies.denied(operation, verdict)
       return
     }
     const { read, write, size } = operation
@@ -122,7 +121,7 @@ export class SftpRelay {
       const status = statusOf(answer)
       if (write !== undefined && status !== fxStatus.ok) open.written.spoil()
       if (seq !== undefined) this.#changed(seq, operation, open.path, status)
-      this.#reply(operation.id, answer)
+      this.#replies.reply(operation.id, answer)
     })
   }
 
@@ -134,7 +133,7 @@ export class SftpRelay {
   #wasRead(operation: Operation, open: Open, offset: bigint, answer: Buffer): void {
     open.owed--
     if (answer[0] !== fxp.data) {
-      this.#reply(operation.id, answer)
+      this.#replies.reply(operation.id, answer)
       return
     }
     const data = new Reader(answer, 5).bytes()
@@ -145,11 +144,11 @@ export class SftpRelay {
       open.opened,
     )
     if (!verdict.allow) {
-      this.#denied(operation, verdict)
+      this.#replies.denied(operation, verdict)
       return
     }
     open.read.add(offset, data)
-    this.#reply(operation.id, answer)
+    this.#replies.reply(operation.id, answer)
   }
 
   /**
@@ -162,11 +161,11 @@ export class SftpRelay {
     this.#ask(reframed(body), answer => {
       if (atOnce) return
       this.#files.closed(open)
-      this.#reply(operation.id, answer)
+      this.#replies.reply(operation.id, answer)
     })
     if (!atOnce) return
     this.#files.closed(open)
-    this.#status(operation.id, fxStatus.ok, '')
+    this.#replies.status(operation.id, fxStatus.ok, '')
   }
 
   #onPaths(operation: Operation, body: Buffer): void {
@@ -177,11 +176,11 @@ export class SftpRelay {
       operation.paths.map(path => lexical(path, this.#start)),
     )
     if (!verdict.allow) {
-      this.#denied(operation, verdict)
+      this.#replies.denied(operation, verdict)
       return
     }
     if (opens(operation) && !this.#files.reserve()) {
-      this.#status(operation.id, fxStatus.failure, 'too many open files')
+      this.#replies.status(operation.id, fxStatus.failure, 'too many open files')
       return
     }
     if (operation.paths.length === 0 || allowsAsIs(scope, operation)) {
@@ -215,12 +214,12 @@ export class SftpRelay {
       if (judged.allow) {
         // Where nothing is there, nothing was done: the host's own words say so.
         this.#at.recorder.statement(judged)
-        this.#reply(operation.id, answer)
+        this.#replies.reply(operation.id, answer)
       } else {
-        this.#denied(operation, judged)
+        this.#replies.denied(operation, judged)
       }
     })
-    this.#at.up.settle()
+    this.#at.ends.up.settle()
   }
 
   #resolved(looking: Looking, paths: readonly string[]): void {
@@ -232,7 +231,7 @@ export class SftpRelay {
     }
     if (opens(operation)) this.#files.notOpened()
     leave()
-    this.#denied(operation, verdict)
+    this.#replies.denied(operation, verdict)
   }
 
   /** Sends what was allowed. `still` is what its path must still be afterwards. */
@@ -248,7 +247,10 @@ export class SftpRelay {
     this.#ask(packet, answer => {
       leave()
       if (operation.act === 'write') this.#changed(seq, operation, paths.join(' -> '), statusOf(answer))
-      this.#reply(operation.id, operation.name === 'limits@openssh.com' ? cappedLimits(answer) : answer)
+      this.#replies.reply(
+        operation.id,
+        operation.name === 'limits@openssh.com' ? cappedLimits(answer) : answer,
+      )
     })
   }
 
@@ -265,7 +267,7 @@ export class SftpRelay {
       this.#files.notOpened()
       this.#ask(framed(message(fxp.close, 0, new Reader(opened, 5).bytes())), () => undefined)
       this.#at.recorder.file(seq, { act: 'open', path, error: 'the path became another while it was opened' })
-      return this.#status(operation.id, fxStatus.permissionDenied, 'postern: the path is changing')
+      return this.#replies.status(operation.id, fxStatus.permissionDenied, 'postern: the path is changing')
     })
   }
 
@@ -279,25 +281,7 @@ export class SftpRelay {
       this.#files.notOpened()
       this.#at.recorder.file(seq, { act: operation.act, path, error: 'the host did not open it' })
     }
-    this.#reply(operation.id, answer)
-  }
-
-  #denied(operation: Operation, verdict: Verdict): void {
-    this.#at.refused(verdict)
-    const say = verdict.allow ? '' : (verdict.denial.say ?? '')
-    const unknown = operation.act === 'unknown'
-    this.#status(
-      operation.id,
-      unknown ? fxStatus.opUnsupported : fxStatus.permissionDenied,
-      `postern: ${say}`,
-    )
-  }
-
-  /** Answers from here, where the host is not asked. */
-  #status(id: number, code: number, text: string): void {
-    if (this.#at.client.waiting > maxWaiting) throw new Malformed('sftp answers that are not taken')
-    this.#asked.delete(id)
-    this.#at.client.push(statusPacket(id, code, oneLine(text)))
+    this.#replies.reply(operation.id, answer)
   }
 
   // ---- the host's answers
@@ -307,7 +291,7 @@ export class SftpRelay {
     this.#next = (id + 1) >>> 0
     packet.writeUInt32BE(id, 5)
     this.#owed.add({ id, then })
-    this.#at.up.push(packet, false)
+    this.#at.ends.up.push(packet, false)
   }
 
   #answer(body: Buffer): void {
@@ -336,12 +320,6 @@ export class SftpRelay {
     }
     this.#greeted = 'starting'
     this.#ask(framed(message(fxp.realpath, 0, '.')), answer => ready(startOf(sftp, nameIn(answer) ?? '/')))
-  }
-
-  #reply(id: number, answer: Buffer): void {
-    this.#asked.delete(id)
-    answer.writeUInt32BE(id, 1)
-    this.#at.client.push(reframed(answer))
   }
 
   end(): void {

@@ -2,6 +2,7 @@
 import type { Denial } from '../../denial.ts'
 import type { Recorder, Seq, Verdict } from '../../recording/record.ts'
 import type { SessionChannel } from './channel.ts'
+import type { Pace } from './pace.ts'
 import type { SshScope } from './scope.ts'
 import type { Turnstile } from './turnstile.ts'
 import type { Wire } from './wire.ts'
@@ -11,7 +12,7 @@ export type Payload = Parameters<Wire['send']>[0]
 
 /** The client, as the relay speaks to it: a wire, or the house itself (`local.ts`). */
 export interface NearSide
-  extends Pick<Wire, 'send' | 'pause' | 'resume' | 'blocked' | 'ended' | 'disconnect'> {
+  extends Pick<Wire, 'send' | 'pause' | 'resume' | 'blocked' | 'ended' | 'disconnect' | 'fail'> {
   /** What was asked for in this channel was not started: for a client that wants the denial itself. */
   refused?(near: number, denial: Denial): void
 }
@@ -22,6 +23,7 @@ export interface RelaySide {
   readonly recordValues: boolean
   readonly recorder: Recorder
   readonly turnstile: Turnstile
+  readonly pace: Pace
   toNear(payload: Payload): void
   toFar(payload: Payload): void
   /** Sets something running on the host; its record's number is the proof that there is one. */

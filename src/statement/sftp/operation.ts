@@ -103,12 +103,18 @@ export function readOperation(body: Buffer): Operation | Misread {
   const type = body[0] ?? 0
   const fields = new Reader(body, 1)
   const id = fields.u32()
+  // As a value: an error is made with its stack, and whoever sends nothing else would have thousands made at once.
+  if (!isKnown(type)) return { id, misread: `sftp type ${type}` }
   try {
     return operation(type, id, fields)
   } catch (error) {
     if (error instanceof Malformed) return { id, misread: error.message }
     throw error
   }
+}
+
+function isKnown(type: number): boolean {
+  return type === fxp.open || type === fxp.extended || type in byPath || type in byHandle
 }
 
 function operation(type: number, id: number, fields: Reader): Operation {
@@ -128,7 +134,6 @@ function operation(type: number, id: number, fields: Reader): Operation {
   if (named !== undefined) return onPaths(id, named, fields)
   const held = byHandle[type]
   if (held !== undefined) return onHandle(id, type, held, fields)
-  if (type !== fxp.extended) throw new Malformed(`sftp type ${type}`)
   const name = fields.text().slice(0, 64)
   const known = Object.hasOwn(extensions, name) ? extensions[name] : undefined
   if (known === undefined) return { id, name, act: 'unknown', paths: [] }

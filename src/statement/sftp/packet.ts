@@ -58,6 +58,11 @@ export class Frames {
   readonly #lead = Buffer.alloc(4)
   #have = 0
 
+  /** What has not been looked at yet. */
+  get left(): number {
+    return this.#chunk.length
+  }
+
   /** To be called when {@link next} has nothing more to give. */
   push(chunk: Buffer): void {
     this.#chunk = chunk

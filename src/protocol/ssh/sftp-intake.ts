@@ -1,0 +1,79 @@
+/**
+ * A client's sftp requests, one by one out of its data and no faster than {@link file://./pace.ts} lets them. What waits
+ * counts against the client's window, and its EOF waits behind it.
+ */
+import { Frames } from '../../statement/sftp/packet.ts'
+import { Backlog } from './backlog.ts'
+import type { Ends } from './ends.ts'
+
+export interface Takes {
+  request(body: Buffer): void
+  /** As many have been taken as may be for now. */
+  settle(): void
+}
+
+export class Intake {
+  readonly #ends: Ends
+  readonly #by: Takes
+  readonly #frames = new Frames()
+  /** Behind what the frames have. */
+  readonly #backlog = new Backlog()
+  #held = 0
+  #waits = false
+  #then: (() => void) | undefined
+
+  constructor(ends: Ends, by: Takes) {
+    this.#ends = ends
+    this.#by = by
+  }
+
+  push(data: Buffer): void {
+    if (this.#waits) {
+      this.#backlog.push(data)
+      this.#hold()
+    } else {
+      this.#frames.push(data)
+      this.#take()
+    }
+  }
+
+  /** Calls `then` when all that came has been taken. */
+  after(then: () => void): void {
+    if (this.#waits) this.#then = then
+    else then()
+  }
+
+  #take(): void {
+    this.#waits = !this.#all()
+    this.#hold()
+    if (this.#waits) {
+      this.#ends.pace.later(() => this.#take())
+    } else {
+      this.#then?.()
+      this.#then = undefined
+    }
+    this.#by.settle()
+  }
+
+  /** Whether that was all, or has become nobody's. */
+  #all(): boolean {
+    while (!this.#ends.farCloseSent) {
+      if (!this.#ends.pace.open) return this.#frames.left + this.#backlog.length === 0
+      const body = this.#frames.next()
+      if (body !== undefined) {
+        this.#ends.pace.taken()
+        this.#by.request(body)
+      } else if (this.#backlog.length > 0) this.#frames.push(this.#backlog.take())
+      else return true
+    }
+    this.#frames.push(Buffer.alloc(0))
+    this.#backlog.drop()
+    return true
+  }
+
+  #hold(): void {
+    const held = this.#waits ? this.#frames.left + this.#backlog.length : 0
+    this.#ends.up.hold(held - this.#held)
+    this.#held = held
+  }
+}
