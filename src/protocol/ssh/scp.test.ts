@@ -142,3 +142,14 @@ test('lines that name anything but one plain name end it (attack 120)', async ()
   }
   assert.deepEqual(readdirSync(join(data, 'in')).sort(), ['copy', 'link', 'tree'])
 })
+
+test('a client that does nothing but warn is shown out after a thousand warnings (attack 192)', async () => {
+  const client = await RawClient.enter(w, grant())
+  const channel = await client.channel(0)
+  await client.start(channel, 'exec', `scp -t ${data}/in`)
+  await until(() => client.data.length > 0, 'it is ready')
+  client.send(channelData(channel, Buffer.from('\u0001\n'.repeat(1001)), false))
+  const told = await client.see(msg.channelRequest)
+  assert.ok(told.includes('exit-status') && told.at(-1) === 1)
+  client.socket.destroy()
+})

@@ -20,6 +20,8 @@ import type { SftpClient } from './sftp-sides.ts'
 const maxLine = 4096
 const maxInput = 4 * 1024 * 1024
 const maxUnsent = 512 * 1024
+/** Each is two bytes of a client's, and asks nothing of the host (attack 192). */
+const maxWarnings = 1000
 
 /** A step of the script that returns a `T`; it yields what it waits for. */
 export type Step<T> = Generator<() => boolean, T, void>
@@ -44,6 +46,8 @@ export class Scp {
   #eof = false
   #id = 0
   #running = false
+  #due = false
+  #warnings = 0
   #over = false
   #greeted = false
   /** Whether all went well: the exit status. */
@@ -105,10 +109,12 @@ export class Scp {
   }
 
   #run(): void {
-    if (this.#running || this.#over) return
+    // Behind our close the host is asked for nothing.
+    if (this.#running || this.#due || this.#over || this.#ends.farCloseSent) return
     this.#running = true
     try {
       while (!this.#over && this.#wait()) {
+        if (!this.#mayGoOn()) break
         const { done, value } = this.#script.next()
         if (done === true) this.#finish()
         else this.#wait = value
@@ -124,6 +130,21 @@ export class Scp {
     this.#held = this.#input.length
     this.#ends.up.settle()
     this.#ends.down.settle()
+  }
+
+  /** One message of the client's holds thousands of lines, so steps are counted too; what is too much has another turn. */
+  #mayGoOn(): boolean {
+    const { pace } = this.#ends
+    if (pace.open) {
+      pace.taken()
+      return true
+    }
+    this.#due = true
+    pace.later(() => {
+      this.#due = false
+      this.#run()
+    })
+    return false
   }
 
   #finish(): void {
@@ -182,12 +203,13 @@ export class Scp {
     return taken
   }
 
-  /** The other side's yes: one zero byte. A warning counts as a failure, an error is the end. */
+  /** The other side's yes: one zero byte. A warning counts as a failure, an error is the end, and so are too many warnings. */
   *consent(): Step<boolean> {
     const byte = yield* this.byte()
     if (byte === 0) return true
     this.#failed = true
     if (byte !== 1) throw new ScpOver('the client cannot go on')
+    if (++this.#warnings > maxWarnings) throw new ScpOver('the client does nothing but warn')
     yield* this.line()
     return false
   }

@@ -1,0 +1,83 @@
+/** scp's lines without a host: how many of them are done in a turn, and what those cost that wait. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Recorder, Seq } from '../../recording/record.ts'
+import { message, Reader } from '../../statement/sftp/fields.ts'
+import { framed, fxp, fxStatus, statusPacket } from '../../statement/sftp/packet.ts'
+import { Ends } from './ends.ts'
+import { msg, type Payload } from './messages.ts'
+import { Pace } from './pace.ts'
+import { Scp } from './scp.ts'
+import type { SftpRelay } from './sftp.ts'
+import type { SftpClient } from './sftp-sides.ts'
+import type { RelaySide } from './sides.ts'
+
+const turn = () => new Promise(resolve => setImmediate(resolve))
+
+/** Answers the greeting, and that nothing is there. */
+function emptyHost(client: SftpClient): SftpRelay {
+  const fromNear = (packet: Buffer) => {
+    const id = new Reader(packet, 5).u32()
+    client.push(
+      packet[4] === fxp.init ? framed(message(fxp.version, 3)) : statusPacket(id, fxStatus.failure, ''),
+    )
+  }
+  return { fromNear, fromFar: () => undefined, end: () => undefined } as unknown as SftpRelay
+}
+
+/** A client that takes no answers while `blocked`; `oks` are the zero bytes that it was sent. */
+function scp(way: 'to_host' | 'from_host') {
+  const at = { oks: 0, closed: false, blocked: false }
+  const pace = new Pace({ blocked: () => at.blocked, goOn: act => act() })
+  const toNear = (payload: Payload) => {
+    if (!(payload instanceof Uint8Array)) at.oks += payload[1].filter(byte => byte === 0).length
+    else if (payload[0] === msg.channelClose) at.closed = true
+  }
+  const ends = new Ends({ pace, toNear, toFar: () => undefined } as unknown as RelaySide, {
+    ...{ id: 0, near: 0, window: 1 << 30, packet: 32_768 },
+  })
+  ends.confirm(0, 1 << 20, 32_768)
+  const recorder = { result: () => undefined } as unknown as Recorder
+  const command = { way, recursive: true, times: true, directory: false, paths: ['/x'] }
+  const script = new Scp(command, ends, { recorder, of: 1 as Seq }, emptyHost)
+  script.begin()
+  script.moved()
+  return { at, pace, say: (data: Buffer) => script.fromNear(data) }
+}
+
+test('of the lines in one message no more are done in a turn than there are steps for, the rest in turns of their own', async () => {
+  const { at, say } = scp('to_host')
+  await turn()
+  const before = at.oks
+  say(Buffer.from('T1 0 1 0\n'.repeat(3000)))
+  assert.ok(at.oks > before && at.oks - before <= 1024, `${at.oks}`)
+  for (let last = at.oks; at.oks < before + 3000; last = at.oks) {
+    await turn()
+    assert.ok(at.oks > last && at.oks - last <= 2 * 1024)
+  }
+})
+
+test('while the client takes no answers none of its lines is done', async () => {
+  const { at, pace, say } = scp('to_host')
+  await turn()
+  const before = at.oks
+  at.blocked = true
+  for (let n = 0; n < 10; n++) say(Buffer.from('T1 0 1 0\n'.repeat(50)))
+  for (let n = 0; n < 5; n++) await turn()
+  assert.equal(at.oks, before)
+  at.blocked = false
+  pace.wake()
+  for (let n = 0; n < 5; n++) await turn()
+  assert.equal(at.oks, before + 500)
+})
+
+test('a client that only warns is shown out after a thousand', async () => {
+  const { at, say } = scp('to_host')
+  await turn()
+  say(Buffer.from('\u0001\n'.repeat(1000)))
+  for (let n = 0; n < 10; n++) await turn()
+  assert.equal(at.closed, false)
+  say(Buffer.from('\u0001\n'))
+  for (let n = 0; n < 10; n++) await turn()
+  assert.equal(at.closed, true)
+})
