@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Recorder, Seq } from '../../recording/record.ts'
-import { message, Reader } from '../../statement/sftp/fields.ts'
+import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
 import { framed, fxp, fxStatus, statusPacket } from '../../statement/sftp/packet.ts'
 import { Ends } from './ends.ts'
 import { msg, type Payload } from './messages.ts'
@@ -14,13 +14,12 @@ import type { RelaySide } from './sides.ts'
 
 const turn = () => new Promise(resolve => setImmediate(resolve))
 
-/** Answers the greeting, and that nothing is there. */
-function emptyHost(client: SftpClient): SftpRelay {
+/** Answers the greeting, and to all else that nothing is there; or nothing more. */
+function host(client: SftpClient, answers: boolean): SftpRelay {
   const fromNear = (packet: Buffer) => {
     const id = new Reader(packet, 5).u32()
-    client.push(
-      packet[4] === fxp.init ? framed(message(fxp.version, 3)) : statusPacket(id, fxStatus.failure, ''),
-    )
+    if (packet[4] === fxp.init) client.push(framed(message(fxp.version, 3)))
+    else if (answers) client.push(statusPacket(id, fxStatus.failure, ''))
   }
   return { fromNear, fromFar: () => undefined, end: () => undefined } as unknown as SftpRelay
 }
@@ -39,7 +38,7 @@ function scp(way: 'to_host' | 'from_host') {
   ends.confirm(0, 1 << 20, 32_768)
   const recorder = { result: () => undefined } as unknown as Recorder
   const command = { way, recursive: true, times: true, directory: false, paths: ['/x'] }
-  const script = new Scp(command, ends, { recorder, of: 1 as Seq }, emptyHost)
+  const script = new Scp(command, ends, { recorder, of: 1 as Seq }, client => host(client, way === 'to_host'))
   script.begin()
   script.moved()
   return { at, pace, say: (data: Buffer) => script.fromNear(data) }
@@ -80,4 +79,25 @@ test('a client that only warns is shown out after a thousand', async () => {
   say(Buffer.from('\u0001\n'))
   for (let n = 0; n < 10; n++) await turn()
   assert.equal(at.closed, true)
+})
+
+test('what waits is not copied for each piece that comes, and of answers little waits', async t => {
+  const { at, pace, say } = scp('to_host')
+  await turn()
+  const before = at.oks
+  at.blocked = true
+  const buffers = t.mock.method(Buffer, 'allocUnsafe').mock
+  const copies = t.mock.method(Buffer, 'concat').mock
+  const line = Buffer.from('T1 0 1 0\n')
+  for (let n = 0; n < 36_000; n++) say(line.subarray(n % 9, (n % 9) + 1))
+  assert.equal(copies.callCount(), 0)
+  assert.ok(buffers.callCount() < 20, `${buffers.callCount()}`)
+  at.blocked = false
+  pace.wake()
+  while (at.oks < before + 4000) await turn()
+  const taker = scp('from_host')
+  // The first is the beginning's yes.
+  taker.say(Buffer.alloc(1))
+  taker.say(Buffer.alloc(8192))
+  assert.throws(() => taker.say(Buffer.alloc(1)), Malformed)
 })

@@ -9,6 +9,7 @@ import type { Recorder, Seq } from '../../recording/record.ts'
 import { type Field, Malformed, message } from '../../statement/sftp/fields.ts'
 import { Frames, framed, fxp } from '../../statement/sftp/packet.ts'
 import type { ScpCommand } from '../../statement/shell/scp.ts'
+import { Backlog } from './backlog.ts'
 import type { Ends } from './ends.ts'
 import { msg } from './messages.ts'
 import { oneLine } from './refuse.ts'
@@ -19,6 +20,8 @@ import type { SftpClient } from './sftp-sides.ts'
 
 const maxLine = 4096
 const maxInput = 4 * 1024 * 1024
+/** A client that gets files has only to say yes, or to warn. */
+const maxAnswers = 2 * maxLine
 const maxUnsent = 512 * 1024
 /** Each is two bytes of a client's, and asks nothing of the host (attack 192). */
 const maxWarnings = 1000
@@ -41,7 +44,7 @@ export class Scp {
   readonly #answers = new Map<number, Buffer>()
   readonly #script: Step<void>
   #wait: () => boolean = () => true
-  #input = Buffer.alloc(0)
+  readonly #input = new Backlog()
   #held = 0
   #eof = false
   #id = 0
@@ -81,8 +84,9 @@ export class Scp {
 
   fromNear(data: Buffer): void {
     if (this.#over) return
-    this.#input = Buffer.concat([this.#input, data])
-    if (this.#input.length > maxInput) throw new Malformed('scp data beyond the window')
+    this.#input.push(data)
+    const most = this.command.way === 'to_host' ? maxInput : maxAnswers
+    if (this.#input.length > most) throw new Malformed('scp data beyond what is taken')
     this.#run()
   }
 
@@ -162,7 +166,7 @@ export class Scp {
   end(): void {
     if (this.#over) return
     this.#over = true
-    this.#input = Buffer.alloc(0)
+    this.#input.drop()
     this.#sftp.end()
     this.#recorder.result(this.#of, { tag: `exit ${this.#failed ? 1 : 0}` })
   }
@@ -171,36 +175,29 @@ export class Scp {
 
   /** A line of the client's without its newline; nothing at its end. */
   *line(): Step<string | undefined> {
-    yield () => this.#input.includes(0x0a) || this.#eof || this.#input.length > maxLine
-    const end = this.#input.indexOf(0x0a)
-    if (end < 0 && this.#input.length === 0) return undefined
-    if (end < 0 || end > maxLine) throw new ScpOver('a line that does not end')
-    return this.#take(end + 1)
-      .toString('utf8')
-      .slice(0, -1)
+    const length = () => this.#input.upTo(0x0a, maxLine + 1)
+    yield () => this.#eof || this.#input.length > maxLine || length() !== undefined
+    if (this.#input.length === 0) return undefined
+    const bytes = length()
+    if (bytes === undefined) throw new ScpOver('a line that does not end')
+    return this.#input.take(bytes).toString('utf8').slice(0, -1)
   }
 
   *byte(): Step<number | undefined> {
     yield () => this.#input.length > 0 || this.#eof
-    return this.#input.length === 0 ? undefined : this.#take(1)[0]
+    return this.#input.length === 0 ? undefined : this.#input.take(1)[0]
   }
 
   /** The next byte, left where it is. */
   *peek(): Step<number | undefined> {
     yield () => this.#input.length > 0 || this.#eof
-    return this.#input[0]
+    return this.#input.first
   }
 
   *data(most: number): Step<Buffer> {
     yield () => this.#input.length > 0 || this.#eof
     if (this.#input.length === 0) throw new ScpOver('the client went away in the middle of a file')
-    return this.#take(Math.min(most, this.#input.length))
-  }
-
-  #take(bytes: number): Buffer {
-    const taken = this.#input.subarray(0, bytes)
-    this.#input = this.#input.subarray(bytes)
-    return taken
+    return this.#input.take(most)
   }
 
   /** The other side's yes: one zero byte. A warning counts as a failure, an error is the end, and so are too many warnings. */
