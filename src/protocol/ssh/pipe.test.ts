@@ -113,3 +113,73 @@ test('what comes after the data happens after the data', () => {
   one.widen(3)
   assert.deepEqual(order, ['abc', 'def', 'end'])
 })
+
+test('single bytes of two streams by turns wait in a bounded number of pieces, each stream in its order', () => {
+  const came = { plain: [] as Buffer[], extended: [] as Buffer[] }
+  let pieces = 0
+  const one = new Pipe(0, 32_768, {
+    send: (data, extended) => {
+      pieces++
+      came[extended ? 'extended' : 'plain'].push(data)
+    },
+    grant: () => undefined,
+  })
+  const bytes = one.opening()
+  for (let n = 0; n < bytes; n++) {
+    one.spend(1)
+    one.push(Buffer.of((n >> 1) & 0xff), n % 2 === 1)
+    one.settle()
+  }
+  one.widen(10)
+  // What is few enough goes by turns, as it came.
+  assert.deepEqual([came.plain.length, came.extended.length], [5, 5])
+  one.widen(bytes)
+  assert.equal(one.waiting, 0)
+  assert.ok(pieces < 5000, `${pieces}`)
+  const expected = Buffer.from(Array.from({ length: bytes / 2 }, (_, n) => n & 0xff))
+  assert.ok(Buffer.concat(came.plain).equals(expected) && Buffer.concat(came.extended).equals(expected))
+})
+
+test('pieces of two streams lose nothing and keep the order of each, wherever the window ends', () => {
+  const steps = fc.array(
+    fc.oneof(
+      fc.record({ data: fc.uint8Array({ maxLength: 700 }), extended: fc.boolean() }),
+      fc.record({ widen: fc.nat(1500) }),
+      fc.constant('act' as const),
+    ),
+  )
+  fc.assert(
+    fc.property(steps, all => {
+      const [sent, pushed] = [
+        { plain: Buffer.alloc(0), extended: Buffer.alloc(0) },
+        { plain: Buffer.alloc(0), extended: Buffer.alloc(0) },
+      ]
+      let acts = 0
+      const add = (to: typeof sent, data: Uint8Array, extended: boolean) => {
+        const stream = extended ? 'extended' : 'plain'
+        to[stream] = Buffer.concat([to[stream], data])
+      }
+      const one = new Pipe(0, 32_768, {
+        send: (data, extended) => add(sent, data, extended),
+        grant: () => undefined,
+      })
+      for (const step of all) {
+        if (step === 'act') {
+          const before = { ...pushed }
+          one.after(() => {
+            acts++
+            assert.ok(sent.plain.equals(before.plain) && sent.extended.equals(before.extended))
+          })
+        } else if ('widen' in step) one.widen(step.widen)
+        else {
+          add(pushed, step.data, step.extended)
+          one.push(Buffer.from(step.data), step.extended)
+          one.settle()
+        }
+      }
+      one.widen(1 << 20)
+      assert.ok(sent.plain.equals(pushed.plain) && sent.extended.equals(pushed.extended))
+      assert.equal(acts, all.filter(step => step === 'act').length)
+    }),
+  )
+})

@@ -19,17 +19,33 @@ const maxWindow = 0xffff_ffff
 const forLastWords = 1024
 /** Pieces that wait are joined up to this. */
 const joined = 1024
+/**
+ * With more pieces than this, what comes is joined to the last of its own stream, past what came between: bytes that come on
+ * stdout and stderr by turns would each be a piece of their own, a hundred times their size, and the window that was given
+ * for them cannot be taken back (attack 192). It is also as many as an array shifts without moving them all.
+ */
+const mostPieces = 4096
 
 export interface PipeEnds {
   send(data: Buffer, extended: boolean): void
   grant(bytes: number): void
 }
 
-type Waiting = { readonly data: Buffer; readonly extended: boolean } | { readonly act: () => void }
+interface Piece {
+  data: Buffer
+  readonly extended: boolean
+}
+
+type Waiting = Piece | { readonly act: () => void }
 
 export class Pipe {
   readonly #ends: PipeEnds
   readonly #queue: Waiting[] = []
+  /** Of what waits, the last piece of each stream. */
+  readonly #last: { plain: Piece | undefined; extended: Piece | undefined } = {
+    plain: undefined,
+    extended: undefined,
+  }
   #window: number
   #packet: number
   #credit = 0
@@ -77,14 +93,16 @@ export class Pipe {
     // It costs no window, so nothing would bound how many wait.
     if (data.length === 0) return
     this.#queued += data.length
-    const last = this.#queue.at(-1)
-    const joins =
-      last !== undefined &&
-      'data' in last &&
-      last.extended === extended &&
-      last.data.length + data.length <= joined
-    if (joins) this.#queue[this.#queue.length - 1] = { data: Buffer.concat([last.data, data]), extended }
-    else this.#queue.push({ data, extended })
+    const stream = extended ? 'extended' : 'plain'
+    const last = this.#last[stream]
+    const isNext = last === this.#queue.at(-1) || this.#queue.length >= mostPieces
+    if (last !== undefined && isNext && last.data.length + data.length <= joined) {
+      last.data = Buffer.concat([last.data, data])
+    } else {
+      const piece = { data, extended }
+      this.#last[stream] = piece
+      this.#queue.push(piece)
+    }
   }
 
   /** When all before it has been sent. */
@@ -99,6 +117,8 @@ export class Pipe {
 
   drop(): void {
     this.#queue.length = 0
+    this.#last.plain = undefined
+    this.#last.extended = undefined
     this.#queued = 0
   }
 
@@ -124,14 +144,20 @@ export class Pipe {
       this.#ends.send(next.data.subarray(0, size), next.extended)
       this.#window -= size
       this.#queued -= size
-      if (size === next.data.length) this.#queue.shift()
-      else this.#queue[0] = { data: next.data.subarray(size), extended: next.extended }
+      next.data = next.data.subarray(size)
+      if (next.data.length === 0) this.#sent(next)
     }
     const wanted = this.#wanted()
     if (this.#credit < wanted / 2) {
       this.#ends.grant(wanted - this.#credit)
       this.#credit = wanted
     }
+  }
+
+  #sent(piece: Piece): void {
+    this.#queue.shift()
+    const stream = piece.extended ? 'extended' : 'plain'
+    if (this.#last[stream] === piece) this.#last[stream] = undefined
   }
 
   #wanted(): number {
