@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { message, Reader } from '../../statement/sftp/fields.ts'
+import { Frames, framed, fxp } from '../../statement/sftp/packet.ts'
 import { hostileHost, type Meet } from './hostile.fixture.ts'
 import { channelData, channelRequest, msg, type Payload } from './messages.ts'
 import { RawClient } from './raw.fixture.ts'
@@ -144,6 +145,39 @@ test('a channel that its client closes before it is open is closed when it is, a
   client.send(channelRequest(0, 'exec', true, 'uptime'))
   await client.end()
   assert.equal(w.last().recorder.of('allowed').length, 0)
+})
+
+test('requests that wait for what their path is count against the window, and are no longer than they need be', async () => {
+  let asked = 0
+  const packets = (data: Buffer) => {
+    const frames = new Frames()
+    frames.push(data)
+    return frames.next() ?? Buffer.alloc(5)
+  }
+  meet = (wire, type, payload) => {
+    const say = (packet: Buffer) => wire.send(channelData(0, framed(packet), false))
+    if (type === msg.channelOpen) wire.send(confirmed(idOf(payload)))
+    else if (type === msg.channelRequest) wire.send(message(msg.channelSuccess, 0))
+    if (type !== msg.channelData) return
+    const body = packets(new Reader(payload, 5).bytes())
+    if (body[0] === fxp.init) say(message(fxp.version, 3))
+    // Where the client begins; what any other path is it does not say.
+    else if (asked++ === 0) say(message(fxp.name, body.readUInt32BE(1), 1, '/data', '', 0))
+  }
+  const client = await RawClient.enter(w, w.grant({ sftp: { read: ['/data'] } }))
+  const channel = await client.channel(0)
+  await client.start(channel, 'subsystem', 'sftp')
+  client.send(channelData(channel, framed(message(fxp.init, 3)), false))
+  await until(() => client.data.length > 0, 'a version')
+  const open = (id: number, bytes: number) =>
+    client.send(
+      channelData(channel, framed(message(fxp.open, id, '/data/x', 1, { raw: Buffer.alloc(bytes) })), false),
+    )
+  open(1, 16_385)
+  await until(() => client.data.includes('too long'), 'it is not kept')
+  for (let id = 2; id < 300 && !client.ended; id++) open(id, 16_000)
+  await client.end()
+  assert.equal(w.last().ending?.why, 'protocol_violation')
 })
 
 /** Resident memory that `work` leaves, in MiB. */

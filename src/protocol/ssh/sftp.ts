@@ -169,7 +169,7 @@ export class SftpRelay {
   }
 
   #onPaths(operation: Operation, body: Buffer): void {
-    const { scope, turnstile } = this.#at
+    const { scope, turnstile, ends } = this.#at
     const verdict = judgeSftp(
       scope,
       operation,
@@ -187,13 +187,15 @@ export class SftpRelay {
       this.#perform({ operation, body, verdict, leave: () => undefined }, operation.paths)
       return
     }
-    // The packet is a view of what is read over next.
+    // The packet is a view of what is read over next. What is kept counts against the client's window.
     const kept = Buffer.from(body)
+    ends.up.hold(kept.length)
     turnstile.enter(operation.paths.length > 1, leave => {
       if (this.#ended) return leave()
       this.#held.add(leave)
       const left = () => {
         this.#held.delete(leave)
+        ends.up.hold(-kept.length)
         leave()
       }
       this.#resolve({ operation, body: kept, verdict, leave: left })

@@ -119,6 +119,7 @@ function isKnown(type: number): boolean {
 
 function operation(type: number, id: number, fields: Reader): Operation {
   if (type === fxp.open) {
+    checkLength(fields)
     const paths = [path(fields)]
     const flags = fields.u32()
     return {
@@ -143,9 +144,14 @@ function operation(type: number, id: number, fields: Reader): Operation {
 }
 
 function onPaths(id: number, [name, act, count]: ByPath, fields: Reader): Operation {
-  if (fields.left > maxRequest) throw new Malformed('a request too long')
+  checkLength(fields)
   const paths = count === 1 ? [path(fields)] : [path(fields), path(fields)]
   return { id, name, act, paths, ...(name.includes('setstat') ? size(fields) : {}) }
+}
+
+/** It is kept as long as the host takes to say what its paths are: padded, a thousand of them would be 256 MiB (attack 119). */
+function checkLength(fields: Reader): void {
+  if (fields.left > maxRequest) throw new Malformed('a request too long')
 }
 
 function onHandle(id: number, type: number, [name, act]: readonly [string, Act], fields: Reader): Operation {
