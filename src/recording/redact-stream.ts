@@ -9,6 +9,12 @@ import { type Span, tokenAtEnd, tokenFinders } from './tokens.ts'
 
 /** What is longer and still undecided is hidden: nothing but a token looks like one for so long. */
 const longestHeld = 24 * 1024
+/**
+ * What is held beyond this is looked through again when a quarter has come on top, or something that ends a token: to go
+ * over all of it for each byte that a terminal shows would cost the square of it (attack 200).
+ */
+const lookedOverAtOnce = 1024
+const onlyOfTokens = /^[\w.-]*$/
 
 /** On one line and short: `password '` printed by a program must not hide the rest of a terminal (attack 181). */
 const quoted = /password[ =(]{1,8}e?'([^'\r\n\x1b]{1,256})'/gi
@@ -19,6 +25,8 @@ const longestQuoted = 'password'.length + 8 + 2 + 256
 export class StreamRedactor {
   readonly #hidden: Hidden
   #held = ''
+  /** How long the held text was when it was looked through. */
+  #seen = 0
 
   constructor(hidden: Hidden) {
     this.#hidden = hidden
@@ -27,20 +35,30 @@ export class StreamRedactor {
   /** What may be written now. */
   push(piece: string): string {
     const text = this.#held + piece
+    const few = this.#seen > lookedOverAtOnce && text.length < this.#seen * 1.25
+    if (few && onlyOfTokens.test(piece)) {
+      this.#held = text
+      return ''
+    }
     const from = this.#undecidedFrom(text)
     if (text.length - from > longestHeld) {
-      this.#held = ''
+      this.#hold('')
       return this.#redact(text.slice(0, from), from).out + mark(text.slice(from), 'latin1')
     }
     const { out, upTo } = this.#redact(text, from)
-    this.#held = text.slice(upTo)
+    this.#hold(text.slice(upTo))
     return out
+  }
+
+  #hold(text: string): void {
+    this.#held = text
+    this.#seen = text.length
   }
 
   /** The stream is over: what was held back cannot become a secret any more. */
   end(): string {
     const text = this.#held
-    this.#held = ''
+    this.#hold('')
     return this.#redact(text, text.length).out
   }
 

@@ -167,3 +167,52 @@ test('what is not in the rest of a text is looked for once, however much else is
   const passwords = looks.calls.filter(call => call.arguments[0] === 'pst_')
   assert.equal(passwords.length, 1)
 })
+
+test('what is held is not gone over again for each byte, and comes out as soon as it is decided', t => {
+  const hidden = new Hidden()
+  hidden.hide('leasevalue')
+  const head = `eyJhbGciOiJI.${'a'.repeat(2000)}`
+  for (const [more, dots] of [
+    ['a', ''],
+    ['eyJ', ''],
+    ['a', '.ab'],
+  ] as const) {
+    const redactor = new StreamRedactor(hidden)
+    assert.equal(redactor.push(head), '')
+    const looks = t.mock.method(String.prototype, 'indexOf').mock
+    let text = head
+    for (; text.length < 20_000; text += more) assert.equal(redactor.push(more), '')
+    const times = looks.calls.filter(call => call.arguments[0] === 'pst_').length
+    looks.restore()
+    assert.ok(times < 100, `${times}`)
+    text += dots
+    const out = redactor.push(`${dots} `)
+    assert.equal(out, dots === '' ? `${text} ` : `[redacted ${text.length}] `)
+    assert.equal(redactor.end(), '')
+  }
+})
+
+test('a long token that is split anywhere is hidden as the whole would be, and what is not one is not', () => {
+  const part = fc.constantFrom(
+    'eyJhbGciOi.',
+    'a'.repeat(1500),
+    '.',
+    'eyJ',
+    'leasevalue',
+    password,
+    ' ',
+    'b-_',
+  )
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 14 }), fc.integer({ min: 1, max: 700 }), (parts, size) => {
+      const hidden = new Hidden()
+      hidden.hide('leasevalue')
+      const text = parts.join('')
+      const whole = new StreamRedactor(hidden)
+      const split = new StreamRedactor(hidden)
+      let out = ''
+      for (let at = 0; at < text.length; at += size) out += split.push(text.slice(at, at + size))
+      assert.equal(out + split.end(), whole.push(text) + whole.end())
+    }),
+  )
+})
