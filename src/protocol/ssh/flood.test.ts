@@ -87,3 +87,11 @@ test('what waits for its turn is answered to the last, in order', async () => {
   assert.equal(count, 2200)
   client.socket.destroy()
 })
+
+test('what breaks the protocol in a later turn ends the session as what breaks it at once', async () => {
+  const { client, channel } = await full(await sftp())
+  const packets = times(1500, framed(message(fxp.opendir, 7, '/')))
+  client.send(channelData(channel, Buffer.concat([packets, Buffer.alloc(4, 0xff)]), false))
+  await client.end()
+  assert.equal(w.last().ending?.why, 'protocol_violation')
+})

@@ -94,3 +94,15 @@ for act in (lambda: s.open('${files}/w', 'w'), lambda: s.open('${files}/small', 
   assert.equal(ran.stdout, `['big', 'small'] ${bytes.length}\ndenied\ndenied\ndenied\ndenied\n`)
   assert.equal(readFileSync(join(files, 'small'), 'utf8'), 'hello\n')
 })
+
+test('requests that come while keys are changed wait for their answers and are not lost', async () => {
+  const g = w.grant({ sftp: 'write' })
+  const data = randomBytes(12 * 1024 * 1024)
+  writeFileSync(join(w.folder, 'up'), data)
+  // Sixty-four small requests under way at each moment, and new keys after each MiB.
+  const options = ['-b', '-', '-B', '4096', '-o', 'RekeyLimit=1M', ...w.args(g, '-P'), '127.0.0.1']
+  const batch = `put ${w.folder}/up ${files}/there\nget ${files}/there ${w.folder}/back\nrm ${files}/there\n`
+  const ran = await run('sftp', options, batch)
+  assert.equal(ran.code, 0, ran.stderr)
+  assert.ok(readFileSync(join(w.folder, 'back')).equals(data))
+})
