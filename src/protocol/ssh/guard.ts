@@ -9,7 +9,7 @@ import { type Act, needs, type Operation, openFlags } from '../../statement/sftp
 import { type Matched, matchLine } from '../../statement/shell/pattern.ts'
 import { looksLikeScp, readScp } from '../../statement/shell/scp.ts'
 import { type Destination, destinationText, findDestination } from './forwards.ts'
-import { everywhere, pathsOf, under, unlimited } from './paths.ts'
+import { everywhere, movesWithin, pathsOf, under, unlimited } from './paths.ts'
 import { oneLine } from './refuse.ts'
 import { execWords, type SshScope, sshScope } from './scope.ts'
 
@@ -123,7 +123,14 @@ export function judgeSftp(
     )
   if (opened !== undefined && act !== 'stat' && act !== 'unknown' && !opened.has(act))
     return no(statement, 'statement_refused', `${name} is nothing for a handle that was not opened to ${act}`)
-  const { read, write, maxBytes } = pathsOf(scope.sftp)
+  const { read, write, maxBytes, rename } = pathsOf(scope.sftp)
+  if (renames(operation) && !rename) return no(statement, 'statement_refused', `${name} is not in scope`)
+  if (renames(operation) && !movesWithin(read, paths))
+    return no(
+      statement,
+      'statement_refused',
+      `${name} goes nowhere between what may be read and what may not`,
+    )
   // The host writes behind what there is, whatever place a write names: nothing would bound how much.
   if (((operation.flags ?? 0) & openFlags.append) !== 0 && maxBytes !== unlimited)
     return no(statement, 'statement_refused', 'appending is not in scope where max_bytes is')
@@ -146,9 +153,15 @@ function mayTouch({ sftp }: SshScope, act: Act, path: string): boolean {
   return under(read, path) || (act === 'stat' && under(write, path))
 }
 
+function renames({ name }: Operation): boolean {
+  return name === 'rename' || name === 'posix-rename@openssh.com'
+}
+
 /** Whatever path it is about, the scope allows it: then the host need not be asked what the path really is. */
 export function allowsAsIs({ sftp }: SshScope, operation: Operation): boolean {
   const { read, write } = pathsOf(sftp)
+  // With `write: ["/"]` a rename is still bound by what may be read.
+  if (renames(operation) && read.length > 0 && !everywhere(read)) return false
   return (needs(operation) ?? []).every(act =>
     act === 'write' ? everywhere(write) : everywhere(read) || (act === 'stat' && everywhere(write)),
   )

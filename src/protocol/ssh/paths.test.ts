@@ -166,6 +166,40 @@ test('no path and no packet leads out of the prefixes (attack 117)', async () =>
   s.client.socket.destroy()
 })
 
+test('nothing is moved between what may be read and what may not: it would be read there', async () => {
+  const [blind, open] = [join(data, 'in', 'blind'), join(data, 'in', 'open')]
+  mkdirSync(join(blind, 'deep'), { recursive: true })
+  mkdirSync(join(open, 'pub'), { recursive: true })
+  writeFileSync(join(blind, 'secret'), 'unread\n')
+  writeFileSync(join(open, 'note'), 'read\n')
+  symlinkSync(open, join(blind, 'way'))
+  const renames = [[fxp.rename], [fxp.extended, 'posix-rename@openssh.com']] as const
+  for (const write of [[blind, open], [data], ['/']])
+    for (const [type, ...name] of renames) {
+      const s = await raw(w.grant({ sftp: { read: [open], write } }))
+      assert.equal(await s.status(fxp.open, `${blind}/secret`, 1, 0), fxStatus.permissionDenied)
+      for (const [from, to] of [
+        [`${blind}/secret`, `${open}/x`],
+        [`${blind}/secret`, `${blind}/way/x`],
+        [`${blind}/deep/../secret`, `${open}/pub/../x`],
+        [blind, `${open}/x`],
+        [blind, open],
+        // What was opened to read would be read on, whatever is written there.
+        [`${open}/note`, `${blind}/x`],
+        [`${data}/in`, `${data}/inner`],
+      ] as const)
+        assert.equal(await s.status(type, ...name, from, to), fxStatus.permissionDenied, `${from} to ${to}`)
+      assert.equal(await s.status(type, ...name, `${open}/note`, `${open}/pub/note`), fxStatus.ok)
+      assert.equal(await s.status(type, ...name, `${open}/pub/note`, `${open}/note`), fxStatus.ok)
+      assert.equal(await s.status(type, ...name, `${blind}/secret`, `${blind}/deep/secret`), fxStatus.ok)
+      assert.equal(await s.status(type, ...name, `${blind}/deep/secret`, `${blind}/secret`), fxStatus.ok)
+      s.client.socket.destroy()
+    }
+  const s = await raw(w.grant({ sftp: { write: [blind, open], rename: false } }))
+  assert.equal(await s.status(fxp.rename, `${blind}/secret`, `${blind}/x`), fxStatus.permissionDenied)
+  s.client.socket.destroy()
+})
+
 test("the clients' own sftp and scp work under prefixes, and begin where they may be", async () => {
   const bytes = randomBytes(700_001)
   writeFileSync(join(w.folder, 'up'), bytes)

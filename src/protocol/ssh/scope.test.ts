@@ -84,6 +84,30 @@ test('two scopes meet in what both allow, command by command', () => {
   )
 })
 
+test('who gives up reading may not rename what it could not before: another grant reads it where it was put', () => {
+  const places = ['/srv', '/srv/x', '/srv/data', '/srv/data/x', '/srv/database/x', '/tmp/x', '/y', '/y/z']
+  const sides = fc.uniqueArray(fc.constantFrom('/', '/srv', '/srv/data', '/srv/database', '/tmp', '/y'))
+  const limits = fc.record({ read: sides, write: sides }).map(sftp => schema.parse({ sftp }))
+  const name = fc.constantFrom('rename', 'posix-rename@openssh.com')
+  fc.assert(
+    fc.property(limits, limits, name, (a, b, kind) => {
+      const both = meet(a, limit.parse({ sftp: b.sftp }) as SshLimit)
+      assert.deepEqual(meet(both, b), both)
+      for (const from of places)
+        for (const to of places) {
+          const operation: Operation = { id: 0, name: kind, act: 'write', paths: [from, to] }
+          if (does(both, operation)) assert.ok(does(a, operation) && does(b, operation), `${from} to ${to}`)
+        }
+    }),
+    { numRuns: 1000 },
+  )
+  const policy = schema.parse({ sftp: { read: ['/srv/out'], write: ['/srv'] } })
+  const narrowed = meet(policy, { sftp: { read: [], write: ['/srv'] } })
+  assert.equal(words(narrowed), 'sftp write /srv, without renames')
+  const within = { read: [], write: ['/srv/in'] }
+  assert.deepEqual(meet(policy, { sftp: within }).sftp, within)
+})
+
 test('a limit that says nothing changes nothing', () => {
   fc.assert(fc.property(scopes, scope => assert.deepEqual(meet(scope, {}), scope)))
 })
