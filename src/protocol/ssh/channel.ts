@@ -4,18 +4,16 @@
  */
 import type { Seq, Verdict } from '../../recording/record.ts'
 import { Malformed, message, type Reader } from '../../statement/sftp/fields.ts'
-import { readScp } from '../../statement/shell/scp.ts'
 import type { Ending } from '../../words.ts'
 import { type Channel, Ends, type Opening } from './ends.ts'
 import { judgeExec, judgeOther, judgeScp, judgeShell, judgeSubsystem } from './guard.ts'
-import { msg, stderr } from './messages.ts'
+import { maxPacket, msg, stderr } from './messages.ts'
+import { Pipe } from './pipe.ts'
 import { Program } from './program.ts'
 import { endingLine, oneLine, refusalLine, refusedStatus } from './refuse.ts'
 import { Replies } from './replies.ts'
-import { Scp } from './scp.ts'
+import { type Service, scpService, sftpService } from './service.ts'
 import { type Asked, Setup } from './setup.ts'
-import { SftpRelay } from './sftp.ts'
-import type { SftpClient } from './sftp-sides.ts'
 import type { RelaySide } from './sides.ts'
 import type { Running } from './upstream.ts'
 
@@ -27,18 +25,6 @@ const signals = new Set('ABRT ALRM HUP INT KILL PIPE QUIT TERM USR1 USR2'.split(
 /** What runs in the channel. A refused one says why and ends; whatever its client still sends is thrown away. */
 type Runs = 'nothing' | 'exec' | 'shell' | 'sftp' | 'scp' | 'refused'
 
-/** What takes the channel's bytes to itself: sftp's packets, or scp's lines. */
-interface Service {
-  /** The host has agreed to what was asked of it. */
-  begin?(): void
-  fromNear(data: Buffer): void
-  nearEof?(): void
-  fromFar(data: Buffer): void
-  /** The client takes more. */
-  moved?(): void
-  end(): void
-}
-
 export class SessionChannel implements Channel, Running {
   readonly ends: Ends
   readonly over: Promise<void>
@@ -49,6 +35,8 @@ export class SessionChannel implements Channel, Running {
   readonly #told = new Set<string>()
   #asked = 0
   #runs: Runs = 'nothing'
+  /** What was sent to a program that waits for the host's answers ({@link Setup}). */
+  #early: Pipe | undefined
   #program: Program | undefined
   #service: Service | undefined
   #finish: () => void = () => undefined
@@ -72,7 +60,7 @@ export class SessionChannel implements Channel, Running {
     const { down } = this.ends
     down.spend(data.length)
     // Whatever reaches the client is some program's, and on record.
-    if (this.#runs === 'nothing') throw new Malformed('data where nothing runs')
+    if (this.#runs === 'nothing' || this.#early !== undefined) throw new Malformed('data where nothing runs')
     const nobodys = this.#service !== undefined && type !== 0
     if (this.#runs === 'refused' || this.ends.nearClosed || type > stderr || nobodys) {
       down.settle()
@@ -136,6 +124,17 @@ export class SessionChannel implements Channel, Running {
     up.spend(data.length)
     if (this.#runs === 'nothing' || this.ends.nearEof) throw new Malformed('data where nothing runs')
     if (this.#runs === 'refused' || this.ends.farCloseSent) return
+    if (this.#early === undefined) {
+      this.#input(data)
+      return
+    }
+    // The packet is a view of what is read over next.
+    this.#early.push(Buffer.from(data), false)
+    up.hold(data.length)
+  }
+
+  #input(data: Buffer): void {
+    const { up } = this.ends
     if (this.#service !== undefined) {
       this.#service.fromNear(data)
       return
@@ -152,6 +151,11 @@ export class SessionChannel implements Channel, Running {
 
   nearEof(): void {
     this.ends.eofByNear()
+    if (this.#early === undefined) this.#eof()
+    else this.#early.after(() => this.#eof())
+  }
+
+  #eof(): void {
     if (this.#service?.nearEof === undefined) this.ends.sendEof()
     else this.#service.nearEof()
   }
@@ -182,14 +186,15 @@ export class SessionChannel implements Channel, Running {
 
   #ask(name: string, wantReply: boolean, fields: Reader): 'later' | 'done' | 'failed' {
     const { scope } = this.#relay
-    const fresh = this.#runs === 'nothing' && !this.ends.nearEof
+    const { confirmed, nearEof, farCloseSent } = this.ends
+    const fresh = confirmed && this.#runs === 'nothing' && !nearEof && !farCloseSent
     if (name === 'exec' && fresh) {
       const line = fields.bytes()
       const copy = judgeScp(scope, line)
       if (copy !== undefined) return this.#start('scp', copy, wantReply)
-      return this.#start('exec', judgeExec(scope, line, this.#setup.env), wantReply)
+      return this.#start('exec', judgeExec(scope, line), wantReply)
     }
-    if (name === 'shell' && fresh) return this.#start('shell', judgeShell(scope, this.#setup.env), wantReply)
+    if (name === 'shell' && fresh) return this.#start('shell', judgeShell(scope), wantReply)
     if (name === 'subsystem' && fresh) {
       const asked = fields.text()
       const verdict = judgeSubsystem(scope, asked)
@@ -197,10 +202,10 @@ export class SessionChannel implements Channel, Running {
       this.#relay.refused(verdict)
       return 'failed'
     }
-    if (name === 'pty-req' && fresh && this.#setup.pty === undefined)
+    if (name === 'pty-req' && fresh && this.#setup.terminal === undefined)
       return this.#passOn(this.#setup.openPty(fields), wantReply)
     if (name === 'env' && fresh) return this.#passOn(this.#setup.setEnv(fields), wantReply)
-    if (name === 'window-change' && this.#setup.pty !== undefined) return this.#resize(fields)
+    if (name === 'window-change' && this.#setup.terminal !== undefined) return this.#resize(fields)
     if (name === 'signal' && this.#program !== undefined) {
       const signal = fields.text()
       return signals.has(signal) ? this.#toHost('signal', signal) : 'failed'
@@ -219,11 +224,12 @@ export class SessionChannel implements Channel, Running {
   }
 
   #passOn(asked: Asked, wantReply: boolean): 'later' | 'failed' {
-    if (asked === undefined) return 'failed'
-    const [name, ...fields] = asked
-    const request = this.ends.request(name, wantReply, ...fields)
+    const request = asked && this.ends.request(asked.request[0], true, ...asked.request.slice(1))
     if (request === undefined) return 'failed'
-    if (wantReply) this.#replies.later()
+    this.#replies.later(done => {
+      asked?.answered(done)
+      return wantReply
+    })
     this.#relay.toFar(request)
     return 'later'
   }
@@ -241,10 +247,9 @@ export class SessionChannel implements Channel, Running {
     verdict: Verdict,
     wantReply: boolean,
   ): 'later' | 'done' | 'failed' {
-    if (!this.ends.confirmed) return 'failed'
     if (!verdict.allow) {
       this.#runs = 'refused'
-      this.#relay.refused(verdict, this.ends.near)
+      this.#relay.refused(this.#setup.withEnv(verdict), this.ends.near)
       // Said as a command that could not be run: OpenSSH's client shows this line and the status, and drops what comes
       // with a plain CHANNEL_FAILURE.
       if (wantReply) this.#replies.now(true)
@@ -252,20 +257,31 @@ export class SessionChannel implements Channel, Running {
       this.ends.closeFar()
       return 'later'
     }
-    const seq = this.#relay.recorder.statement(verdict)
-    const { text } = verdict.statement
     this.#runs = runs
-    if (runs === 'sftp') this.#service = this.#sftp(this.#client())
-    else if (runs === 'scp') this.#service = this.#scp(seq, text)
-    else this.#program = new Program(this.#relay, seq, { what: runs, command: text, pty: this.#setup.pty })
     this.#replies.later(done => {
       if (!done && this.#program !== undefined) this.#program.tag = 'refused by the host'
       if (done) this.#service?.begin?.()
       return wantReply
     })
+    this.#early = new Pipe(0, maxPacket, { send: data => this.#input(data), grant: () => undefined })
+    this.#setup.whenSettled(() => this.#begin(runs, verdict))
+    return 'later'
+  }
+
+  #begin(runs: 'exec' | 'shell' | 'sftp' | 'scp', verdict: Verdict): void {
+    const early = this.#early
+    this.#early = undefined
+    if (this.ends.farCloseSent || this.ends.nearClosed) return
+    const seq = this.#relay.recorder.statement(this.#setup.withEnv(verdict))
+    const { text } = verdict.statement
+    if (runs === 'sftp') this.#service = sftpService(this.#relay, this.ends)
+    else if (runs === 'scp') this.#service = scpService(this.#relay, this.ends, seq, text)
+    else this.#program = new Program(this.#relay, seq, { what: runs, command: text, pty: this.#setup.pty })
     this.#send(seq, runs, text)
     this.#relay.started(this)
-    return 'later'
+    if (early === undefined) return
+    this.ends.up.hold(-early.waiting)
+    early.widen(early.waiting)
   }
 
   /** The one place from which something is set running on the host: `of` is the number of its record (invariant 7). */
@@ -279,32 +295,6 @@ export class SessionChannel implements Channel, Running {
     if (request === undefined) return
     if (runs === 'exec' || runs === 'shell') this.#relay.guard()
     this.#relay.run(of, request)
-  }
-
-  #client(): SftpClient {
-    const { down } = this.ends
-    return {
-      push: packet => down.push(packet, false),
-      settle: () => down.settle(),
-      get waiting() {
-        return down.waiting
-      },
-    }
-  }
-
-  #scp(of: Seq, line: string): Scp {
-    const command = readScp(line)
-    if (command === undefined || 'problem' in command) throw new TypeError('scp that was not judged')
-    const { recorder } = this.#relay
-    return new Scp(command, this.ends, { recorder, of }, client => this.#sftp(client))
-  }
-
-  #sftp(client: SftpClient): SftpRelay {
-    const { scope, recorder, turnstile } = this.#relay
-    return new SftpRelay({
-      ...{ scope, recorder, turnstile, client, ends: this.ends },
-      refused: verdict => this.#relay.refused(verdict),
-    })
   }
 
   // ---- the end
@@ -343,6 +333,7 @@ export class SessionChannel implements Channel, Running {
   }
 
   endRecords(): void {
+    this.#setup.end()
     this.#service?.end()
     this.#program?.end()
   }

@@ -3,7 +3,7 @@
  */
 
 import { refuse } from '../../denial.ts'
-import type { Statement, Touch, Verdict } from '../../recording/record.ts'
+import type { Statement, Verdict } from '../../recording/record.ts'
 import { listsOf, matchNothing } from '../../statement/patterns.ts'
 import { type Act, needs, type Operation, openFlags } from '../../statement/sftp/operation.ts'
 import { type Matched, matchLine } from '../../statement/shell/pattern.ts'
@@ -16,7 +16,7 @@ import { execWords, type SshScope, sshScope } from './scope.ts'
 const maxTerm = 64
 
 /** A command for the host's shell. */
-export function judgeExec(scope: SshScope, line: Uint8Array, env: readonly Touch[]): Verdict {
+export function judgeExec(scope: SshScope, line: Uint8Array): Verdict {
   const text = decode(line)
   if (text === undefined || text.includes('\0'))
     return no(
@@ -27,7 +27,7 @@ export function judgeExec(scope: SshScope, line: Uint8Array, env: readonly Touch
   // Where no command is allowed none is read: reading takes time that others wait for.
   const matched = matchNothing(scope.exec) ? [] : listsOf(scope.exec).map(list => matchLine(list, text))
   const words = matched.find(one => one.match)?.words ?? [text]
-  const statement = { kind: 'exec', text, touches: [{ act: 'exec', on: words[0] ?? text }, ...env] }
+  const statement = { kind: 'exec', text, touches: [{ act: 'exec', on: words[0] ?? text }] }
   if (matched.length > 0 && looksLikeScp(text))
     return no(
       statement,
@@ -64,8 +64,8 @@ function whyNot(scope: SshScope, matched: readonly Matched[]): string {
   return `a command with ${unreadable.unreadable?.why} is not one plain command; ${may}`
 }
 
-export function judgeShell(scope: SshScope, env: readonly Touch[]): Verdict {
-  const statement = { kind: 'shell', text: '', touches: [{ act: 'shell', on: 'login shell' }, ...env] }
+export function judgeShell(scope: SshScope): Verdict {
+  const statement = { kind: 'shell', text: '', touches: [{ act: 'shell', on: 'login shell' }] }
   if (scope.shell) return { allow: true, statement }
   return no(
     statement,

@@ -61,7 +61,7 @@ const destinations = [
   ['db', 80],
 ] as const
 const goes = (scope: SshScope, host: string, port: number) => judgeForward(scope, host, port).verdict.allow
-const runs = (scope: SshScope, line: string) => judgeExec(scope, Buffer.from(line), []).allow
+const runs = (scope: SshScope, line: string) => judgeExec(scope, Buffer.from(line)).allow
 
 test('two scopes meet in what both allow, command by command', () => {
   fc.assert(
