@@ -90,6 +90,11 @@ class Lexer {
   #quoted = false
   /** The word that is being read has an `=` already: what stands before another one is no name. */
   #equals = false
+  /** The word that is being read is an assignment: its name and `=` have been read. */
+  #assignment = false
+  /** Nothing but variables, which may be empty, since the place where a `~` or zsh's `=command` would be expanded. */
+  #tildeLeads = true
+  #equalsLeads = true
   /** All words so far are assignments, so a command's name is still to come. */
   #assigning = true
   readonly #words: Symbols[] = []
@@ -114,6 +119,11 @@ class Lexer {
   #push(...symbols: readonly string[]): void {
     this.#word ??= []
     this.#word.push(...symbols)
+    for (const symbol of symbols) {
+      if (symbol.startsWith(mark('$'))) continue
+      this.#tildeLeads = symbol === '=' || symbol === ':' || symbol === mark('=')
+      this.#equalsLeads = this.#tildeLeads && this.#assignment
+    }
   }
 
   #plain(char: string): void {
@@ -125,23 +135,21 @@ class Lexer {
     else if (char === '"') this.#double()
     else if (char === '\\') this.#escaped()
     else if (char === '$') this.#dollar()
-    else if (char === '~' && this.#tildeExpands()) this.#push(this.#tilde())
+    else if (char === '~' && this.#tildeLeads) this.#push(this.#tilde())
     else if (globs.has(char) || (char === '=' && this.#markedEquals())) this.#push(mark(char))
     else this.#push(char)
   }
 
-  /** `=` that ends a leading assignment's name (`LD_PRELOAD=x ls`), or that zsh expands at a word's beginning. */
+  /**
+   * `=` that ends a leading assignment's name (`LD_PRELOAD=x ls`), or that zsh expands: at a word's beginning, also behind
+   * empty quotes or a variable, and at those of an assigned value (`X==ls`).
+   */
   #markedEquals(): boolean {
-    const word = this.#word
-    if (word === undefined) return true
+    if (this.#equalsLeads) return true
     if (this.#equals || this.#quoted || !this.#assigning) return false
     this.#equals = true
-    return /^[A-Za-z_][A-Za-z0-9_]*\+?$/.test(word.join(''))
-  }
-
-  #tildeExpands(): boolean {
-    const before = this.#word?.at(-1)
-    return before === undefined || before === '=' || before === ':' || before === mark('=')
+    this.#assignment = /^[A-Za-z_][A-Za-z0-9_]*\+?$/.test(this.#word?.join('') ?? '')
+    return this.#assignment
   }
 
   #tilde(): string {
@@ -152,6 +160,10 @@ class Lexer {
       char = this.#chars[++this.#at]
     )
       text += char
+    // Shells disagree about `~"root"`, and any other character may be of a user's name.
+    const next = this.#chars[this.#at]
+    if (next !== undefined && !/[ \t/:$*?[\]{}]/.test(next))
+      throw new Stop('not_simple', `a ~ before ${next}`)
     return mark(text)
   }
 
@@ -200,6 +212,10 @@ class Lexer {
     const name = /^(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})/.exec(rest)
     if (name === null) throw new Stop('not_simple', 'a $ that is not a plain variable')
     this.#at += name[0].length
+    // zsh reads on into modifiers and subscripts, in quotes too; zsh and ksh93 into letters beyond ASCII.
+    const next = this.#chars[this.#at]
+    if (name[1] !== undefined && next !== undefined && /[\w:[]|[^\0-\x7f]/.test(next))
+      throw new Stop('not_simple', `a variable without braces before ${next}`)
     this.#push(mark(`$${name[1] ?? name[2]}`))
   }
 
@@ -211,23 +227,22 @@ class Lexer {
   #finish(): void {
     const word = this.#word
     const quoted = this.#quoted
+    const assignment = this.#assignment
     this.#word = undefined
     this.#quoted = false
     this.#equals = false
+    this.#assignment = false
+    this.#tildeLeads = true
+    this.#equalsLeads = true
     if (word === undefined) return
     if (this.#words.length >= maxWords) throw new Stop('unparsable', 'too many words')
-    if (this.#assigning && !isAssignment(word)) {
+    if (this.#assigning && !assignment) {
       this.#assigning = false
       if (reserved.has(word.join('').replaceAll('\0', ''))) throw new Stop('not_simple', 'a reserved word')
       if (quoted) throw new Stop('not_simple', 'a quoted command name')
     }
     this.#words.push(word)
   }
-}
-
-function isAssignment(word: Symbols): boolean {
-  const equals = word.indexOf(mark('='))
-  return equals > 0
 }
 
 /** A word as text, marks spelled out: for messages and records. */
