@@ -4,8 +4,10 @@ import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Field, message, Reader } from '../../statement/sftp/fields.ts'
 import { framed, fxp, fxStatus } from '../../statement/sftp/packet.ts'
+import { newKey } from './hostkey.ts'
 import { channelData, channelRequest, msg } from './messages.ts'
 import { RawClient } from './raw.fixture.ts'
+import { signerOf } from './signature.ts'
 import { processes, until, type World, world } from './world.fixture.ts'
 
 let w: World
@@ -47,6 +49,45 @@ test('a key that is merely offered opens nothing, and a signature of another con
   await client.end()
   assert.equal(w.sessions.length, 0)
   assert.ok(w.notes.some(note => note.denial.detail.includes('does not verify')))
+})
+
+test('by a key or an authority that a stranger made up nothing is verified (attack 190)', async () => {
+  const g = w.grant({ exec: ['*'] })
+  const made = message(0, 'ssh-rsa', Buffer.of(1, 0, 1), Buffer.alloc(2048, 0x7f)).subarray(1)
+  const signature = message(0, 'rsa-sha2-512', Buffer.alloc(2048, 7)).subarray(1)
+  const own = signerOf(newKey()) ?? assert.fail()
+  for (const user of [g.id, 'g_000000000000']) {
+    const client = await RawClient.connect(w)
+    client.send(message(msg.serviceRequest, 'ssh-userauth'))
+    const before = w.notes.length
+    const ask = (algorithm: string, key: Uint8Array, by: Uint8Array) =>
+      client.send(message(msg.userauthRequest, user, 'ssh-connection', 'publickey', true, algorithm, key, by))
+    // It could not even be read as a key: too long.
+    ask('rsa-sha2-512', made, signature)
+    await client.see(msg.userauthFailure)
+    // One that does verify is told the same.
+    const covered = message(
+      0,
+      client.wire.sessionId,
+      ...[
+        { raw: Buffer.of(msg.userauthRequest) },
+        user,
+        'ssh-connection',
+        'publickey',
+        true,
+        own.type,
+        own.blob,
+      ],
+    ).subarray(1)
+    ask(own.type, own.blob, own.sign(own.type, covered))
+    await client.see(msg.userauthFailure, 2)
+    assert.deepEqual(
+      w.notes.slice(before).map(note => note.denial.detail),
+      ['not the key of a grant of this name', 'not the key of a grant of this name'],
+    )
+    client.socket.destroy()
+  }
+  assert.equal(w.sessions.length, 0)
 })
 
 test('the user name is fixed by the first try, and tries are counted (attack 123)', async () => {

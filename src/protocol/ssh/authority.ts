@@ -104,10 +104,9 @@ export function certified(blob: Uint8Array, at: Showing): Uint8Array | Refused {
   const no = (why: string) => refuse('grant_unknown', `certificate: ${why}`)
   if (at.authority === undefined) return no('none is taken here')
   try {
-    const certificate = readCertificate(blob)
+    const certificate = readCertificate(blob, at.authority)
     const problem = problemOf(certificate, {
       kind: 'user',
-      authority: at.authority,
       principal: at.user,
       now: at.now,
       critical: ['source-address'],

@@ -76,7 +76,8 @@ test('ssh-keygen reads what is issued, and what it signs is read', () => {
     execFileSync('ssh-keygen', ['-q', '-t', type, '-N', '', '-f', key])
     execFileSync('ssh-keygen', ['-q', '-s', key, '-I', 'id', '-n', 'a,b', '-V', '+5m', `${w.keyFile}.pub`])
     const [, base64 = ''] = readFileSync(`${w.keyFile}-cert.pub`, 'utf8').split(' ')
-    const read = readCertificate(Buffer.from(base64, 'base64'))
+    const [, authority = ''] = readFileSync(`${key}.pub`, 'utf8').split(' ')
+    const read = readCertificate(Buffer.from(base64, 'base64'), Buffer.from(authority, 'base64'))
     assert.deepEqual(read.principals, ['a', 'b'])
     assert.deepEqual(read.keyBlob, keyBlob)
   }
@@ -142,6 +143,7 @@ test('raw abuses of certificates are refused (CVE-2025-49825, CVE-2026-35414)', 
   assert.equal(verdict(built({})), 'good')
   const nested = issue(text({ keyBlob: ca.blob }), ca, randomBytes(32))
   for (const [name, certificate] of Object.entries({
+    'a certificate of a stranger who signed nothing': built({ authority: signer().blob, signer: ca }),
     'a certificate as the authority': built({ authority: nested }),
     'our authority named, another signs': built({ authority: ca.blob, signer: signer() }),
     'no principals': built({ principals: Buffer.alloc(0) }),
@@ -176,7 +178,7 @@ test('raw abuses of certificates are refused (CVE-2025-49825, CVE-2026-35414)', 
   )
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), bytes => {
-      assert.throws(() => readCertificate(bytes), Malformed)
+      assert.throws(() => readCertificate(bytes, ca.blob), Malformed)
     }),
   )
 })
@@ -235,7 +237,7 @@ test('a host certificate names the door, is renewed every day and lives a week',
   const hostKey = `ssh-ed25519 ${host.blob.toString('base64')}`
   const certificate = hostCertificates({ hostKey, authority: ca, host: () => name, now: () => time })
   const first = certificate()
-  const read = readCertificate(first)
+  const read = readCertificate(first, ca.blob)
   assert.deepEqual([read.kind, read.principals, read.keyBlob], ['host', ['ssh.example.com'], host.blob])
   assert.equal(read.before, BigInt(Math.floor(time / 1000) + 7 * 86_400))
   time += 3_600_000
@@ -243,7 +245,7 @@ test('a host certificate names the door, is renewed every day and lives a week',
   time += 86_400_000
   assert.notEqual(certificate(), first)
   name = 'other'
-  assert.deepEqual(readCertificate(certificate()).principals, ['other'])
+  assert.deepEqual(readCertificate(certificate(), ca.blob).principals, ['other'])
 })
 
 test('a certificate that is merely offered opens nothing (GHSA-3cjp)', async () => {

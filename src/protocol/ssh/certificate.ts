@@ -31,7 +31,6 @@ export interface Certificate {
   readonly before: bigint
   readonly critical: ReadonlyMap<string, string>
   readonly extensions: ReadonlyMap<string, string>
-  readonly authority: Buffer
 }
 
 export interface CertificateText {
@@ -105,8 +104,11 @@ function strings(values: readonly string[]): Buffer {
   return Buffer.concat(values.map(value => message(0, value).subarray(1)))
 }
 
-/** Reads one and verifies its signature by the authority that it names. Throws {@link Malformed}. */
-export function readCertificate(blob: Uint8Array): Certificate {
+/**
+ * Reads one of this authority's, a blob, and verifies its signature. Throws {@link Malformed}. Whoever is not trusted is not
+ * verified: a stranger's key costs as much as its owner likes (attack 190).
+ */
+export function readCertificate(blob: Uint8Array, authority: Uint8Array): Certificate {
   if (blob.length > maxBytes) throw new Malformed('certificate')
   const fields = new Reader(blob)
   const type = plainAlgorithm(fields.bytes().toString('latin1'))
@@ -125,17 +127,18 @@ export function readCertificate(blob: Uint8Array): Certificate {
   const critical = readOptions(fields.bytes())
   const extensions = readOptions(fields.bytes())
   fields.bytes()
-  const authority = fields.bytes()
+  const named = fields.bytes()
   const signed = blob.subarray(0, fields.at)
   const signature = fields.bytes()
   fields.end()
+  if (Buffer.compare(named, authority) !== 0) throw new Malformed('signed by another authority')
   // A certificate cannot be an authority: only a bare key parses here (CVE-2025-49825).
   const signer = publicKeyOf(authority)
   const algorithm = new Reader(signature).bytes().toString('latin1')
   if (!isSignedBy(signer, algorithm, signed, signature)) throw new Malformed('certificate signature')
   const kind = kindNumber === 1 ? 'user' : 'host'
   const names = { serial, kind, keyId, principals, after, before } as const
-  return { type, key, keyBlob, ...names, critical, extensions, authority }
+  return { type, key, keyBlob, ...names, critical, extensions }
 }
 
 function readStrings(bytes: Buffer): readonly string[] {
@@ -168,8 +171,6 @@ function readOptions(bytes: Buffer): ReadonlyMap<string, string> {
 
 export interface Wanted {
   readonly kind: Kind
-  /** The one authority, as a blob. */
-  readonly authority: Uint8Array
   readonly principal: string
   /** Milliseconds since 1970. */
   readonly now: number
@@ -179,7 +180,6 @@ export interface Wanted {
 
 /** Why this certificate is not good for that; nothing where it is. */
 export function problemOf(certificate: Certificate, wanted: Wanted): string | undefined {
-  if (Buffer.compare(certificate.authority, wanted.authority) !== 0) return 'signed by another authority'
   if (certificate.kind !== wanted.kind) return `a ${certificate.kind} certificate`
   if (!certificate.principals.includes(wanted.principal)) return 'for other principals'
   const seconds = BigInt(Math.floor(wanted.now / 1000))

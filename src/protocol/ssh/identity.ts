@@ -49,8 +49,8 @@ export function certifiedBy(authority: Uint8Array, name: string, now: () => numb
   return {
     algorithms: keyTypes.flatMap(certificateAlgorithms),
     check(algorithm, shown, hash, signature) {
-      const certificate = readCertificate(shown)
-      const wanted = { kind: 'host', authority, principal: name, now: now(), critical: [] } as const
+      const certificate = readCertificate(shown, authority)
+      const wanted = { kind: 'host', principal: name, now: now(), critical: [] } as const
       const problem = problemOf(certificate, wanted)
       if (problem !== undefined)
         throw new StrangeHost(`a certificate that target.host_ca does not vouch for (${problem})`)

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import ssh2 from 'ssh2'
 import { Refused } from '../../denial.ts'
+import { Malformed, message } from '../../statement/sftp/fields.ts'
 import { loadHostKey, newKey } from './hostkey.ts'
 import { keyFor } from './knownhosts.ts'
 import { publicKey } from './publickey.ts'
+import { publicKeyOf } from './signature.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'postern-keys-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -95,6 +98,33 @@ test('anything else than one bare public key is refused (attack 62)', () => {
     const refused = publicKey(text)
     assert.ok(refused instanceof Refused, text.slice(0, 60))
     assert.equal(refused.denial.code, 'request_invalid')
+  }
+})
+
+test('an RSA key is no longer than what is quick to verify by, and so is its exponent (attack 190)', () => {
+  const made = (bits: number, exponent: string) => {
+    const n = randomBytes(bits / 8)
+    n[0] = 0x80
+    n[n.length - 1] = 1
+    return message(0, 'ssh-rsa', Buffer.from(exponent, 'hex'), Buffer.concat([Buffer.of(0), n])).subarray(1)
+  }
+  const asked = (blob: Buffer) => publicKey(`ssh-rsa ${blob.toString('base64')}`)
+  for (const [bits, exponent] of [
+    [2048, '010001'],
+    [8192, '010001'],
+    [3072, '00ffffffff'],
+  ] as const) {
+    assert.ok(!(asked(made(bits, exponent)) instanceof Refused), exponent)
+    assert.equal(publicKeyOf(made(bits, exponent)).type, 'ssh-rsa')
+  }
+  for (const [bits, exponent] of [
+    [8200, '010001'],
+    [16_384, '010001'],
+    [2048, '0100000001'],
+    [2048, '7fffffffffffffff'],
+  ] as const) {
+    assert.ok(asked(made(bits, exponent)) instanceof Refused, exponent)
+    assert.throws(() => publicKeyOf(made(bits, exponent)), Malformed, exponent)
   }
 })
 

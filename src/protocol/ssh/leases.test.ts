@@ -123,6 +123,7 @@ test('a minted certificate holds the account, the end to the second, and no more
         scope: { ...scopeOf(scope), forward: forward as never[] },
         grant: { id: 'g_1', expiresAt: now + 60_000 } as Grant,
       }).certificate,
+      authority.blob,
     )
   const shell = minted({ shell: true }, 'deploy', ['10.0.0.1:80'])
   assert.deepEqual(shell.principals, ['deploy'])

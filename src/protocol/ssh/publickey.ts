@@ -8,11 +8,11 @@ import { createPublicKey } from 'node:crypto'
 import ssh2 from 'ssh2'
 import { type Refused, refuse } from '../../denial.ts'
 import { Malformed, Reader } from '../../statement/sftp/fields.ts'
+import { maxRsaBits } from './signature.ts'
 
 const types = ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521', 'ssh-rsa']
 const line = /^([a-z0-9-]+) ([A-Za-z0-9+/]+={0,2})(?: [^\r\n\0]{0,256})?$/
 const minRsaBits = 2048
-const maxRsaBits = 16_384
 
 /** The key as the blob that crosses the wire. */
 export function publicKey(text: string): Uint8Array | Refused {
@@ -40,9 +40,11 @@ export function publicKey(text: string): Uint8Array | Refused {
     const key = ssh2.utils.parseKey(bytes)
     if (key instanceof Error) return wrong('the key cannot be read')
     if (name !== 'ssh-rsa') return undefined
-    const bits = createPublicKey(key.getPublicPEM()).asymmetricKeyDetails?.modulusLength ?? 0
+    const { modulusLength: bits = 0, publicExponent = 0n } =
+      createPublicKey(key.getPublicPEM()).asymmetricKeyDetails ?? {}
     if (bits < minRsaBits || bits > maxRsaBits)
-      return wrong(`an RSA key of ${bits} bits is not accepted; 2048 or more`)
+      return wrong(`an RSA key of ${bits} bits is not accepted; ${minRsaBits} to ${maxRsaBits}`)
+    if (publicExponent > 0xffff_ffffn) return wrong('an RSA exponent of over 32 bits is not accepted')
     return undefined
   }
 }

@@ -16,6 +16,10 @@ export const keyTypes = [
   'ssh-rsa',
 ]
 
+/** To verify by a key takes longer the longer it is and its exponent: 0.3 ms at these, 6 ms at OpenSSL's own. */
+export const maxRsaBits = 8192
+const maxExponentBytes = 4
+
 const curves: Readonly<Record<string, { readonly curve: string; readonly bytes: number }>> = {
   nistp256: { curve: 'P-256', bytes: 32 },
   nistp384: { curve: 'P-384', bytes: 48 },
@@ -57,8 +61,10 @@ export function keyOf(type: string, fields: Reader): KeyObject {
       return createPublicKey({ key: fields.bytes(), format: 'raw-public', asymmetricKeyType: 'ed25519' })
     if (type === 'ssh-rsa') {
       const [e, n] = [fields.bytes(), fields.bytes()]
-      if (n.length > 2049 || e.length > 8) throw new Malformed('RSA key')
-      const jwk = { kty: 'RSA', e: unsigned(e).toString('base64url'), n: unsigned(n).toString('base64url') }
+      const [exponent, modulus] = [unsigned(e), unsigned(n)]
+      if (modulus.length > maxRsaBits / 8 || exponent.length > maxExponentBytes)
+        throw new Malformed('RSA key')
+      const jwk = { kty: 'RSA', e: exponent.toString('base64url'), n: modulus.toString('base64url') }
       return createPublicKey({ key: jwk, format: 'jwk' })
     }
     return ecdsaKey(type, fields)
