@@ -172,6 +172,27 @@ test('what is dangerous, unknown or not well said is a configuration error', () 
       'MAKEFLAGS',
       'VIMINIT',
       'http_proxy',
+      'APT_CONFIG',
+      'DBUS_SYSTEM_BUS_ADDRESS',
+      'PSQLRC',
+      'PSQL_PAGER',
+      'KUBECTL_EXTERNAL_DIFF',
+      'RESTIC_PASSWORD_COMMAND',
+      'RCLONE_PASSWORD_COMMAND',
+      'BORG_RSH',
+      'SVN_SSH',
+      'HGRCPATH',
+      'GEM_PATH',
+      'ERL_FLAGS',
+      'GUILE_LOAD_PATH',
+      'COMPILER_PATH',
+      'GCC_EXEC_PREFIX',
+      'MAVEN_OPTS',
+      'SOME_TOOL_PASSWORD_COMMAND',
+      'CFLAGS',
+      'EDITOR',
+      'CLASSPATH',
+      'NLSPATH',
     ].map(name => [{ env: [name] }, /run other code/] as const),
     [{ env: ['A=B'] }, /named exactly/],
     [{ env: ['LC_*'] }, /named exactly/],
@@ -184,6 +205,15 @@ test('what is dangerous, unknown or not well said is a configuration error', () 
     assert.ok(!read.success, JSON.stringify(scope))
     assert.match(JSON.stringify(read.error.issues), why)
   }
+})
+
+test('of every variable whose doings are not known check warns', () => {
+  const warned = (env: readonly string[], more: object = {}) =>
+    sshScope.warnings(schema.parse({ env, ...more }))
+  assert.deepEqual(warned(['LANG', 'LC_ALL', 'LC_TIME', 'TZ', 'TERM', 'NO_COLOR']), [])
+  assert.match(warned(['APP_MODE', 'TZ'])[0] ?? '', /^env APP_MODE: a program may run code/)
+  assert.equal(warned(['APP_MODE', 'lang']).length, 2)
+  assert.deepEqual(warned(['APP_MODE'], { shell: true }), [])
 })
 
 test('a locale is passed on only where characters are read as we read them', () => {
