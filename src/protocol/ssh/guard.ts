@@ -5,11 +5,12 @@
 import { refuse } from '../../denial.ts'
 import type { Statement, Verdict } from '../../recording/record.ts'
 import { listsOf, matchNothing } from '../../statement/patterns.ts'
+import type { Detailed } from '../../statement/sftp/attributes.ts'
 import { type Act, needs, type Operation, openFlags } from '../../statement/sftp/operation.ts'
 import { type Matched, matchLine } from '../../statement/shell/pattern.ts'
 import { looksLikeScp, readScp } from '../../statement/shell/scp.ts'
 import { type Destination, destinationText, findDestination } from './forwards.ts'
-import { everywhere, movesWithin, pathsOf, under, unlimited } from './paths.ts'
+import { everywhere, lexical, movesWithin, pathsOf, under, unlimited } from './paths.ts'
 import { oneLine } from './refuse.ts'
 import { execWords, type SshScope, sshScope } from './scope.ts'
 
@@ -106,14 +107,18 @@ export function judgeSubsystem(scope: SshScope, name: string): Verdict {
  */
 export function judgeSftp(
   scope: SshScope,
-  operation: Operation,
+  operation: Detailed,
   paths: readonly string[] = operation.paths,
   opened?: ReadonlySet<Act>,
 ): Verdict {
   const { name, act } = operation
   const text = (operation.handle === undefined ? operation.paths : paths).join(' -> ')
   const on = paths.length === 0 ? [name] : paths
-  const statement = { kind: `sftp.${name}`, text, touches: on.map(path => ({ act, on: path })) }
+  const statement = {
+    kind: `sftp.${name}`,
+    text,
+    touches: [...on.map(path => ({ act, on: path })), ...(operation.details ?? [])],
+  }
   const needed = needs(operation)
   if (needed === undefined || !paths.every(path => needed.every(one => mayTouch(scope, one, path))))
     return no(
@@ -144,6 +149,22 @@ export function judgeSftp(
   if (end !== undefined && end > BigInt(maxBytes))
     return no(statement, 'statement_refused', `a file may have at most ${maxBytes} bytes`)
   return { allow: true, statement }
+}
+
+/**
+ * By what its paths would be if there were no links. What they are is not known here, so on record they stand as they were
+ * written: a path that only looks resolved would name a file that was never touched.
+ */
+export function judgeUnresolved(scope: SshScope, operation: Detailed, start: string): Verdict {
+  const { act, paths, details = [] } = operation
+  const verdict = judgeSftp(
+    scope,
+    operation,
+    paths.map(path => lexical(path, start)),
+  )
+  if (paths.length === 0) return verdict
+  const touches = [...paths.map(path => ({ act, on: path })), ...details]
+  return { ...verdict, statement: { ...verdict.statement, touches } }
 }
 
 /** To look at what may be read or written is allowed with it. */

@@ -131,8 +131,8 @@ test('no path and no packet leads out of the prefixes (attack 117)', async () =>
     [fxp.remove, `${data}/in/way/secret`],
     [fxp.rmdir, `${data}/sub`],
     [fxp.rmdir, `${data}/in/way/deep`],
-    [fxp.mkdir, `${data}/made`],
-    [fxp.mkdir, `${data}/in/way/made`],
+    [fxp.mkdir, `${data}/made`, 0],
+    [fxp.mkdir, `${data}/in/way/made`, 0],
     [fxp.rename, `${data}/file`, `${data}/in/file`],
     [fxp.rename, `${data}/in/x`, `${data}/x`],
     [fxp.rename, `${data}/in/way/secret`, `${data}/in/secret`],
@@ -286,6 +286,42 @@ test('a handle serves for what it was opened for: one to read changes nothing ou
     s.client.socket.destroy()
   }
   assert.equal(statSync(file).mode & 0o7777, 0o600)
+})
+
+test('how a file is opened and what is set is on record, for its path as it really is or as it was written', async () => {
+  const path = join(data, 'in', 'set')
+  const written = `${data}/in/../in/set`
+  for (const [scope, on] of [
+    [{ write: [data] }, path],
+    ['write', written],
+  ] as const) {
+    const s = await raw(w.grant({ sftp: scope }))
+    const handle = new Reader(await s.ask(fxp.open, written, 0x1a, 4, 0o4777), 5).bytes()
+    assert.equal(await s.status(fxp.fsetstat, handle, 4, 0o2755), fxStatus.ok)
+    assert.equal(await s.status(fxp.setstat, written, 9, 3n, 1, 2), fxStatus.ok)
+    assert.equal(await s.status(fxp.mkdir, `${written}.d`, 4, 0o1777), fxStatus.ok)
+    assert.equal(await s.status(fxp.extended, 'lsetstat@openssh.com', written, 4, 0o600), fxStatus.ok)
+    assert.equal(await s.status(fxp.setstat, written, 4), fxStatus.badMessage, 'a mode that is not there')
+    const { recorder } = w.last()
+    const all = recorder.of('allowed') as { kind: string; touches: { act: string; on: string }[] }[]
+    const of = (kind: string) =>
+      all.filter(one => one.kind === `sftp.${kind}`).flatMap(one => one.touches.map(t => `${t.act} ${t.on}`))
+    const file = `write ${on}`
+    assert.deepEqual(of('open'), [file, 'open write,create,truncate', 'set mode=4777'])
+    assert.deepEqual(of('fsetstat'), [file, 'set mode=2755'])
+    assert.deepEqual(of('setstat'), [file, 'set size=3', 'set atime=1', 'set mtime=2'])
+    assert.deepEqual(of('mkdir'), [`${file}.d`, 'set mode=1777'])
+    assert.deepEqual(of('lsetstat@openssh.com'), [file, 'set mode=600'])
+    assert.equal(await s.status(fxp.rmdir, `${path}.d`), fxStatus.ok)
+    s.client.socket.destroy()
+  }
+  const reading = await raw(w.grant({ sftp: 'read' }))
+  await reading.ask(fxp.open, `${data}/way/../database/secret`, 1, 0)
+  const [, opened] = w.last().recorder.of('allowed') as { touches: unknown }[]
+  assert.deepEqual(opened?.touches, [{ act: 'read', on: `${data}/way/../database/secret` }])
+  assert.equal(await reading.status(fxp.remove, `${data}/way/../x`), fxStatus.permissionDenied)
+  const [refused] = w.last().recorder.of('refused') as { touches: unknown }[]
+  assert.deepEqual(refused?.touches, [{ act: 'write', on: `${data}/way/../x` }])
 })
 
 test('what FSETSTAT changes is on record, and the digest of what it cut is not', async () => {

@@ -8,12 +8,13 @@
  */
 import { Bag } from '../../bag.ts'
 import type { Seq, Verdict } from '../../recording/record.ts'
+import { readDetailed } from '../../statement/sftp/attributes.ts'
 import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
-import { needs, type Operation, openFlags, readOperation, withPaths } from '../../statement/sftp/operation.ts'
+import { needs, type Operation, openFlags, withPaths } from '../../statement/sftp/operation.ts'
 import { Frames, framed, fxp, fxStatus, maxReadBytes, reframed } from '../../statement/sftp/packet.ts'
 import { type Open, OpenFiles } from './files.ts'
-import { allowsAsIs, judgeSftp } from './guard.ts'
-import { lexical, startOf } from './paths.ts'
+import { allowsAsIs, judgeSftp, judgeUnresolved } from './guard.ts'
+import { startOf } from './paths.ts'
 import { realPaths } from './real-paths.ts'
 import { announced, cappedLimits, nameIn, statusOf } from './sftp-answers.ts'
 import { Intake } from './sftp-intake.ts'
@@ -82,7 +83,7 @@ export class SftpRelay {
       this.#at.ends.up.push(framed(message(fxp.init, version)), false)
       return
     }
-    const operation = readOperation(body)
+    const operation = readDetailed(body)
     if (this.#greeted !== 'yes') throw new Malformed('sftp requests too early')
     this.#replies.asked(operation.id)
     if ('misread' in operation) this.#replies.unread(operation.id, fxStatus.badMessage, operation.misread)
@@ -170,11 +171,7 @@ export class SftpRelay {
 
   #onPaths(operation: Operation, body: Buffer): void {
     const { scope, turnstile, ends } = this.#at
-    const verdict = judgeSftp(
-      scope,
-      operation,
-      operation.paths.map(path => lexical(path, this.#start)),
-    )
+    const verdict = judgeUnresolved(scope, operation, this.#start)
     if (!verdict.allow) {
       this.#replies.denied(operation, verdict)
       return
