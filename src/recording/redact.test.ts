@@ -6,6 +6,7 @@ import { redactPasswords, redactTokens } from './redact.ts'
 import { StreamRedactor } from './redact-stream.ts'
 
 const password = `pst_${'aB3-_'.repeat(8)}xyz`
+const header = 'eyJhIjoxfQ'
 const jwt = `eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.eyJzdWIiOiJhIn0.${'s'.repeat(86)}`
 
 test('grant passwords and JWTs become marks with their length, and what only resembles them stays', () => {
@@ -13,6 +14,9 @@ test('grant passwords and JWTs become marks with their length, and what only res
   assert.equal(redactTokens(`Bearer ${jwt}, ok`), `Bearer [redacted ${jwt.length}], ok`)
   for (const same of ['pst_short', 'eyJhbGciOiJ9.x', 'key.value.other', 'eyJ.a.b'])
     assert.equal(redactTokens(same), same)
+  // Neither a file's name nor a command's word.
+  for (const name of ['eyJhbGciOiJI.first.one', 'eyJhbGciOiJI.secnd.two', 'eyJhbGciOiJI.a.b.c.d'])
+    assert.equal(redactTokens(name), name)
 })
 
 test('the inside of a SQL password literal goes, in every way to write one, and nothing after it', () => {
@@ -75,6 +79,9 @@ const word = fc.constantFrom(
   'e',
   'eyJ',
   'eyJhbGciOi',
+  header,
+  'eyJhIjp7',
+  'fX0',
   '.',
   'password ',
   "password '",
@@ -133,7 +140,8 @@ test('a program cannot hide its output behind an open quote, an endless token or
   const base64 = `eyJ${'QUFB'.repeat(20_000)}`
   assert.equal(redactor.push(base64) + redactor.end(), base64)
   const dotted = `eyJhbGciOi.${'a'.repeat(30_000)}`
-  assert.ok(redactor.push(dotted).startsWith('[redacted '))
+  assert.equal(redactor.push(dotted) + redactor.end(), dotted)
+  assert.ok(redactor.push(`${header}.${'a'.repeat(30_000)}`).startsWith('[redacted '))
 })
 
 test('texts made to be slow are not', () => {
@@ -149,6 +157,9 @@ test('texts made to be slow are not', () => {
     'identified ',
     'password ( ',
     'eyJaaaaa.a.a ',
+    `${header}.a.a `,
+    `${'eyJhYSI6'.repeat(250)}.a.a `,
+    `${'eyJhYSI6'.repeat(8)}.a.a `,
     `${password} `,
   ]) {
     const text = part.repeat(1_000_000 / part.length)
@@ -163,7 +174,7 @@ test('texts made to be slow are not', () => {
 
 test('what is not in the rest of a text is looked for once, however much else is found', t => {
   const looks = t.mock.method(String.prototype, 'indexOf').mock
-  assert.match(redactTokens('eyJaaaaa.a.a '.repeat(1000)), /^(\[redacted 12\] ){1000}$/)
+  assert.match(redactTokens(`${header}.a.a `.repeat(1000)), /^(\[redacted 14\] ){1000}$/)
   const passwords = looks.calls.filter(call => call.arguments[0] === 'pst_')
   assert.equal(passwords.length, 1)
 })

@@ -1,5 +1,7 @@
 /** Finds grant passwords and JWTs in text, and what may yet become one at its end. Linear, whatever the text (attack 200). */
 
+import { isHeader } from './token-header.ts'
+
 export interface Span {
   readonly start: number
   readonly end: number
@@ -10,6 +12,9 @@ export interface Span {
 const passwordLength = 'pst_'.length + 43
 /** The first segment of a JWT, its header, is short. A longer run that begins with `eyJ` is base64 of something else. */
 const longestHeader = 2048
+const shortestHeader = 8
+/** Of so many `eyJ` in one run it is seen whether a header begins there: each costs as much as the run is long. */
+const mostStarts = 8
 
 /** A-Z a-z 0-9 - _ */
 function isBase64Url(code: number): boolean {
@@ -37,27 +42,29 @@ function nextPassword(text: string, from: number): Span | undefined {
   return undefined
 }
 
-/** A JWS or JWE in compact form: three to five segments. */
+/** Where in a run of base64url a header begins that ends with it. What has no header is a name, and stays on record. */
+function headerIn(text: string, from: number, end: number): number | undefined {
+  let start = text.indexOf('eyJ', Math.max(from, end - longestHeader))
+  for (let n = 0; n < mostStarts && start >= 0 && end - start >= shortestHeader; n++) {
+    if (isHeader(text, start, end)) return start
+    start = text.indexOf('eyJ', start + 1)
+  }
+  return undefined
+}
+
+/** A JWS or JWE in compact form: three to five segments, the first of them a JSON object. */
 function nextJwt(text: string, from: number): Span | undefined {
-  let start = text.indexOf('eyJ', from)
-  while (start >= 0) {
-    const headerEnd = runEnd(text, start)
-    if (text.charCodeAt(headerEnd) !== dot || headerEnd - start < 8) {
-      start = text.indexOf('eyJ', headerEnd)
-      continue
-    }
-    if (headerEnd - start > longestHeader) {
-      start = text.indexOf('eyJ', headerEnd - longestHeader)
-      continue
-    }
+  for (let run = text.indexOf('eyJ', from); run >= 0; ) {
+    const headerEnd = runEnd(text, run)
     let end = headerEnd
     let dots = 0
     while (dots < 4 && text.charCodeAt(end) === dot) {
       end = runEnd(text, end + 1)
       dots++
     }
-    if (dots >= 2) return { start, end }
-    start = text.indexOf('eyJ', headerEnd)
+    const start = dots >= 2 ? headerIn(text, run, headerEnd) : undefined
+    if (start !== undefined) return { start, end }
+    run = text.indexOf('eyJ', headerEnd)
   }
   return undefined
 }
@@ -79,15 +86,16 @@ export function tokenAtEnd(text: string): number {
   }
   const password = text.indexOf('pst_', Math.max(region, text.length - passwordLength + 1))
   const held = [text.length, password < 0 ? text.length : password]
-  let start = text.indexOf('eyJ', region)
-  while (start >= 0) {
-    const headerEnd = runEnd(text, start)
-    const short = headerEnd < text.length && headerEnd - start < 8
-    if (!short && headerEnd - start <= longestHeader) {
+  for (let run = text.indexOf('eyJ', region); run >= 0; ) {
+    const end = runEnd(text, run)
+    // A run that has come to its end has a header or has none.
+    const open = text.indexOf('eyJ', Math.max(run, end - longestHeader))
+    const start = end < text.length ? headerIn(text, run, end) : open
+    if (start !== undefined && start >= 0) {
       held.push(start)
       break
     }
-    start = text.indexOf('eyJ', short ? headerEnd : headerEnd - longestHeader)
+    run = text.indexOf('eyJ', end)
   }
   for (const prefix of ['pst', 'ps', 'p', 'ey', 'e'])
     if (text.endsWith(prefix)) held.push(text.length - prefix.length)
