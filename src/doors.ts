@@ -155,7 +155,11 @@ class HouseDoor implements Door<unknown, Upstream> {
   }
 
   note({ denial }: Refused, user?: string): void {
-    this.#house.audit.noted({
+    const { audit, clock, metrics, refusals } = this.#house
+    metrics.denials.inc({ code: denial.code, where: 'door' })
+    // Attack 199: whoever has nothing to show must not fill the audit. Nobody is refused for it: it is nobody's name.
+    if (!refusals.take(`${this.#source} `, clock.mono())) return
+    audit.noted({
       type: 'door.refused',
       reason: denial.code,
       detail: denial.detail,

@@ -204,16 +204,7 @@ test('what is held is not gone over again for each byte, and comes out as soon a
 })
 
 test('a long token that is split anywhere is hidden as the whole would be, and what is not one is not', () => {
-  const part = fc.constantFrom(
-    `${header}.`,
-    'a'.repeat(1500),
-    '.',
-    'eyJ',
-    'leasevalue',
-    password,
-    ' ',
-    'b-_',
-  )
+  const part = fc.constantFrom(`${header}.`, 'a'.repeat(1500), '.', 'eyJ', 'leasevalue', password, ' ', 'b-_')
   fc.assert(
     fc.property(fc.array(part, { maxLength: 14 }), fc.integer({ min: 1, max: 700 }), (parts, size) => {
       const hidden = new Hidden()

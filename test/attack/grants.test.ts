@@ -1,6 +1,8 @@
 /** ATTACKS.md section 4.2 over the wire, and the compromised agent: a grant is one owner's, for one connection, and never grows. */
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import pg from 'pg'
 import { type Home, openHome } from '../../src/demo/home.ts'
@@ -620,6 +622,27 @@ test('who is refused with a right credential slows down itself, and neither its 
   assert.match(answers[0] ?? '', /is for 1 session and has been used/)
   assert.match(answers.join(), /too many|slow down/)
   assert.equal(await login(await granted(agent('wide-agents'))), 'in')
+})
+
+test('M199: who has nothing to show does not fill the audit, and is counted all the same', {
+  skip,
+}, async () => {
+  const refusals = async () => {
+    const { text } = await gateway.api('GET', '/metrics', '')
+    return Number(/postern_denials_total\{code="protocol_violation",where="door"\} (\d+)/.exec(text)?.[1] ?? 0)
+  }
+  const before = await refusals()
+  const knock = async () => {
+    const socket = connect(gateway.ports.postgres, '127.0.0.1')
+    // A startup packet of three bytes.
+    socket.end(Buffer.from([0, 0, 0, 3]))
+    await once(socket.resume(), 'close')
+  }
+  for (let n = 0; n < 30; n++) await Promise.all(Array.from({ length: 10 }, knock))
+  assert.equal((await refusals()) - before, 300)
+  const lines = await audit(gateway, okta, { type: 'door.refused', limit: '500' })
+  const knocked = lines.filter(line => line.reason === 'protocol_violation').length
+  assert.ok(knocked >= 100 && knocked < 300, `${knocked}`)
 })
 
 test('M168: one owner has no more live grants than its limit', { skip }, async () => {
