@@ -6,13 +6,14 @@ import { performance } from 'node:perf_hooks'
 import { Copied } from './copied.ts'
 import { type FrameJudge, Frames } from './frames.ts'
 import type { Line } from './line.ts'
-import { maskReport, maskRow } from './mask.ts'
+import { maskRow } from './mask.ts'
 import type { Owed } from './owed.ts'
 import { breaksJudgement, readParameter, visibleParameter } from './parameters.ts'
 import { truncated } from './refuse.ts'
 import { LastShape } from './shape.ts'
 import { Tally } from './tally.ts'
 import * as wire from './wire.ts'
+import { withheld } from './withhold.ts'
 
 /** A masked row is held whole while it is rewritten. */
 const MAX_MASKED_ROW = 16 * 1024 * 1024
@@ -217,7 +218,7 @@ export class ServerTurn implements FrameJudge {
   #report(type: typeof wire.ERROR | typeof wire.NOTICE, bytes: Buffer, at: number, total: number): Buffer {
     const fields = bytes.subarray(at + 5, at + total)
     if (!this.#line.masking) return fields
-    const masked = maskReport(type, fields)
+    const masked = withheld(type, fields, this.#line.scope)
     this.#replace(at, total, masked)
     return masked.subarray(5)
   }
