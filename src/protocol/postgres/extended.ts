@@ -56,9 +56,13 @@ export function parse(turn: ClientTurn, bytes: Buffer, at: number, total: number
         allowParse(turn, name, judged)
         turn.insert(bytes.subarray(at, end))
       }
+      // Reading it cost what its Binds do not.
+      turn.paced()
     })
   }
-  return verdict.allow ? allowParse(turn, name, verdict) : refuseParse(turn, at, total, name, verdict)
+  if (verdict.allow) return allowParse(turn, name, verdict)
+  refuseParse(turn, at, total, name, verdict)
+  return turn.paced()
 }
 
 function allowParse(turn: ClientTurn, name: string, verdict: Verdict): true {
