@@ -99,6 +99,9 @@ function setValue(name: string, args: readonly unknown[], at: Place): void {
       at.refuse(`set ${IDLE} to anything but 1 to ${MOST_IDLE} ms is not permitted`)
   } else if (only !== undefined) {
     if (values.length !== 1 || !only.test(value ?? '')) at.refuse(`set ${name} to ${value} is not permitted`)
+  } else if (name === 'application_name' && values.some(one => /postern/i.test(one ?? ''))) {
+    // The server's log knows grants by it: nobody is to pass for another.
+    at.refuse('set application_name to a name with postern in it is not permitted')
   } else if (!settable.has(name)) at.refuse(`set ${name} is not permitted`)
 }
 

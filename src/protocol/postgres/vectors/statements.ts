@@ -428,6 +428,11 @@ export const refusedReads: readonly RefusedCase[] = [
     'set statement_timeout = 1000, 1000',
   ),
   ...cases(
+    'set application_name to a name with postern in it',
+    "set application_name = 'postern/g_somebody_else'",
+    "set local application_name to 'Postern/g_1'",
+  ),
+  ...cases(
     'set idle_in_transaction_session_timeout to anything but 1 to 600000 ms',
     'set idle_in_transaction_session_timeout = 0',
     "set idle_in_transaction_session_timeout = '500us'",
