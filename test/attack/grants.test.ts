@@ -629,7 +629,9 @@ test('M199: who has nothing to show does not fill the audit, and is counted all 
 }, async () => {
   const refusals = async () => {
     const { text } = await gateway.api('GET', '/metrics', '')
-    return Number(/postern_denials_total\{code="protocol_violation",where="door"\} (\d+)/.exec(text)?.[1] ?? 0)
+    return Number(
+      /postern_denials_total\{code="protocol_violation",where="door"\} (\d+)/.exec(text)?.[1] ?? 0,
+    )
   }
   const before = await refusals()
   const knock = async () => {
