@@ -242,6 +242,9 @@ test('a waiting caller is told as soon as the state changes, and when it has wai
   assert.equal(given(await house.grants.find(grant.id, grant.owner)).state, 'denied')
   const other = await issue()
   await house.grants.leaves(other.grant.id, 'active', AbortSignal.abort())
+  // What is over changes no more: it is not waited for.
+  await house.grants.end(other.grant.id, other.grant.owner)
+  await house.grants.leaves(other.grant.id, 'ended', new AbortController().signal)
 })
 
 test('people see grants newest first, by state and connection, a page at a time', async () => {

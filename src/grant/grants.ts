@@ -194,7 +194,7 @@ class GrantBook implements Grants {
 
   async leaves(id: string, state: Grant['state'], signal: AbortSignal) {
     const held = this.#parts.live.get(id)
-    if (held?.grant.state !== state || signal.aborted) return
+    if (held?.grant.state !== state || isFinal(state) || signal.aborted) return
     const { promise, resolve } = Promise.withResolvers<void>()
     const listener = (grant: Grant) => {
       if (grant.id === id && grant.state !== state) resolve()
