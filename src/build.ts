@@ -65,7 +65,7 @@ export function buildHouse(stages: Stages): House {
     log,
     metrics,
     failures: byNetwork(new RateLimiter(FAILURES)),
-    refusals: byNetwork(new RateLimiter(FAILURES)),
+    refusals: byNetwork(new RateLimiter(FAILURES), named),
     requests() {
       if (requests.of !== config().limits.requestsPerSecond) requests = requestsOf(config())
       return requests.limiter
@@ -98,15 +98,17 @@ export function buildHouse(stages: Stages): House {
 }
 
 /** An IPv6 client owns a whole /64, and must not have 2^64 first tries. */
-function byNetwork(rate: RateLimiter): Rate {
-  const key = (from: string) => {
-    const [source = '', ...name] = from.split(' ')
-    return [countedAs(source), ...name].join(' ')
-  }
+function byNetwork(rate: RateLimiter, keyOf = countedAs): Rate {
   return {
-    take: (from, now) => rate.take(key(from), now),
-    has: (from, now) => rate.has(key(from), now),
+    take: (from, now) => rate.take(keyOf(from), now),
+    has: (from, now) => rate.has(keyOf(from), now),
   }
+}
+
+/** Of a source, a space and a name. */
+function named(from: string): string {
+  const at = from.indexOf(' ')
+  return countedAs(from.slice(0, at)) + from.slice(at)
 }
 
 /** A second's worth may come at once. */
