@@ -5,7 +5,7 @@ import { Refused, refuse } from '../denial.ts'
 import type { House } from '../house.ts'
 import { ways } from '../pipeline.ts'
 import type { Grant, Identity } from '../words.ts'
-import { sourceOf } from './caller.ts'
+import { noteCall } from './caller.ts'
 import { oneAtATime } from './one-at-a-time.ts'
 import { onlyApprovers } from './people-only.ts'
 import { type Router, router } from './router.ts'
@@ -32,13 +32,7 @@ export function approvals(house: House): Router {
     }),
     async c => {
       const { person } = c.var
-      const facts = { call: `${c.req.method} ${c.req.path}` }
-      house.audit.noted({
-        type: 'people.called',
-        identity: person,
-        source: sourceOf(c.env.incoming),
-        facts,
-      })
+      noteCall(c, house, person)
       return c.json(waitingFor(person, house), 200)
     },
   )

@@ -89,8 +89,14 @@ export async function personOf(c: Ctx, house: House, role: Role): Promise<Identi
   const call = `${c.req.method} ${c.req.path}`
   const may = checkLockOn(identity, house) ?? checkPerson(identity, role, house.config().people)
   if (may instanceof Refused) return house.told(may, { identity, call })
-  house.audit.noted({ type: 'people.called', identity, source: sourceOf(c.env.incoming), facts: { call } })
+  noteCall(c, house, identity)
   return identity
+}
+
+/** A person's call that may be made stands in the audit. */
+export function noteCall(c: Pick<Ctx, 'env' | 'req'>, house: House, identity: Identity): void {
+  const call = `${c.req.method} ${c.req.path}`
+  house.audit.noted({ type: 'people.called', identity, source: sourceOf(c.env.incoming), facts: { call } })
 }
 
 /** Whose word on a pending grant is heard: whether it counts, the rule's approval group decides (`approval/may-decide.ts`). */
