@@ -8,6 +8,7 @@ import { type LiveSession, type OpenDoor, openDoor, simpleGuard, slowGuard } fro
 import {
   bind,
   closeStatement,
+  codes,
   copyData,
   copyDone,
   describePortal,
@@ -22,8 +23,6 @@ import {
 } from './raw.fixture.ts'
 
 const shapeOf = (messages: readonly Message[]): string => messages.map(message => message.type).join(' ')
-const errors = (messages: readonly Message[]): string[] =>
-  messages.filter(message => message.type === 'E').map(message => message.fields.C ?? '')
 const state = (messages: readonly Message[]): string => messages.at(-1)?.payload.toString() ?? ''
 const rowsOf = (messages: readonly Message[]): string[] =>
   messages.filter(message => message.type === 'D').map(message => message.payload.subarray(6).toString())
@@ -66,7 +65,7 @@ for (const [name, guard] of [
       const client = await login()
       const refused = await client.query('select forbidden')
       assert.equal(shapeOf(refused), 'E Z')
-      assert.deepEqual(errors(refused), ['42501'])
+      assert.deepEqual(codes(refused), ['42501'])
       assert.equal(state(refused), 'I')
       assert.match(refused[0]?.fields.D ?? '', new RegExp(`^grant ${door.grant}, correlation s_\\d+/\\d+$`))
       assert.equal(shapeOf(await client.query('select 1')), 'T D C Z')
@@ -77,9 +76,9 @@ for (const [name, guard] of [
       assert.equal(state(await client.query('begin')), 'T')
       await client.query("insert into scratch values (1, 'lost')")
       const refused = await client.query('forbidden')
-      assert.deepEqual(errors(refused), ['42501'])
+      assert.deepEqual(codes(refused), ['42501'])
       assert.equal(state(refused), 'E')
-      assert.deepEqual(errors(await client.query('select 1')), ['25P02'])
+      assert.deepEqual(codes(await client.query('select 1')), ['25P02'])
       const commit = await client.query('commit')
       assert.equal(commit[0]?.payload.toString(), 'ROLLBACK\0')
       assert.equal(shapeOf(await client.query('select id from scratch where id = 1')), 'T C Z')
@@ -141,14 +140,14 @@ for (const [name, guard] of [
       assert.equal(await client.shape(), 'E Z')
       client.send(bind('', ''), execute(''), sync)
       const answers = await client.upTo('Z')
-      assert.deepEqual(errors(answers), ['26000'])
+      assert.deepEqual(codes(answers), ['26000'])
     })
 
     test('a Parse that the server refuses leaves the older statement of that name, and its record', async () => {
       const client = await login()
       client.send(parse('s', 'select 11'), sync, parse('s', 'select 22'), sync)
       assert.equal(await client.shape(), '1 Z')
-      assert.deepEqual(errors(await client.upTo('Z')), ['42P05'])
+      assert.deepEqual(codes(await client.upTo('Z')), ['42P05'])
       client.send(bind('', 's'), execute(''), sync)
       const answers = await client.upTo('Z')
       assert.equal(rowsOf(answers).join().endsWith('11'), true)
@@ -159,13 +158,13 @@ for (const [name, guard] of [
     test('names that were closed, and portals that were never bound, cannot be used', async () => {
       const client = await login()
       client.send(parse('c', 'select 1'), closeStatement('c'), bind('', 'c'), sync)
-      assert.deepEqual(errors(await client.upTo('Z')), ['26000'])
+      assert.deepEqual(codes(await client.upTo('Z')), ['26000'])
       client.send(execute('nobody'), sync)
-      assert.deepEqual(errors(await client.upTo('Z')), ['34000'])
+      assert.deepEqual(codes(await client.upTo('Z')), ['34000'])
       client.send(describePortal('nobody'), sync)
-      assert.deepEqual(errors(await client.upTo('Z')), ['34000'])
+      assert.deepEqual(codes(await client.upTo('Z')), ['34000'])
       client.send(describeStatement('nobody'), sync)
-      assert.deepEqual(errors(await client.upTo('Z')), ['26000'])
+      assert.deepEqual(codes(await client.upTo('Z')), ['26000'])
     })
 
     test('a cursor that SQL declared is no portal for Execute', async () => {
@@ -175,7 +174,7 @@ for (const [name, guard] of [
       await client.upTo('Z')
       client.send(execute('c'), sync)
       const answers = await client.upTo('Z')
-      assert.deepEqual(errors(answers), ['34000'])
+      assert.deepEqual(codes(answers), ['34000'])
       assert.equal(state(answers), 'E')
     })
 
@@ -199,9 +198,9 @@ for (const [name, guard] of [
         sync,
       )
       const first = await client.upTo('Z')
-      assert.deepEqual(errors(first), ['22012'])
+      assert.deepEqual(codes(first), ['22012'])
       client.send(bind('', 'x'), execute(''), sync)
-      assert.deepEqual(errors(await client.upTo('Z')), ['26000'])
+      assert.deepEqual(codes(await client.upTo('Z')), ['26000'])
       client.send(parse('', 'select nothing_there'), flush)
       assert.equal((await client.upTo('E')).at(-1)?.fields.C, '42703')
       client.send(bind('', ''), query('select 1'), sync)
@@ -325,7 +324,7 @@ for (const [name, guard] of [
       client.send(query('copy scratch from stdin'))
       await client.upTo('G')
       client.send(copyData('not a number\tx\n'), copyDone)
-      assert.deepEqual(errors(await client.upTo('Z')), ['22P02'])
+      assert.deepEqual(codes(await client.upTo('Z')), ['22P02'])
       assert.equal(shapeOf(await client.query('select 1')), 'T D C Z')
     })
 
@@ -347,10 +346,10 @@ for (const [name, guard] of [
         ['copy scratch_that_is_not from stdin', '42P01'],
       ] as const) {
         client.send(query(sql), rows)
-        assert.deepEqual(errors(await client.upTo('Z')), [code])
+        assert.deepEqual(codes(await client.upTo('Z')), [code])
         assert.equal(shapeOf(await client.query('select 1')), 'T D C Z')
         for (const byte of Buffer.concat([query(sql), rows])) client.send(Uint8Array.of(byte))
-        assert.deepEqual(errors(await client.upTo('Z')), [code])
+        assert.deepEqual(codes(await client.upTo('Z')), [code])
         assert.equal(shapeOf(await client.query('select 1')), 'T D C Z')
       }
     })
@@ -389,7 +388,7 @@ for (const [name, guard] of [
       const client = await login()
       client.send(Buffer.from([0x46, 0, 0, 0, 14, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]))
       const answers = await client.upTo('Z')
-      assert.deepEqual(errors(answers), ['42501'])
+      assert.deepEqual(codes(answers), ['42501'])
       assert.equal(shapeOf(await client.query('select 1')), 'T D C Z')
     })
 

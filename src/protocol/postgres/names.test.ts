@@ -11,9 +11,11 @@ import { type OpenDoor, openDoor, wholeScope } from './door.fixture.ts'
 import { createGuard } from './guard.ts'
 import { mayBeParameter } from './parameter-types.ts'
 import {
+  asked,
   bind,
   closePortal,
   closeStatement,
+  codes,
   execute,
   type Message,
   parse,
@@ -77,19 +79,12 @@ async function login(version: string): Promise<RawClient> {
 }
 
 const shapeOf = (messages: readonly Message[]): string => messages.map(({ type }) => type).join(' ')
-const codes = (messages: readonly Message[]): string[] =>
-  messages.filter(({ type }) => type === 'E').map(({ fields }) => fields.C ?? '')
 const ids = 'select id::text from people order by id'
 const emails = 'select email from people order by id'
 const hides = (client: RawClient): void =>
   assert.equal(client.received.toString('latin1').match(/hidden\d/)?.[0], undefined)
 
 for (const version of versions) {
-  const asked = async (client: RawClient, ...frames: Buffer[]): Promise<Message[]> => {
-    client.send(...frames, sync)
-    return client.upTo('Z')
-  }
-
   test(`PostgreSQL ${version}: a cursor's masked column is masked where it is fetched`, async () => {
     const client = await login(version)
     const simple = await client.query(`begin; declare c cursor for ${emails}; fetch 2 from c`)

@@ -205,3 +205,13 @@ export const terminate = frame(0x58)
 export const query = (sql: string): Buffer => frame(QUERY, `${sql}\0`)
 export const copyData = (text: string): Buffer => frame(0x64, text)
 export const copyDone = frame(0x63)
+
+/** The answers to a batch of the extended protocol, Sync and all. */
+export async function asked(client: RawClient, ...frames: Buffer[]): Promise<Message[]> {
+  client.send(...frames, sync)
+  return client.upTo('Z')
+}
+
+/** The SQLSTATE of each error. */
+export const codes = (messages: readonly Message[]): string[] =>
+  messages.filter(({ type }) => type === 'E').map(({ fields }) => fields.C ?? '')

@@ -13,14 +13,15 @@ import type { Narrowed } from '../../words.ts'
 import { type OpenDoor, openDoor, wholeScope } from './door.fixture.ts'
 import { createGuard } from './guard.ts'
 import {
+  asked,
   bind,
   closePortal,
   closeStatement,
+  codes,
   execute,
   type Message,
   parse,
   RawClient,
-  sync,
 } from './raw.fixture.ts'
 import type { PostgresScope } from './scope.ts'
 
@@ -70,14 +71,7 @@ async function login(where: string): Promise<RawClient> {
   return client
 }
 
-const codes = (messages: readonly Message[]): string[] =>
-  messages.filter(({ type }) => type === 'E').map(({ fields }) => fields.C ?? '')
 const rows = (messages: readonly Message[]): number => messages.filter(({ type }) => type === 'D').length
-
-const asked = async (client: RawClient, ...frames: Buffer[]): Promise<Message[]> => {
-  client.send(...frames, sync)
-  return client.upTo('Z')
-}
 
 // Where a number's bytes are taken for a text's, its value is the length. This one stays within the row.
 const bytes = "select ''::bytea"
