@@ -180,7 +180,11 @@ test('an exec is cut with its grant, and the command is told to stop', { skip },
 })
 
 test('a watch that is cut ends with a Status, which kubectl prints', { skip }, async () => {
-  const ran = await cut('read-agents', 'watch', ['get', 'pods', '--watch'], /web/)
+  // kubectl lists first, and prints that before it asks for the watch: only a change tells that the watch is there.
+  const ran = await cut('read-agents', 'watch', ['get', 'pods', '--watch'], /web/, {
+    change: () => cluster.kubectl(['label', 'pod', 'web', '-n', 'shop', 'watched=yes']),
+    seen: /web(.|\n)*web/,
+  })
   assert.match(ran.stdout, /Failure +Forbidden +postern: .* session ended/)
   for (const accept of [
     'application/json',
@@ -236,8 +240,14 @@ test('kubectl port-forward reaches the ports in scope, each connection recorded,
   )
 })
 
-/** Runs it until `seen` is in its output, locks its subject, and waits for its end. */
-async function cut(group: string, who: string, args: readonly string[], seen: RegExp): Promise<Ran> {
+/** Runs it until `seen` is in its output, and what `next` changes there too; locks its subject, and waits for its end. */
+async function cut(
+  group: string,
+  who: string,
+  args: readonly string[],
+  seen: RegExp,
+  next?: { readonly change: () => Promise<Ran>; readonly seen: RegExp },
+): Promise<Ran> {
   const sub = `${who}@example.com`
   const child = spawn(
     `${import.meta.dirname}/../../bin/postern`,
@@ -260,6 +270,11 @@ async function cut(group: string, who: string, args: readonly string[], seen: Re
   child.stderr.on('data', chunk => (stderr += chunk))
   const closed = new Promise<number | null>(done => child.once('close', code => done(code)))
   await until(`${who} runs`, () => seen.test(stdout), 20_000)
+  if (next) {
+    const changed = await next.change()
+    assert.equal(changed.status, 0, changed.stderr)
+    await until(`${who} hears of a change`, () => next.seen.test(stdout), 20_000)
+  }
   const lock = await gateway.api('POST', '/v1/locks', okta.person(['postern-operators']), {
     subject: sub,
     reason: 'test',
