@@ -8,6 +8,7 @@ import { startSweep } from './broker/leases/sweep.ts'
 import { createLiveSessions } from './broker/live.ts'
 import { buildHouse } from './build.ts'
 import { clock } from './clock.ts'
+import { logDoubts } from './config/doubts.ts'
 import { loadTrusted } from './config/trusted.ts'
 import { endingOf, endings, recordingLost } from './ending.ts'
 import { openGrants } from './grant/grants.ts'
@@ -46,7 +47,8 @@ export interface GatewayOptions {
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { file, protocols, log, workers: count = 1 } = options
   await using opened = new AsyncDisposableStack()
-  let { config } = await loadTrusted(file, protocols)
+  const loaded = await loadTrusted(file, protocols)
+  let { config } = loaded
   const { data } = config
 
   // The store first: its lock on state.db keeps a second gateway off this data folder and its audit.
@@ -144,6 +146,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     }),
   )
   log.info({ doors: ports.addresses, data, policy: config.digest.slice(0, 12) }, 'postern is open')
+  logDoubts(loaded, file, log)
   const rest = opened.move()
 
   return {

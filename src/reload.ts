@@ -3,6 +3,7 @@
  * rule's id and what was asked; what would now be narrower or refused is revoked and its sessions are cut.
  */
 import type { Config } from './config/config.ts'
+import { logDoubts } from './config/doubts.ts'
 import { loadTrusted } from './config/trusted.ts'
 import { Refused } from './denial.ts'
 import type { House } from './house.ts'
@@ -40,6 +41,7 @@ async function reload({ house, file, protocols, install }: Reload): Promise<void
   for (const protocol of protocols.values()) protocol.reloaded?.()
   house.audit.noted({ type: 'config.loaded', facts: { rules: loaded.config.rules.length } })
   house.log.info({ policy: loaded.config.digest.slice(0, 12) }, 'configuration reloaded')
+  logDoubts(loaded, file, house.log)
   await revokeUnconfirmed(house)
 }
 

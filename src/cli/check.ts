@@ -1,11 +1,12 @@
 /** `postern check`: is postern.yaml valid, and who can reach what by it? Reads the file alone; calls nobody. */
 import { Command } from 'commander'
 import type { Rule } from '../config/config.ts'
+import { doubtsOf } from '../config/doubts.ts'
 import { formatDuration } from '../config/duration.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Loaded } from '../config/parse.ts'
 import { checkPermissions } from '../config/permissions.ts'
-import { ConfigError, type Problem, renderProblem } from '../config/problem.ts'
+import { ConfigError, renderProblem } from '../config/problem.ts'
 import type { AnyProtocol } from '../protocol/protocol.ts'
 import { exit } from './exit.ts'
 import { print, table, visible } from './print.ts'
@@ -53,13 +54,11 @@ export async function loadOrStop(file: string, protocols: Protocols): Promise<Lo
 }
 
 function warningsOf(loaded: Loaded, file: string, protocols: Protocols): string[] {
-  const place = (problem: Problem) => renderProblem(file, problem)
-  const unset = loaded.variables.filter(({ name }) => (process.env[name] ?? '') === '')
   const meant = reachOf(loaded, protocols).flatMap(({ rule, protocol, scope }) => {
     const said = protocols.get(protocol)?.scope.warnings?.(scope) ?? []
     return said.map(warning => `rule ${rule}: ${warning}`)
   })
-  return [...[...loaded.warnings, ...unset].map(place), ...meant]
+  return [...doubtsOf(loaded, file), ...meant]
 }
 
 interface Reach {

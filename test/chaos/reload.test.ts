@@ -171,3 +171,29 @@ test('C49: rules that go away while clients are coming in leave no session upstr
     await reload(usual)
   }
 })
+
+test('a variable that is not set is told in the log, at a reload as at a start, and stops neither', {
+  skip,
+}, async () => {
+  const more = (name: string) => ({
+    connections: `  other-db:
+    protocol: postgres
+    target: { host: 127.0.0.1, port: ${orders.port}, database: orders, tls: { mode: disable } }
+    lease: { user: app_ro, password: "env:${name}" }
+`,
+  })
+  const told = (name: string) =>
+    until(`${name} is told`, async () =>
+      (await gateway.log()).includes(`connections.other-db.lease.password: the variable ${name} is not set`),
+    )
+  await reload(usual, more('UNSET_AT_RELOAD'))
+  await told('UNSET_AT_RELOAD')
+  assert.equal((await gateway.grant(token(), 'orders-db')).status, 201)
+  await gateway.stop()
+  await gateway.configure({ ...setting, rules: usual, ...more('UNSET_AT_START') })
+  await gateway.start()
+  await told('UNSET_AT_START')
+  assert.equal((await gateway.grant(token(), 'orders-db')).status, 201)
+  // A set one is not told of.
+  assert.ok(!(await gateway.log()).includes('ORDERS_PASSWORD'))
+})
