@@ -149,9 +149,9 @@ class HouseDoor implements Door<unknown, Upstream> {
     return entered
   }
 
-  cancel(key: Uint8Array): void {
+  async cancel(key: Uint8Array): Promise<void> {
     const session = this.#house.broker.live.byCancelKey(key)
-    if (session !== undefined && session.signal.aborted === false) void session.upstream.cancel()
+    if (session !== undefined && session.signal.aborted === false) await session.upstream.cancel()
   }
 
   note({ denial }: Refused, user?: string): void {

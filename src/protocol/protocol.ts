@@ -173,8 +173,11 @@ export interface Door<Scope, Up> {
   proof(user: string): Promise<Proof>
   /** The whole pipeline: redeem, locks, rule, recording, lease, dial. The one way to a session. */
   enter(shown: Shown): Promise<Session<Scope, Up> | Refused>
-  /** A cancel key that a client sent: obeyed only if we issued it and its session lives. Silent either way. */
-  cancel(key: Uint8Array): void
+  /**
+   * A cancel key that a client sent: obeyed only if we issued it and its session lives. Silent either way. Resolves when the
+   * target has heard it, or cannot: a client may take it that what it asks next is not cancelled any more. Never rejects.
+   */
+  cancel(key: Uint8Array): Promise<void>
   /** A refusal before there was a grant (a violation in the handshake): audited. */
   note(refused: Refused, user?: string): void
 }

@@ -90,7 +90,7 @@ export function runWorker(protocols: ReadonlyMap<string, AnyProtocol>, log: Log)
         const answer = await channel.call('enter', { client, shown: shownThere(shown) })
         return 'refused' in answer ? new Refused(answer.refused) : sessions.entered(answer)
       },
-      cancel: key => channel.tell('cancelBy', { client, key }),
+      cancel: key => channel.call('cancelBy', { client, key }).catch(() => undefined),
       note: ({ denial }, user) =>
         channel.tell('note', { client, denial, ...(user === undefined ? {} : { user }) }),
     }

@@ -135,6 +135,7 @@ before(async () => {
       tables: [public.orders, public.order_items]
       write_tables: [public.order_items]
       catalog: true
+      functions: [pg_catalog.pg_sleep]
       mask: [{ column: public.orders.email, with: partial }]
 `,
       }),
@@ -160,6 +161,29 @@ for (const version of versions)
       assert.equal(ran.stdout, expected, ran.stderr)
       assert.equal(ran.status, 0, ran.stderr)
     })
+
+for (const version of versions)
+  test(`libpq 18 comes in by every way, and its cancels are over when they end, on PostgreSQL ${version}`, {
+    skip: absent('python/psycopg_binary', python3),
+  }, async () => {
+    const newest = 'min_protocol_version=3.2&max_protocol_version=3.2'
+    const ways = [
+      ['sslmode=disable', 'clear 30000'],
+      [`sslmode=disable&${newest}`, 'clear 30002'],
+      ['sslmode=require&channel_binding=require', 'TLS 30000'],
+      ['sslmode=require&sslnegotiation=direct', 'TLS 30000'],
+      [`sslmode=require&sslnegotiation=direct&channel_binding=require&${newest}`, 'TLS 30002'],
+    ]
+    const ran = await run(python3, [join(here, 'ways_in.py')], {
+      env: {
+        URL: (await granted(version)).replace('sslmode=prefer', ''),
+        WAYS: ways.map(([way]) => way).join('\n'),
+        PYTHONPATH: join(cache, 'python'),
+      },
+      timeout: 60_000,
+    })
+    assert.equal(ran.stdout, ways.map(([way, how]) => `${way} ${how} cancelled 4\n`).join(''), ran.stderr)
+  })
 
 /** What psql asks the catalogue for, but for what shows files, settings, sources, statements or sizes of databases. */
 const shown = String.raw`\d|\d orders|\d+ orders|\d order_view|\d+ order_view|\d orders_pkey|\dt|\dt+|\di|\di+|\dv|\dv+|\dm|\ds|\dE|\df|\da|\dn|\dn+|\du|\du+|\dg|\dT|\dT+|\dD|\dC|\dx|\dx+|\dy|\dp|\ddp|\dF|\dFd|\dFp|\dFt|\dL|\dA|\dA+|\dAc|\dAf|\dAo|\dAp|\do|\dP|\dP+|\dX|\z|\dRp|\dew|\des|\det|\sv order_view|\dd|\copy (select id from orders where id < 3) to stdout`

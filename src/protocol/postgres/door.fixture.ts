@@ -249,10 +249,10 @@ export async function openDoor(way: Doorway): Promise<OpenDoor> {
       sessions.push(session)
       return session
     },
-    cancel(key) {
+    async cancel(key) {
       cancelled.push(Buffer.from(key))
       const session = sessions.find(one => Buffer.from(one.cancelKey).equals(Buffer.from(key)))
-      void session?.upstream.cancel()
+      await session?.upstream.cancel()
     },
     note: no => {
       noted.push(no)

@@ -122,6 +122,13 @@ describe('how a session ends', () => {
     assert.equal((await cancel(key)).length, 0)
     const answers = await client.upTo('Z')
     assert.equal(answers.find(message => message.type === 'E')?.fields.C, '57014')
+    // Clients ask on once a cancel's connection has ended: it must not reach what they ask then.
+    for (let i = 0; i < 20; i++) {
+      assert.equal((await cancel(key)).length, 0)
+      client.send(query('select pg_sleep(0.005)'))
+      const next = await client.upTo('Z')
+      assert.equal(next.find(message => message.type === 'E')?.fields.C, undefined)
+    }
     client.send(terminate)
     await nobodyUpstream()
   })

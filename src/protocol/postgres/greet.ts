@@ -167,8 +167,10 @@ async function open(conversation: Conversation, client: Streamed, door: Doorway)
     asked.add(opening.kind)
     switch (opening.kind) {
       case 'cancel':
-        door.cancel(opening.key)
-        conversation.finish(null)
+        // Clients take the end of this connection for the server's word that it is done, and ask on: closed earlier, it would be
+        // their next statement that is cancelled. And inside TLS they want it closed as such.
+        await door.cancel(opening.key)
+        conversation.finish(Buffer.alloc(0))
         return null
       case 'gss':
         if (conversation.secure) throw new Violation('GSS was asked for inside TLS')

@@ -212,7 +212,7 @@ ${typeof options.extra === 'function' ? options.extra(folder) : (options.extra ?
         sessions.push(session)
         return session
       },
-      cancel: () => undefined,
+      cancel: async () => undefined,
       note: refused => void notes.push(refused),
     }
     void ssh
