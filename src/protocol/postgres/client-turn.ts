@@ -251,10 +251,10 @@ export class ClientTurn implements FrameJudge {
     return 'again'
   }
 
-  /** A statement was taken. False where the session has had its statements of this second: what follows waits. */
-  paced(): boolean {
+  /** So many statements were taken. False where the session has had its statements of this second: what follows waits. */
+  paced(count = 1): boolean {
     const { line } = this
-    const wait = line.pace?.take(performance.now()) ?? 0
+    const wait = line.pace?.take(performance.now(), count) ?? 0
     if (wait === 0) return true
     this.#waiting = true
     line.client.pause()

@@ -15,9 +15,10 @@ import { against } from './against.ts'
 import { noFunctions } from './own-functions.ts'
 import { type ColumnMask, type PostgresScope, postgresScope } from './scope.ts'
 
-/** A verdict may leave something to the Bind. */
 export type Judged = Verdict & {
-  /** Parameters that must be names of settings that SHOW shows. */
+  /** How many statements the text holds, where it is not one. */
+  readonly count?: number
+  /** Left to the Bind: parameters that must be names of settings that SHOW shows. */
   readonly settings?: readonly number[]
 }
 
@@ -69,8 +70,11 @@ export function createGuard(
 }
 
 /** The verdict on a statement that differs in literals from one that was judged. What is touched is the same object. */
-function likewise({ statement: { kind, touches } }: Verdict, text: string): Verdict {
-  return { allow: true, statement: { kind, text, touches }, again: 'touches' }
+function likewise({ statement: { kind, touches }, count }: Judged, text: string): Judged {
+  const statement = { kind, text, touches }
+  return count === undefined
+    ? { allow: true, statement, again: 'touches' }
+    : { allow: true, statement, again: 'touches', count }
 }
 
 /** Characters from which on a text is not looked at for its form. */
@@ -87,7 +91,8 @@ function judged(sql: string, analysis: Analysis, scope: PostgresScope): Judged {
   const [first] = problems
   if (first === undefined) {
     const settings = statements.flatMap(facts => facts.settings ?? [])
-    return { allow: true, statement, again: 'whole', ...(settings.length > 0 && { settings }) }
+    const count = statements.length > 1 ? { count: statements.length } : undefined
+    return { allow: true, statement, again: 'whole', ...(settings.length > 0 && { settings }), ...count }
   }
   const say = `${first}; this grant allows ${postgresScope.words(scope)}`
   const { denial } = refuse('statement_refused', problems.slice(0, 10).join('; '), {

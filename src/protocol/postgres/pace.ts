@@ -1,5 +1,5 @@
 /**
- * `statements_per_second` of a session: a bucket that holds one second's worth and may be overdrawn by one statement, after
+ * `statements_per_second` of a session: a bucket that holds one second's worth and may be overdrawn by one message, after
  * which nothing is read until it is paid back. So a client is slowed, never failed. Pure.
  */
 export class Pace {
@@ -15,9 +15,9 @@ export class Pace {
     this.#at = now
   }
 
-  /** A statement runs. Answers for how many milliseconds no other may. */
-  take(now: number): number {
-    this.#left = Math.min(this.#most, this.#left + (now - this.#at) * this.#perMs) - 1
+  /** So many statements run. Answers for how many milliseconds no other may. */
+  take(now: number, count = 1): number {
+    this.#left = Math.min(this.#most, this.#left + (now - this.#at) * this.#perMs) - count
     this.#at = now
     return this.#left >= 0 ? 0 : Math.ceil(-this.#left / this.#perMs)
   }

@@ -7,7 +7,7 @@ import { VerdictCache } from '../../statement/sql/cache.ts'
 import { type OpenDoor, openDoor } from './door.fixture.ts'
 import { analyser, scopeOf } from './guard.fixture.ts'
 import { createGuard } from './guard.ts'
-import { parse, RawClient, sync } from './raw.fixture.ts'
+import { parse, query, RawClient, sync } from './raw.fixture.ts'
 
 let home: Home
 let orders: TestOrders
@@ -46,4 +46,16 @@ test('a Parse that nobody has read before counts, a known one does not, and a re
   await new Promise(resolve => setTimeout(resolve, 1_100))
   const refused = Array.from({ length: 20 }, () => parse('', 'select id from secret'))
   assert.ok((await took(refused, [sync])) > 800, 'refused ones')
+})
+
+test('each statement of a message counts, whether it was read before or differs in a literal alone', async () => {
+  await new Promise(resolve => setTimeout(resolve, 1_100))
+  for (const first of [1, 1, 2]) {
+    const since = performance.now()
+    client.send(query(Array.from({ length: 20 }, (_, i) => `select ${first + i}`).join(';')))
+    client.send(query('select 1'))
+    for (const _ of [1, 2]) await client.upTo('Z')
+    assert.ok(performance.now() - since > 800, 'ten more than a second has')
+    await new Promise(resolve => setTimeout(resolve, 1_200))
+  }
 })

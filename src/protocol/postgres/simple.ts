@@ -5,6 +5,7 @@
 import { type Denial, type Refused, refuse } from '../../denial.ts'
 import type { Verdict } from '../../recording/record.ts'
 import type { ClientTurn } from './client-turn.ts'
+import type { Judged } from './guard.ts'
 import { changing, ranInSql } from './names.ts'
 import { Owed } from './owed.ts'
 import { refusal } from './refuse.ts'
@@ -59,17 +60,20 @@ export function query(turn: ClientTurn, bytes: Buffer, at: number, total: number
         allow(turn, judged)
         turn.insert(bytes.subarray(at, end + 1))
       }
-      turn.paced()
+      turn.paced(countOf(judged))
     })
   }
   const judged = inSession(turn, verdict)
   if (judged.allow) allow(turn, judged)
   else refuseQuery(turn, at, total, judged)
-  return turn.paced()
+  return turn.paced(countOf(judged))
 }
 
+/** One message holds many statements: `statements_per_second` is of those, not of messages. */
+const countOf = ({ count = 1 }: Judged): number => count
+
 /** The guard's verdict, and what it cannot know: what this session has parsed before. */
-const inSession = ({ line }: ClientTurn, verdict: Verdict): Verdict =>
+const inSession = ({ line }: ClientTurn, verdict: Verdict): Judged =>
   (verdict.allow && executeRefused(line, verdict)) || verdict
 
 export const functionCall = (turn: ClientTurn, at: number, total: number): boolean =>
