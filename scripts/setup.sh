@@ -116,38 +116,46 @@ postgres_servers() {
   echo "$wanted" > "$cache/postgres.is"
 }
 
-# OpenSSH 10 out of Debian 13, with the libraries that it was built for, in a folder of its own: nothing of the system is changed.
-openssh_10() {
-  wanted='openssh-client openssh-server openssh-sftp-server libc6 libssl3t64 zlib1g libzstd1 libcrypt1 libpam0g libaudit1 libcap-ng0 libselinux1 libpcre2-8-0 libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libcom-err2 libkeyutils1 libedit2 libbsd0 libmd0 libtinfo6 libwrap0 libfido2-1 libcbor0.10 libudev1 libwtmpdb0 libsqlite3-0'
-  [ "$(cat "$cache/openssh-10.is" 2>/dev/null)" = "$wanted" ] && return
+# OpenSSH 10, and the psql of PostgreSQL 18 with TLS and what gets a token by itself: from releases of Debian that this machine need not be of.
+other_debian() {
+  from_debian openssh-10 trixie 'openssh-client openssh-server' 'bin/ssh bin/ssh-keygen bin/sftp bin/scp sbin/sshd lib/openssh/sshd-session lib/openssh/sshd-auth'
+  from_debian psql-18 forky 'postgresql-client-18 libpq-oauth' 'lib/postgresql/18/bin/psql'
+}
+
+# from_debian NAME RELEASE PACKAGES PROGRAMS: they and all that they need, in a folder of their own: nothing of the system is changed.
+from_debian() {
+  name=$1 release=$2 packages=$3 programs=$4
+  wanted="$release: $packages"
+  [ "$(cat "$cache/$name.is" 2>/dev/null)" = "$wanted" ] && return
   command -v apt-get >/dev/null || return 0
   # Wherever this machine has its own Debian packages from.
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' | grep '/debian/$' | head -n 1)
-  [ -n "$mirror" ] || { echo "setup: not installed, so the tests that need it are skipped: OpenSSH 10 (no Debian)"; return 0; }
-  to="$PWD/$cache/openssh-10"
-  echo "setup: OpenSSH 10 from Debian 13, into $cache/openssh-10"
+  [ -n "$mirror" ] || { echo "setup: not installed, so the tests that need it are skipped: $name (no Debian)"; return 0; }
+  to="$PWD/$cache/$name"
+  echo "setup: $packages from Debian's $release, into $cache/$name"
   rm -rf "$to" && mkdir -p "$to/apt/lists/partial" "$to/apt/cache/archives/partial" "$to/root" "$to/bin"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" > "$to/apt/sources.list"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $release main" > "$to/apt/sources.list"
   from="-q -o Dir::Etc::sourcelist=$to/apt/sources.list -o Dir::Etc::sourceparts=- -o Dir::State::lists=$to/apt/lists -o Dir::State::status=/dev/null -o Dir::Cache=$to/apt/cache -o APT::Sandbox::User=root"
   # shellcheck disable=SC2086  # options and names
-  if apt-get $from update >/dev/null 2>&1 && (cd "$to/apt" && apt-get $from download $wanted >/dev/null) \
-    && (for package in "$to"/apt/*.deb; do dpkg-deb -x "$package" "$to/root" || exit 1; done); then
-    for program in bin/ssh bin/ssh-keygen bin/sftp bin/scp sbin/sshd lib/openssh/sshd-session lib/openssh/sshd-auth; do
-      name=$(basename "$program")
+  if apt-get $from update >/dev/null 2>&1 \
+    && apt-get $from install --download-only -y --no-install-recommends $packages >/dev/null 2>&1 \
+    && (for package in "$to"/apt/cache/archives/*.deb; do dpkg-deb -x "$package" "$to/root" || exit 1; done); then
+    for program in $programs; do
+      at=$(basename "$program")
       # What starts another finds the system's by its name, so it is told.
-      case $name in sftp | scp) ssh=' -S "$here/ssh"' ;; *) ssh='' ;; esac
-      cat > "$to/bin/$name" <<WRAPPER
+      case $at in sftp | scp) ssh=' -S "$here/ssh"' ;; *) ssh='' ;; esac
+      cat > "$to/bin/$at" <<WRAPPER
 #!/bin/sh
 here=\$(dirname "\$(readlink -f "\$0")")
 set -- "\$here/../root/usr/$program"$ssh "\$@"
-exec "\$here"/../root/usr/lib*/ld-linux-*.so.* --argv0 "\$here/$name" --library-path "\$(echo "\$here"/../root/usr/lib/*-linux-gnu*)" "\$@"
+exec "\$here"/../root/usr/lib*/ld-linux-*.so.* --argv0 "\$here/$at" --library-path "\$(echo "\$here"/../root/usr/lib/*-linux-gnu*)" "\$@"
 WRAPPER
-      chmod 755 "$to/bin/$name"
+      chmod 755 "$to/bin/$at"
     done
     rm -rf "$to/apt"
-    echo "$wanted" > "$cache/openssh-10.is"
+    echo "$wanted" > "$cache/$name.is"
   else
-    echo "setup: not installed, so the tests that need it are skipped: OpenSSH 10"
+    echo "setup: not installed, so the tests that need it are skipped: $name"
   fi
 }
 
@@ -186,7 +194,7 @@ build() {
 
 case "${1:-}" in
   npm) npm_packages ;;
-  system) system_packages; python_packages; openssh_10; postgres_servers; database_clients; cluster ;;
+  system) system_packages; python_packages; other_debian; postgres_servers; database_clients; cluster ;;
   peers) peers ;;
   *) echo "usage: setup.sh npm | system | peers" >&2; exit 64 ;;
 esac

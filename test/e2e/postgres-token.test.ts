@@ -1,24 +1,26 @@
 /** `token_login`: a token itself at the PostgreSQL door, as a password or by OAUTHBEARER, against the whole gateway. */
 import assert from 'node:assert/strict'
-import { globSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, globSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Home, openHome } from '../../src/demo/home.ts'
+import { clients, startIssuer } from '../../src/demo/issuer/issuer.ts'
 import { RawClient, saslInitial, startup } from '../../src/protocol/postgres/raw.fixture.ts'
 import { frame, PASSWORD } from '../../src/protocol/postgres/wire.ts'
 import { python3 } from '../fixtures/clients.ts'
 import { type Gateway, startGateway } from '../fixtures/gateway.ts'
 import { type FakeOkta, fakeOkta } from '../fixtures/issuer.ts'
 import { startPostgres, type TestOrders } from '../fixtures/postgres.ts'
-import { missing, type Ran, run } from '../fixtures/run.ts'
+import { missing, type Ran, run, until } from '../fixtures/run.ts'
 
 const skip = missing('psql')
 let home: Home
 let okta: FakeOkta
 let orders: TestOrders
 let gateway: Gateway
-const clients: RawClient[] = []
+const raws: RawClient[] = []
 
 before(async () => {
   if (skip) return
@@ -42,7 +44,7 @@ before(async () => {
   })
 })
 after(async () => {
-  for (const client of clients) client.destroy()
+  for (const client of raws) client.destroy()
   await home?.close()
 })
 
@@ -95,7 +97,7 @@ test('OAUTHBEARER tells where tokens come from, and takes one', { skip }, async 
   const options = { user: 'orders-db', database: 'orders', options: '-c postern.login=oauth' }
   const raw = (): RawClient => {
     const client = new RawClient(gateway.ports.postgres)
-    clients.push(client)
+    raws.push(client)
     return client.framed().send(startup(options))
   }
   const asks = raw().send(saslInitial('n,,\u0001auth=\u0001\u0001', 'OAUTHBEARER'))
@@ -151,6 +153,42 @@ test('libpq 18 finds the issuer, shows a token, and is told why one is refused',
   // What the server calls the issuer must be the one that the client means.
   const other = await connect(okta.token({ groups: ['analyst-agents'] }), 'http://127.0.0.1:1/other')
   assert.match(other.stdout, /is incompatible with oauth_issuer/)
+})
+
+const psql18 = join(import.meta.dirname, '../../node_modules/.cache/postern/psql-18/bin/psql')
+
+test('psql 18 gets a token by itself: it is told the issuer, shows a code, and is let in once its user has said yes', {
+  skip: skip || (!existsSync(psql18) && 'psql 18 is not set up: make setup'),
+}, async () => {
+  const real = await startIssuer()
+  home.onEnd(() => real.stop())
+  const door = await startGateway(home, {
+    okta: real,
+    postgres: orders,
+    postgresKeys: 'token_login: true',
+    rules: `
+  - { group: analyst-agents, connection: orders-db, ttl: 10m, scope: { statements: [select], tables: [public.orders], max_rows: 3 } }`,
+  })
+  const conninfo = `host=127.0.0.1 port=${door.ports.postgres} user=orders-db dbname=orders sslmode=require
+    options='-c postern.login=oauth' oauth_issuer=${real.issuer} oauth_scope=postern
+    oauth_client_id=${clients.analystBot} oauth_client_secret=${real.secretOf(clients.analystBot)}`
+  // The stand-in is plain HTTP on loopback.
+  const env = { ...process.env, PGOAUTHDEBUG: 'UNSAFE' }
+  const child = spawn(psql18, ['-X', '-At', '-c', 'select id from orders order by id', conninfo], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  home.keep(child)
+  let [stdout, stderr] = ['', '']
+  child.stdout.on('data', chunk => (stdout += chunk))
+  child.stderr.on('data', chunk => (stderr += chunk))
+  const closed = new Promise<number | null>(done => child.once('close', code => done(code)))
+  const shown = await until('it shows a code', () => /Visit (\S+) and enter the code: (\S+)/.exec(stderr))
+  assert.equal(stdout, '')
+  await real.approve('ada@example.com', shown[1] ?? '', shown[2] ?? '')
+  assert.equal(await closed, 0, stderr)
+  assert.equal(stdout, '1\n2\n3\n')
+  assert.match(stderr, /max_rows/)
 })
 
 const read = (file: string): Promise<string> => readFile(file, 'utf8')

@@ -17,6 +17,10 @@ export interface Issuer {
   readonly secrets: readonly string[]
   serviceToken(client: string): Promise<string>
   userToken(client: string, login: string): Promise<string>
+  /** The user says yes to what a device shows, at a browser. */
+  approve(login: string, verificationUri: string, userCode: string): Promise<void>
+  /** For a client that asks by itself. */
+  secretOf(client: string): string
   stop(): Promise<void>
 }
 
@@ -50,6 +54,8 @@ export async function startIssuer({ port = 0, audience = 'api://postern' } = {})
     serviceToken: client =>
       tokenFor(issuer, directory, client, { grant_type: 'client_credentials', scope: 'postern' }),
     userToken: (client, login) => deviceToken(issuer, directory, client, userNamed(directory, login)),
+    approve: (login, uri, code) => approveDevice(uri, code, userNamed(directory, login)),
+    secretOf: client => secretOf(directory, client),
     stop: () =>
       new Promise(resolve => {
         server.close(() => resolve())
@@ -104,8 +110,7 @@ async function post(
   client: string,
   form: Record<string, string>,
 ): Promise<Record<string, unknown>> {
-  const app = directory.apps.find(a => a.id === client)
-  const basic = Buffer.from(`${client}:${app?.secret ?? ''}`).toString('base64')
+  const basic = Buffer.from(`${client}:${secretOf(directory, client)}`).toString('base64')
   const response = await fetch(url, {
     method: 'POST',
     body: new URLSearchParams({ ...form, client_id: client }),
@@ -117,6 +122,9 @@ async function post(
     throw new Error(`${url}: ${response.status} ${body['error']} ${body['error_description'] ?? ''}`)
   return body
 }
+
+const secretOf = ({ apps }: Directory, client: string): string =>
+  apps.find(app => app.id === client)?.secret ?? ''
 
 function userNamed(directory: Directory, login: string): User {
   const user = directory.users.find(u => u.login === login)
