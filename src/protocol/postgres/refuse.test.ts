@@ -19,7 +19,7 @@ test('what a scope has words for is asked for with a scope', async () => {
     'select pg_read_file($1)',
     'with x as (delete from orders returning 1) select * from x',
   ])
-    assert.match((await hint(sql)) ?? '', /^Ask for a grant whose scope holds this/, sql)
+    assert.match((await hint(sql)) ?? '', /^Request scope that holds this: postern request --scope/, sql)
 })
 
 test('what no scope has a word for is not', async () => {

@@ -87,7 +87,7 @@ function hintOf({ code, everywhere }: Denial): string | undefined {
   if (everywhere) return 'No scope allows this.'
   switch (code) {
     case 'statement_refused':
-      return 'Ask for a grant whose scope holds this: postern request, or POST /v1/grants with a scope.'
+      return 'Request scope that holds this: postern request --scope, or scope in POST /v1/grants.'
     case 'statement_unparsable':
       return 'Only what the PostgreSQL parser of the gateway reads can be judged; write it in plainer SQL.'
     case 'grant_expired':
