@@ -30,7 +30,7 @@ export const needsFamilies = (scope: PostgresScope): boolean =>
  * Rows are of two kinds. `column, said, relation, oid, column, number, masked`: a relation that shows rows of the limited table
  * `said`, once for each of its columns that has a listed one's name, or shows the masked column `masked`; once without where it
  * has none; of `said` itself, all columns. `listed, null, relation` and `view, null, relation`: what the lists name or may mean, and which of it
- * reads limited tables.
+ * reads limited tables, or tables of elsewhere: those may be the limited ones once more.
  *
  * The rows of a table are its own and its descendants'; whatever stands above one of those shows them, too. A generated column
  * shows those that it is made from.
@@ -61,6 +61,7 @@ export function findFamilies(scope: PostgresScope): string {
       UNION SELECT f.said, i.inhparent FROM family f JOIN pg_catalog.pg_inherits i ON i.inhrelid = f.relation),
     showing(relation, is_view) AS (
       SELECT relation, false FROM family
+      UNION SELECT oid, true FROM pg_catalog.pg_class WHERE relkind = 'f' AND oid NOT IN (SELECT relation FROM family)
       UNION SELECT v.oid, true FROM showing s
         JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = s.relation
           AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
