@@ -138,12 +138,14 @@ function listedThere(
 ): readonly string[] {
   const exact = new Set(list)
   const wild = list.filter(entry => entry.endsWith('.*'))
-  return rows.flatMap(([is, , relation]) => {
+  const there = rows.flatMap(([is, , relation]) => {
     if (is === 'column' || typeof relation !== 'string') return []
     const byName = exact.has(relation) && starred?.includes(relation) !== true
     const byStar = exact.has(relation) || wild.some(entry => covers(entry, relation))
     return byName || (is === 'listed' && byStar) ? [relation] : []
   })
+  // In whatever order a server finds them: sessions of one scope share their verdicts, and say the same of it.
+  return there.sort()
 }
 
 interface Member {
