@@ -81,6 +81,18 @@ test('each session has a role of its own, which may read what the scope says, an
   await until('no role is left', async () => (await roles()).length === 0)
 })
 
+test('one-shots run as a role of their own too, and it goes with the grant', { skip }, async () => {
+  const { id, token } = await granted()
+  const ask = async (statement: string) =>
+    (await gateway.api('POST', `/v1/grants/${id}/query`, token, { statement })).json
+  const { rows } = await ask('select current_user, count(*) from orders')
+  assert.match(String(rows[0][0]), /^postern_s_\w+$/)
+  assert.deepEqual((await ask('select current_user')).rows, [[rows[0][0]]])
+  assert.deepEqual(await roles(), [rows[0][0]])
+  assert.equal((await gateway.api('DELETE', `/v1/grants/${id}`, token)).status, 204)
+  await until('no role is left', async () => (await roles()).length === 0)
+})
+
 test('a cut session takes its role along, and what the role was running', { skip }, async () => {
   const { url, id, token } = await granted()
   const client = psql(url, 'select pg_sleep(600)')

@@ -61,7 +61,9 @@ const texts = [
   'rollback to a',
   'insert into scratch values (1)',
   'delete from scratch returning id',
-  "do $$ begin raise notice 'hello'; end $$",
+  "do $$ begin raise notice 'hello'; raise warning 'mind' using detail = 'more', hint = 'so'; end $$",
+  "set timezone = 'Asia/Tokyo'",
+  'reset timezone',
   'copy (select generate_series(1, 3)) to stdout',
 ]
 const strings = [
@@ -102,9 +104,9 @@ function pipeline(seed: number): Buffer[] {
   })
 }
 
-/** An error by its code: the gateway's own words for an unknown name lack the server's file and line. */
+/** An error by its code: the gateway's own words for an unknown name lack the server's file and line. All else by its bytes. */
 const shown = ({ type, payload, fields }: Message): string =>
-  type === 'E' || type === 'N' ? `${type} ${fields.C}` : `${type} ${payload.toString('latin1')}`
+  type === 'E' ? `${type} ${fields.C}` : `${type} ${payload.toString('latin1')}`
 
 const wordsOf = (frames: readonly Buffer[]): string =>
   frames.map(frame => frame.toString('latin1').replace(/[^\x20-\x7e]/g, '.')).join(' ')
