@@ -54,31 +54,23 @@ const byNode = (name: string, script: string, env: Record<string, string> = {}):
 const bin18 = join(cache, 'python/embedded_postgres/pginstall/bin')
 const plain = (url: string): string => url.replace('prefer', 'disable')
 
+const byPsql = (name: string, psql: string, script: string, skip: string | false): Client => ({
+  name,
+  skip,
+  async run(url) {
+    const ran = await run(psql, ['-X', '-q', '-A', '-t', '-f', join(here, script), plain(url)])
+    // Every answer of a pipeline has a line of its own.
+    return { ...ran, stdout: ran.stdout.replace('batch 1\n2\n', 'batch 1 2\n') }
+  },
+})
+
 const clients: readonly Client[] = [
   byPython('psycopg 3 (libpq 18), sync and pipeline', 'psycopg_binary', 'psycopg_sync.py'),
   byPython('psycopg 3 (libpq 18), async and pipeline', 'psycopg_binary', 'psycopg_async.py'),
   byPython('asyncpg', 'asyncpg', 'asyncpg_.py'),
   byPython('SQLAlchemy 2', 'sqlalchemy', 'sqlalchemy_.py'),
-  {
-    name: 'psql 18',
-    skip: absent('python/embedded_postgres', 'sh'),
-    async run(url) {
-      const how = [
-        '-X',
-        '-q',
-        '-A',
-        '-t',
-        '-v',
-        'ON_ERROR_STOP=0',
-        '-f',
-        join(here, 'psql18.sql'),
-        plain(url),
-      ]
-      const ran = await run(join(bin18, 'psql'), how)
-      // Every answer of a pipeline has a line of its own.
-      return { ...ran, stdout: ran.stdout.replace('batch 1\n2\n', 'batch 1 2\n') }
-    },
-  },
+  byPsql('psql 15', 'psql', 'psql15.sql', missing('psql')),
+  byPsql('psql 18', join(bin18, 'psql'), 'psql18.sql', absent('python/embedded_postgres', 'sh')),
   byNode('node pg', 'node-pg.mjs'),
   byNode('node postgres', 'node-postgres.mjs'),
   byNode('Drizzle over pg', 'drizzle.mjs', { DRIVER: 'pg' }),
