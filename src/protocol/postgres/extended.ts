@@ -6,7 +6,17 @@
 import type { Verdict } from '../../recording/record.ts'
 import type { ClientTurn } from './client-turn.ts'
 import type { Judged } from './guard.ts'
-import { changing, goesByName, isUncertain, type Names, parsedAs, ranInSql, type Texted } from './names.ts'
+import type { Line } from './line.ts'
+import {
+  changing,
+  goesByName,
+  goesBySame,
+  isUncertain,
+  type Names,
+  parsedAs,
+  ranInSql,
+  type Texted,
+} from './names.ts'
 import { Owed, type Portal, type Prepared } from './owed.ts'
 import { mayBeParameter } from './parameter-types.ts'
 import { serverError } from './refuse.ts'
@@ -68,12 +78,14 @@ export function parse(turn: ClientTurn, bytes: Buffer, at: number, total: number
 function allowParse(turn: ClientTurn, name: string, verdict: Verdict): true {
   const { line } = turn
   const { settings }: Judged = verdict
+  parsedAs(line, name, verdict.statement.kind)
   const prepared: Prepared = {
     verdict,
     text: verdict.statement.text,
     seq: null,
     columns: undefined,
     doubtful: false,
+    renamed: line.renamed,
     batch: line.batch,
     sure: false,
   }
@@ -83,7 +95,6 @@ function allowParse(turn: ClientTurn, name: string, verdict: Verdict): true {
   owed.settles = prepared
   owed.change = changing(line.statements, name)
   line.statements.set(name, prepared)
-  parsedAs(line, name, verdict.statement.kind)
   if (name !== '' && settings !== undefined) line.asker = true
   return send(turn, owed)
 }
@@ -118,7 +129,13 @@ export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number)
   const { settings }: Judged = prepared.verdict
   if (settings !== undefined && !namesSettings(bytes, nameEnd + 1, end, settings))
     return fail(turn, at, total, record(turn, settingRefused(prepared.verdict)))
-  if (isFull(line.portals, portalName, MAX_PORTALS)) {
+  const refused = executeRefused(line, prepared.verdict)
+  if (refused !== undefined) return fail(turn, at, total, record(turn, refused))
+  const indirect = portalName !== '' && goesByName(prepared.verdict.statement.kind)
+  if (
+    isFull(line.portals, portalName, MAX_PORTALS) ||
+    (indirect && line.indirectPortals.size >= MAX_PORTALS && !line.indirectPortals.has(portalName))
+  ) {
     return fail(turn, at, total, serverError('54000', 'postern: too many portals; close some'))
   }
   const parameters = bytes.subarray(nameEnd + 1, end)
@@ -128,6 +145,7 @@ export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number)
   line.seq = seq
   prepared.seq ??= seq
   if (portalName !== '') line.renamed++
+  if (indirect) line.indirectPortals.add(portalName)
   const portal: Portal = {
     prepared,
     text: prepared.text,
@@ -164,14 +182,27 @@ export function describe(turn: ClientTurn, bytes: Buffer, at: number, total: num
   const owed = new Owed('describe', line.seq, line.time)
   if (bytes[at + 5] === STATEMENT) {
     const prepared = line.statements.get(name)
-    if (prepared === undefined) return unknown(turn, at, total, 'prepared statement', name)
+    if (prepared === undefined || !mayDescribe(line, prepared, prepared))
+      return unknown(turn, at, total, 'prepared statement', name)
     owed.prepared = prepared
   } else {
+    const portal = line.portals.get(name)
     // A cursor that SQL declared is described too (psycopg does); it gives no rows that way.
-    owed.portal = line.portals.get(name) ?? null
-    owed.prepared = owed.portal?.prepared ?? null
+    const may =
+      portal === undefined ? !line.indirectPortals.has(name) : mayDescribe(line, portal, portal.prepared)
+    if (!may) return unknown(turn, at, total, 'portal', name)
+    owed.portal = portal ?? null
+    owed.prepared = portal?.prepared ?? null
   }
   return send(turn, owed)
+}
+
+/** To describe a FETCH from a portal that is gone, a server follows a null pointer, and falls with all its sessions. */
+function mayDescribe(line: Line, held: Prepared | Portal, { verdict }: Prepared): boolean {
+  return (
+    !goesByName(verdict.statement.kind) ||
+    (goesBySame(held, line) && executeRefused(line, verdict) === undefined)
+  )
 }
 
 export function execute(turn: ClientTurn, bytes: Buffer, at: number, total: number): boolean | 'again' {

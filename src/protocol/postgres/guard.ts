@@ -20,6 +20,8 @@ export type Judged = Verdict & {
   readonly count?: number
   /** Left to the Bind: parameters that must be names of settings that SHOW shows. */
   readonly settings?: readonly number[]
+  /** Portals that it fetches from. */
+  readonly fetches?: readonly string[]
 }
 
 export interface PostgresGuard {
@@ -91,8 +93,15 @@ function judged(sql: string, analysis: Analysis, scope: PostgresScope): Judged {
   const [first] = problems
   if (first === undefined) {
     const settings = statements.flatMap(facts => facts.settings ?? [])
-    const count = statements.length > 1 ? { count: statements.length } : undefined
-    return { allow: true, statement, again: 'whole', ...(settings.length > 0 && { settings }), ...count }
+    const fetches = statements.flatMap(facts => facts.fetches ?? [])
+    return {
+      allow: true,
+      statement,
+      again: 'whole',
+      ...(settings.length > 0 && { settings }),
+      ...(fetches.length > 0 && { fetches }),
+      ...(statements.length > 1 && { count: statements.length }),
+    }
   }
   const say = `${first}; this grant allows ${postgresScope.words(scope)}`
   const { denial } = refuse('statement_refused', problems.slice(0, 10).join('; '), {

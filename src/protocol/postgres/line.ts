@@ -33,6 +33,7 @@ export class Line implements Named {
   readonly statements = new Names<Prepared>()
   readonly portals = new Names<Portal>()
   renamed = 0
+  readonly indirectPortals = new Set<string>()
   changer = false
   indirect = false
   /** A statement whose parameter names a setting was parsed under a name: an EXECUTE in SQL could give it any. */
@@ -98,7 +99,9 @@ export class Line implements Named {
   rests(state: number): void {
     this.watch?.rests(state !== IDLE)
     // Portals do not outlive their transaction.
-    if (state === IDLE && this.portals.size > 0) this.portals.clear()
+    if (state !== IDLE) return
+    if (this.portals.size > 0) this.portals.clear()
+    if (this.indirectPortals.size > 0) this.indirectPortals.clear()
   }
 
   /** The client does not take what was written. */

@@ -3,6 +3,7 @@
  * make and drop portals, PREPARE and DEALLOCATE statements, FETCH and EXECUTE go by their names. No verdict and no mask may
  * outlive what it was made for (attack 93).
  */
+import { IN_TRANSACTION } from './wire.ts'
 
 export interface Texted {
   /** The statement's. */
@@ -110,6 +111,8 @@ export interface Held extends Texted {
   readonly batch: number
   /** A DEALLOCATE in SQL may have dropped it; a PREPARE may then have made another under its name. */
   doubtful: boolean
+  /** `Named.renamed` when it was parsed or bound, or ran last. */
+  renamed: number
 }
 
 export interface Named {
@@ -117,8 +120,14 @@ export interface Named {
   readonly portals: Names<Texted>
   /** Counts Syncs. */
   batch: number
+  /** Nothing is under way. */
+  readonly quiet: boolean
+  /** As it was told last. */
+  readonly transaction: number
   /** Counts everything that can change what a FETCH or an EXECUTE goes by. */
   renamed: number
+  /** Names of the transaction's portals that ever stood for one. */
+  readonly indirectPortals: Set<string>
   /** A statement that changes names was parsed under a name: an EXECUTE in SQL may run it. */
   changer: boolean
   /** One that goes by another name was: `sql-execute.ts` says what an EXECUTE in SQL would make of it. */
@@ -167,3 +176,11 @@ function change(named: Named, kind: string): void {
 
 /** A portal that shows whatever another name stands for when it runs. */
 export const goesByName = (kind: string): boolean => kind !== 'select' && /\b(fetch|execute)\b/.test(kind)
+
+/**
+ * Whether what goes by a name still goes by what it did when it was parsed or bound. A transaction's end drops portals: from one
+ * batch into the next it does only inside of one, which nothing began or ended meanwhile.
+ */
+export const goesBySame = (held: Pick<Held, 'renamed' | 'batch'>, named: Named): boolean =>
+  held.renamed === named.renamed &&
+  (held.batch === named.batch || (named.quiet && named.transaction === IN_TRANSACTION))

@@ -27,8 +27,6 @@ export interface Portal extends Omit<Held, 'doubtful'> {
   plan: MaskPlan | null
   /** Over all its Executes. */
   readonly given: Given
-  /** `Line.renamed` when it was bound, or ran last. */
-  renamed: number
 }
 
 export type OwedKind = 'query' | 'parse' | 'bind' | 'describe' | 'execute' | 'close' | 'sync'

@@ -18,10 +18,13 @@ import {
   closePortal,
   closeStatement,
   codes,
+  describePortal,
+  describeStatement,
   execute,
   type Message,
   parse,
   RawClient,
+  sync,
 } from './raw.fixture.ts'
 import type { PostgresScope } from './scope.ts'
 
@@ -128,6 +131,74 @@ for (const version of versions)
       await asked(client, parse('', 'fetch 1 from c'), bind('p', ''))
       await client.query('select 1')
       assert.deepEqual(codes(await asked(client, execute('p'))), ['34000'])
+    })
+
+    test(`PostgreSQL ${where}: SQL fetches nothing from a portal that goes by a name`, async () => {
+      // What it gave once it keeps, whatever its name stands for then: of that, the server tells the origins.
+      const client = await login(where)
+      await client.query(`begin; prepare p as ${emails}`)
+      await asked(client, parse('', 'execute p'), bind('e', ''))
+      const fetching = [parse('', 'fetch all from e'), bind('', ''), execute('')]
+      const refused = ['42501']
+      assert.deepEqual(codes(await asked(client, ...fetching)), refused)
+      await client.query('rollback; begin')
+      await asked(client, parse('', 'execute p'), bind('é', ''))
+      assert.deepEqual(
+        codes(await client.query('move 1 from "é"; deallocate p; prepare p as select 1')),
+        refused,
+      )
+      assert.equal(client.received.includes('hidden'), false)
+      // The name is free again behind the transaction.
+      await client.query('rollback')
+      await client.query('begin; declare e cursor for select 1')
+      assert.equal(rows(await asked(client, ...fetching)), 1)
+    })
+
+    test(`PostgreSQL ${where}: what goes by a name that is gone is not described, for the server falls over it`, async () => {
+      const begin = 'begin; declare c cursor for select 1'
+      const ways: readonly [string, readonly (string | readonly Buffer[])[]][] = [
+        ['26000', [begin, [parse('f', 'fetch c')], 'close c', [describeStatement('f')]]],
+        ['26000', [begin, [parse('f', 'fetch c')], 'commit', [describeStatement('f')]]],
+        ['26000', [begin, [parse('f', 'fetch c'), closePortal('c'), describeStatement('f')]]],
+        ['34000', [begin, [parse('', 'fetch c'), bind('p', '')], 'close c', [describePortal('p')]]],
+        ['34000', [begin, [parse('', 'fetch c'), bind('p', ''), closePortal('c'), describePortal('p')]]],
+        ['26000', [[parse('', bytes), bind('c', ''), parse('f', 'fetch c')], [describeStatement('f')]]],
+        [
+          '42501',
+          [
+            begin,
+            [parse('', 'fetch c'), bind('p', '')],
+            [parse('', 'fetch p'), bind('', ''), describePortal('')],
+          ],
+        ],
+        [
+          '26000',
+          [begin, [parse('', 'fetch c'), bind('p', '')], [parse('', 'fetch p'), describeStatement('')]],
+        ],
+        ['26000', [[parse('', bytes), bind('c', ''), parse('f', 'fetch c'), sync, describeStatement('f')]]],
+      ]
+      for (const [code, steps] of ways) {
+        const client = await login(where)
+        const answers: Message[] = []
+        for (const step of steps)
+          answers.push(...(await (typeof step === 'string' ? client.query(step) : asked(client, ...step))))
+        if (steps.at(-1)?.includes(sync as never)) answers.push(...(await client.upTo('Z')))
+        assert.deepEqual(codes(answers), [code], JSON.stringify(steps))
+      }
+    })
+
+    test(`PostgreSQL ${where}: FETCHes are described as long as nothing else was done`, async () => {
+      const client = await login(where)
+      await client.query('begin; declare c cursor for select generate_series(1, 9)')
+      const types = async (...frames: Buffer[]) =>
+        (await asked(client, ...frames)).map(({ type }) => type).join('')
+      assert.equal(await types(parse('f', 'fetch 2 from c'), describeStatement('f')), '1tTZ')
+      assert.equal(
+        await types(describeStatement('f'), bind('p', 'f'), describePortal('p'), execute('p')),
+        'tT2TDDCZ',
+      )
+      assert.equal(await types(describePortal('p'), describePortal('c')), 'TTZ')
+      assert.equal(await types(bind('', 'f'), describePortal(''), execute('')), '2TDDCZ')
     })
 
     test(`PostgreSQL ${where}: a cursor is read by named and by bound FETCHes, and SQL runs what SQL prepared`, async () => {

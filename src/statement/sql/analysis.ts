@@ -18,6 +18,8 @@ export interface Facts {
   readonly timeout?: number
   /** Parameters of `current_setting($1)`, which must be names that SHOW shows: the message that gives them is to be judged. */
   readonly settings?: readonly number[]
+  /** Portals that FETCH and MOVE name: what these stand for, the session knows. */
+  readonly fetches?: readonly string[]
   /** The facts would be others with another literal in its place: nothing may be concluded for other texts. */
   readonly literal: boolean
 }

@@ -3,7 +3,7 @@ import type { Facts, Limits } from './analysis.ts'
 import { expressions } from './expression.ts'
 import { from, froms } from './from.ts'
 import { judgeNamed, refuseUnnamed } from './listed.ts'
-import { parts, relationName } from './names.ts'
+import { identifier, parts, relationName } from './names.ts'
 import { Enough, type Entry, type Handlers, Notes, Place, type Spent, type Tree } from './place.ts'
 import { select } from './select.ts'
 import { set, show, transactionModes } from './settings.ts'
@@ -73,6 +73,8 @@ function run(type: string, node: Tree, at: Place): string {
       show(node, at)
       return 'show'
     case 'FetchStmt':
+      at.notes.fetches.push(identifier(String(node.portalname), at))
+      return words(type)
     case 'ClosePortalStmt':
     case 'DeallocateStmt':
       return words(type)

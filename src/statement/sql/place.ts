@@ -59,6 +59,7 @@ export class Notes {
   /** A masked column is among what it gives out. */
   shows = false
   readonly settings: number[] = []
+  readonly fetches: string[] = []
   /** Inside PREPARE, whose parameters EXECUTE gives: no message holds them. */
   prepares = false
   #entries = 0
@@ -106,6 +107,7 @@ export class Notes {
       literal: this.literal,
       ...(this.timeout !== undefined && { timeout: this.timeout }),
       ...(this.settings.length > 0 && { settings: this.settings }),
+      ...(this.fetches.length > 0 && { fetches: this.fetches }),
     }
   }
 }
