@@ -4,7 +4,7 @@
  */
 import { createHmac, randomBytes } from 'node:crypto'
 import { type MaskWith, partial } from '../../statement/mask.ts'
-import { dataRow, type ERROR, encodeRow, errorFields, type Field, type NOTICE, report } from './wire.ts'
+import { dataRow, encodeRow, type Field } from './wire.ts'
 
 export interface Masked {
   readonly with: MaskWith
@@ -44,18 +44,6 @@ export function maskRow(payload: Buffer, plan: MaskPlan): Buffer {
       return value === null || form === null || form === undefined ? value : form(value)
     }),
   )
-}
-
-const WITHHELD =
-  'postern: the message is withheld, for it comes from inside a function and columns are masked'
-
-/**
- * An error or a notice in a session with masks. DETAIL may show whole rows ("Failing row contains ..."), CONTEXT and the
- * queries of functions any value; and what is said inside a function (CONTEXT tells) may be about one.
- */
-export function maskReport(type: typeof ERROR | typeof NOTICE, payload: Buffer): Buffer {
-  const { D: _detail, W: context, q: _query, p: _at, M, H, ...plain } = errorFields(payload)
-  return report(type, context === undefined ? { ...plain, M, H } : { ...plain, M: WITHHELD })
 }
 
 const STARS = Buffer.from('***')

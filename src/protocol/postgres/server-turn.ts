@@ -13,7 +13,7 @@ import { truncated } from './refuse.ts'
 import { LastShape } from './shape.ts'
 import { Tally } from './tally.ts'
 import * as wire from './wire.ts'
-import { withheld } from './withhold.ts'
+import { type Withhold, withholdUnder } from './withhold.ts'
 
 /** A masked row is held whole while it is rewritten. */
 const MAX_MASKED_ROW = 16 * 1024 * 1024
@@ -32,11 +32,13 @@ export class ServerTurn implements FrameJudge {
   #run = -1
   #tally: Tally | null = null
   readonly #last: LastShape
+  readonly #withhold: Withhold
   #atBorder: (() => void) | null = null
 
   constructor(line: Line) {
     this.#line = line
     this.#last = new LastShape(line.upstream.masks)
+    this.#withhold = withholdUnder(line.scope)
   }
 
   /** False asks to stop reading upstream until the client has drained. */
@@ -217,10 +219,10 @@ export class ServerTurn implements FrameJudge {
   /** Passes a report on as far as the client may see it, and answers its fields as it then reads them. */
   #report(type: typeof wire.ERROR | typeof wire.NOTICE, bytes: Buffer, at: number, total: number): Buffer {
     const fields = bytes.subarray(at + 5, at + total)
-    if (!this.#line.masking) return fields
-    const masked = withheld(type, fields, this.#line.scope)
-    this.#replace(at, total, masked)
-    return masked.subarray(5)
+    const told = this.#withhold(type, fields)
+    if (told === null) return fields
+    this.#replace(at, total, told)
+    return told.subarray(5)
   }
 
   #error(bytes: Buffer, at: number, total: number): true {
