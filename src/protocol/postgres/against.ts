@@ -1,35 +1,39 @@
-/** A statement's facts held against a scope: every reason why not, in words for its caller. Pure. */
+/**
+ * A statement's facts held against a scope: every reason why not, in words for its caller. One by one, for there may be thousands, and
+ * nobody is told more than a few (attack 103). Pure.
+ */
 import type { Touch } from '../../recording/record.ts'
 import type { Facts } from '../../statement/sql/analysis.ts'
 import { catalogueRelations } from '../../statement/sql/catalogue.gen.ts'
 import { catalogueByHand } from '../../statement/sql/catalogue-by-hand.ts'
 import { isVetted } from '../../statement/sql/names.ts'
-import { type PostgresScope, permits } from './scope.ts'
+import { permits } from './relations.ts'
+import type { PostgresScope } from './scope.ts'
 
-export function against(facts: Facts, scope: PostgresScope): readonly string[] {
-  const problems: string[] = []
+export function* against(facts: Facts, scope: PostgresScope): Generator<string> {
   for (const { verb, where } of facts.verbs) {
     if (scope.statements.includes(verb)) continue
     const on = facts.touches
       .filter(touch => touch.act === (verb === 'select' ? 'read' : verb))
       .map(touch => touch.on)
-    problems.push(
-      `${verb}${where === undefined ? '' : ` ${where}`}${on.length === 0 ? '' : ` on ${on.join(', ')}`} is not permitted`,
-    )
+    const said = on.length > MOST_NAMES ? [...on.slice(0, MOST_NAMES), '...'] : on
+    yield `${verb}${where === undefined ? '' : ` ${where}`}${on.length === 0 ? '' : ` on ${said.join(', ')}`} is not permitted`
   }
-  problems.push(...facts.refusals)
+  yield* facts.refusals
   for (const touch of facts.touches) {
     const problem = touching(touch, scope)
-    if (problem !== undefined) problems.push(problem)
+    if (problem !== undefined) yield problem
   }
   if (facts.timeout !== undefined && scope.statement_timeout !== null) {
     // 0 is no timeout at all.
     if (facts.timeout === 0 || facts.timeout > scope.statement_timeout) {
-      problems.push(`set statement_timeout above ${scope.statement_timeout} ms is not permitted`)
+      yield `set statement_timeout above ${scope.statement_timeout} ms is not permitted`
     }
   }
-  return problems
 }
+
+/** Of the relations that a verb is about, in one refusal. */
+const MOST_NAMES = 30
 
 function touching({ act, on }: Touch, scope: PostgresScope): string | undefined {
   switch (act) {

@@ -81,6 +81,8 @@ function likewise({ statement: { kind, touches }, count }: Judged, text: string)
 
 /** Characters from which on a text is not looked at for its form. */
 const LONG = 8 * 1024
+/** Reasons in one refusal. */
+const MOST_PROBLEMS = 10
 
 function judged(sql: string, analysis: Analysis, scope: PostgresScope): Judged {
   if (!analysis.ok) {
@@ -89,7 +91,11 @@ function judged(sql: string, analysis: Analysis, scope: PostgresScope): Judged {
   }
   const { statements } = analysis
   const statement = { kind: kindOf(statements), text: sql, touches: touchesOf(statements) }
-  const problems = statements.flatMap(facts => against(facts, scope))
+  const problems = statements
+    .values()
+    .flatMap(facts => against(facts, scope))
+    .take(MOST_PROBLEMS)
+    .toArray()
   const [first] = problems
   if (first === undefined) {
     const settings = statements.flatMap(facts => facts.settings ?? [])
@@ -104,7 +110,7 @@ function judged(sql: string, analysis: Analysis, scope: PostgresScope): Judged {
     }
   }
   const say = `${first}; this grant allows ${postgresScope.words(scope)}`
-  const { denial } = refuse('statement_refused', problems.slice(0, 10).join('; '), {
+  const { denial } = refuse('statement_refused', problems.join('; '), {
     say,
     ...(statements.some(isWordless) && { everywhere: true }),
   })

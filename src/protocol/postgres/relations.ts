@@ -11,6 +11,18 @@ export function covers(entry: string, relation: string): boolean {
   return relation.startsWith(schema) && !relation.startsWith('pg_', schema.length)
 }
 
+const sets = new WeakMap<readonly string[], ReadonlySet<string>>()
+
+/** Whether an entry of a scope's list covers a relation, however long the list: one statement may name thousands (attack 103). */
+export function permits(list: readonly string[], relation: string): boolean {
+  const known = sets.get(list)
+  const entries = known ?? new Set(list)
+  if (known === undefined) sets.set(list, entries)
+  if (entries.has(relation)) return true
+  const star = `${relation.slice(0, relation.indexOf('.'))}.*`
+  return entries.has(star) && covers(star, relation)
+}
+
 /** What both lists cover. */
 export function meetNames(ours: readonly string[], theirs: readonly string[]): readonly string[] {
   const met = new Set<string>()

@@ -2,7 +2,8 @@
 import { type Refused, refuse } from '../../denial.ts'
 import type { OneShots } from './one-shot.ts'
 import { literal } from './quote.ts'
-import { type PostgresScope, permits } from './scope.ts'
+import { permits } from './relations.ts'
+import type { PostgresScope } from './scope.ts'
 
 /** Columns that are listed; what lies beyond is cut, and said to be. */
 const MOST = 20_000

@@ -5,8 +5,7 @@ import type { PostgresScope } from './scope.ts'
 /** "select on public.orders (id, total), at most 1000 rows". */
 export function wordsOf(scope: PostgresScope): string {
   const writes = scope.statements.filter(kind => kind !== 'select')
-  const named = (tables: readonly string[]) =>
-    some(tables.map(table => withColumns(table, scope))) || 'no table'
+  const named = (tables: readonly string[]) => some(tables, table => withColumns(table, scope)) || 'no table'
   const said = [
     scope.statements.includes('select') && `select on ${named(scope.tables)}`,
     writes.length > 0 && `${writes.join(', ')} on ${named(scope.write_tables)}`,
@@ -18,16 +17,15 @@ export function wordsOf(scope: PostgresScope): string {
     scope.transaction_timeout !== null && `at most ${scope.transaction_timeout} ms a transaction`,
     scope.idle_timeout !== null && `at most ${scope.idle_timeout} ms idle`,
     scope.statements_per_second !== null && `at most ${scope.statements_per_second} statements a second`,
-    scope.mask.length > 0 && `masked: ${some(scope.mask.map(mask => mask.column))}`,
+    scope.mask.length > 0 && `masked: ${some(scope.mask, mask => mask.column)}`,
   ]
   return said.filter(one => one !== false).join(', ') || 'nothing'
 }
 
 /** A refusal is read by whoever asked: it names enough of a long list, not all of it. */
-function some(names: readonly string[]): string {
-  return names.length > 30
-    ? `${names.slice(0, 30).join(', ')} and ${names.length - 30} more`
-    : names.join(', ')
+function some<T>(all: readonly T[], word: (one: T) => string = String): string {
+  const said = all.slice(0, 30).map(word).join(', ')
+  return all.length > 30 ? `${said} and ${all.length - 30} more` : said
 }
 
 function withColumns(table: string, { columns }: PostgresScope): string {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type PostgresLimit, type PostgresScope, permits, postgresScope } from './scope.ts'
+import { permits } from './relations.ts'
+import { type PostgresLimit, type PostgresScope, postgresScope } from './scope.ts'
 
 const { schema, limit, meet, isEmpty, words } = postgresScope
 const rule = (given: object): PostgresScope =>

@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { type MaskWith, stronger } from '../../statement/mask.ts'
 import type { ScopeKind } from '../protocol.ts'
 import { type ColumnLists, everyList, meetApart, meetColumns, meetLists } from './column-lists.ts'
-import { covers, meetNames, meetStars } from './relations.ts'
+import { meetNames, meetStars } from './relations.ts'
 import { keys } from './scope-keys.ts'
 import { warningsOf, wordsOf } from './scope-words.ts'
 
@@ -158,7 +158,3 @@ export function meetMasks(ours: readonly ColumnMask[], theirs: readonly ColumnMa
   }
   return [...met.values()]
 }
-
-/** Whether a relation, resolved to `schema.name`, is on a scope's list. */
-export const permits = (list: readonly string[], relation: string): boolean =>
-  list.some(entry => covers(entry, relation))

@@ -5,7 +5,7 @@
  * Where a masked column decides (`filter: true`), the server may complain of its value: `salary > 1::float8` of one above 1e308 is
  * `"123000..." is out of range`, and so are all data exceptions.
  */
-import { covers } from './relations.ts'
+import { permits } from './relations.ts'
 import type { PostgresScope } from './scope.ts'
 import { type ERROR, errorFields, type NOTICE, report } from './wire.ts'
 
@@ -40,7 +40,5 @@ function hidesRows({ mask, columns, statements, tables, write_tables }: Postgres
   if (mask.length > 0) return true
   if (statements.every(kind => kind === 'select')) return false
   const read = statements.includes('select') ? tables : []
-  return (
-    Object.keys(columns).length > 0 || !write_tables.every(name => read.some(entry => covers(entry, name)))
-  )
+  return Object.keys(columns).length > 0 || !write_tables.every(name => permits(read, name))
 }
