@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Refused } from '../../denial.ts'
 import type { Call, Session } from '../protocol.ts'
+import { turnsOf } from './guard.ts'
 import { OneShots } from './one-shot.ts'
 import { MOST_BYTES, type QueryInput, type QueryOutput, runQuery } from './query-call.ts'
 import { runSchema, type SchemaOutput } from './schema-call.ts'
@@ -79,7 +80,7 @@ export function createCalls(guardFor: GuardFor): PostgresCalls {
     if (known !== undefined) return known
     const made = new OneShots(
       session,
-      guardFor(session.upstream.scope, session.upstream.own, session.grant.id),
+      guardFor(session.upstream.scope, session.upstream.own, turnsOf(session.grant)),
       MOST_BYTES,
     )
     shots.set(session, made)

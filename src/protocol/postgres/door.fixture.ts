@@ -132,6 +132,7 @@ export interface Doorway {
   readonly lease: { readonly user: string; readonly password: string }
   readonly scope?: Partial<PostgresScope>
   readonly connection?: string
+  readonly owner?: string
   readonly guard?: PostgresGuard
   /** A guard made for each session, as the protocol makes it. */
   readonly guardFor?: GuardFor
@@ -161,7 +162,7 @@ export interface OpenDoor {
 
 /** A session as the broker would open it, for the door or for one-shots. */
 export async function openSession(
-  way: Pick<Doorway, 'target' | 'lease' | 'scope' | 'connection'>,
+  way: Pick<Doorway, 'target' | 'lease' | 'scope' | 'connection' | 'owner'>,
   at: {
     readonly grant?: string
     readonly id?: string
@@ -169,7 +170,8 @@ export async function openSession(
     readonly destroyClient?: () => void
   } = {},
 ): Promise<LiveSession | Refused> {
-  const grant = { id: at.grant ?? 'g_1', connection: way.connection ?? 'orders-db' } as Grant
+  const owner = { issuer: 'okta', id: way.owner ?? 'ann', client: 'agents' }
+  const grant = { id: at.grant ?? 'g_1', owner, connection: way.connection ?? 'orders-db' } as Grant
   const scope = { ...wholeScope, ...way.scope } as Narrowed<PostgresScope>
   const variable = `DOOR_FIXTURE_${randomBytes(6).toString('hex').toUpperCase()}`
   process.env[variable] = way.lease.password

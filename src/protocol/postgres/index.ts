@@ -33,7 +33,7 @@ export const postgres: Protocol<
       ? Promise.resolve(refuse('internal_error', 'a lease that makes roles opens no session'))
       : dial({ ...at, lease }),
   minting,
-  calls: { ...createCalls((scope, own, grant) => guards()(scope, own, grant)) },
+  calls: { ...createCalls((scope, own, who) => guards()(scope, own, who)) },
   present,
   client: psql,
   reloaded: () => verdicts.clear(),
@@ -47,7 +47,7 @@ let made: GuardFor | undefined
 function guards(): GuardFor {
   if (made === undefined) {
     const analyser = createAnalyser({ log: createLog() })
-    made = (scope, own, grant) => createGuard(scope, analyser, verdicts, own, grant)
+    made = (scope, own, who) => createGuard(scope, analyser, verdicts, own, who)
   }
   return made
 }

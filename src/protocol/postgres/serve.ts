@@ -4,13 +4,13 @@ import type { OwnFunctions } from '../../statement/sql/analysis.ts'
 import type { Narrowed } from '../../words.ts'
 import type { Client, Door } from '../protocol.ts'
 import { greet, refuseBearer } from './greet.ts'
-import type { PostgresGuard } from './guard.ts'
+import { type PostgresGuard, turnsOf } from './guard.ts'
 import { loginRefused } from './refuse.ts'
 import { relay } from './relay.ts'
 import type { PostgresScope } from './scope.ts'
 import type { PostgresUpstream } from './upstream.ts'
 
-export type GuardFor = (scope: Narrowed<PostgresScope>, own: OwnFunctions, grant: string) => PostgresGuard
+export type GuardFor = (scope: Narrowed<PostgresScope>, own: OwnFunctions, who: string) => PostgresGuard
 
 export async function serve(
   client: Client,
@@ -40,5 +40,6 @@ export async function serve(
     setTimeout(broken, 1000).unref()
     return
   }
-  await relay(session, greeted, guardFor(session.upstream.scope, session.upstream.own, session.grant.id))
+  const { scope, own } = session.upstream
+  await relay(session, greeted, guardFor(scope, own, turnsOf(session.grant)))
 }
