@@ -93,9 +93,10 @@ export class OwedQueue {
   fail(): boolean {
     let end = this.#head
     while (end < this.#tail && this.#entries[end]?.kind !== 'sync') end++
+    const behind = this.#firstChanges(end)
     for (let i = end - 1; i >= this.#head; i--) {
       const change = this.#entries[i]?.change
-      if (change) undo(change, i === this.#head, this.#next(change, end))
+      if (change) undo(change, i === this.#head, behind.get(change.names)?.get(change.name))
     }
     this.#head = end
     const synced = end < this.#tail
@@ -103,12 +104,16 @@ export class OwedQueue {
     return synced
   }
 
-  #next({ names, name }: Change, from: number): Change | undefined {
-    for (let i = from; i < this.#tail; i++) {
+  /** Each name's first change from an entry on. Once for all: a pipeline may hold thousands on either side of a Sync. */
+  #firstChanges(from: number): ReadonlyMap<Change['names'], ReadonlyMap<string, Change>> {
+    const first = new Map<Change['names'], Map<string, Change>>()
+    for (let i = this.#tail - 1; i >= from; i--) {
       const change = this.#entries[i]?.change
-      if (change?.names === names && change.name === name) return change
+      if (!change) continue
+      const ofKind = first.get(change.names) ?? new Map<string, Change>()
+      first.set(change.names, ofKind.set(change.name, change))
     }
-    return undefined
+    return first
   }
 
   /**
