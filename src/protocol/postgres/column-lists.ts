@@ -35,10 +35,15 @@ export const everyList = ({ columns = {}, columns_apart = [] }: Said): readonly 
  */
 export function meetApart(ours: Said, theirs: Said): readonly ColumnLists[] {
   const sides = [...sidesOf(ours), ...sidesOf(theirs)]
-  // Of two of which one gives nothing that the other does not, the narrower is enough; of equals the first.
-  const needed = sides.filter(
-    (one, i) => !sides.some((other, j) => within(other, one) && (j < i || (j > i && !within(one, other)))),
+  // Sets, for a request may bring dozens of lists of hundreds.
+  const given = sides.map(
+    side => new Map(Object.entries(side).map(([table, list]) => [table, new Set(list)])),
   )
+  // Of two of which one gives nothing that the other does not, the narrower is enough; of equals the first.
+  const needed = sides.filter((_, i) => {
+    const one = given[i] as Given
+    return !given.some((other, j) => within(other, one) && (j < i || (j > i && !within(one, other))))
+  })
   return needed.length > 1 ? needed : []
 }
 
@@ -47,13 +52,13 @@ function sidesOf({ columns = {}, columns_apart = [] }: Said): readonly ColumnLis
   return Object.keys(columns).length > 0 ? [columns] : []
 }
 
+type Given = ReadonlyMap<string, ReadonlySet<string>>
+
 /** In whichever families the tables are: only where both limit the same ones. */
-function within(one: ColumnLists, other: ColumnLists): boolean {
-  const tables = Object.keys(one)
-  return (
-    tables.length === Object.keys(other).length &&
-    tables.every(
-      table => Object.hasOwn(other, table) && one[table]?.every(name => other[table]?.includes(name)),
-    )
-  )
+function within(one: Given, other: Given): boolean {
+  const subset = ([table, columns]: [string, ReadonlySet<string>]): boolean => {
+    const others = other.get(table)
+    return others !== undefined && columns.isSubsetOf(others)
+  }
+  return one.size === other.size && one.entries().every(subset)
 }
