@@ -29,6 +29,7 @@ export async function runSchema(shots: OneShots): Promise<SchemaOutput | Refused
   const { scope } = shots.session.upstream
   const { rows, error } = await shots.ask('schema', columnsOf(scope))
   if (error !== null) return refuse('upstream_refused', error, { facts: { sqlstate: error.slice(0, 5) } })
+  const masks = new Map(scope.mask.map(mask => [mask.column, mask.with]))
   const tables = new Map<string, { name: string; kind: string; statements: string[]; columns: Column[] }>()
   for (const [schema, name, kind, column, type, nullable] of rows.slice(0, MOST)) {
     const relation = `${schema}.${name}`
@@ -36,7 +37,7 @@ export async function runSchema(shots: OneShots): Promise<SchemaOutput | Refused
     const only = Object.hasOwn(scope.columns, relation) ? scope.columns[relation] : undefined
     if (statements.length === 0 || column === null || column === undefined) continue
     if (only !== undefined && !only.includes(column)) continue
-    const mask = scope.mask.find(one => one.column === `${relation}.${column}`)?.with
+    const mask = masks.get(`${relation}.${column}`)
     const table = tables.get(relation) ?? {
       name: relation,
       kind: kinds[kind ?? ''] ?? 'table',
