@@ -30,6 +30,8 @@ import * as wire from './wire.ts'
 export const BIND_READ = 8 * 1024
 const MAX_STATEMENTS = 2000
 const MAX_PORTALS = 1000
+/** Names of portals that a transaction has bound for a FETCH or an EXECUTE, most of them closed since. */
+const MAX_INDIRECT = 50_000
 /** Of what is held under names of either kind: two thousand times a longest statement is half a gigabyte. */
 const MAX_CHARACTERS = 8 * 1024 * 1024
 /** The server keeps 63 bytes of a name; two longer ones could mean the same. */
@@ -134,7 +136,7 @@ export function bind(turn: ClientTurn, bytes: Buffer, at: number, total: number)
   const indirect = portalName !== '' && goesByName(prepared.verdict.statement.kind)
   if (
     isFull(line.portals, portalName, MAX_PORTALS) ||
-    (indirect && line.indirectPortals.size >= MAX_PORTALS && !line.indirectPortals.has(portalName))
+    (indirect && line.indirectPortals.size >= MAX_INDIRECT && !line.indirectPortals.has(portalName))
   ) {
     return fail(turn, at, total, serverError('54000', 'postern: too many portals; close some'))
   }

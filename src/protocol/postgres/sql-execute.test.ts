@@ -201,6 +201,15 @@ for (const version of versions)
       assert.equal(await types(bind('', 'f'), describePortal(''), execute('')), '2TDDCZ')
     })
 
+    test(`PostgreSQL ${where}: one transaction fetches thousands of times, each under a new name`, async () => {
+      const client = await login(where)
+      await client.query('begin; declare c cursor for select generate_series(1, 1500)')
+      const once = (i: number) => [bind(`C_${i}`, 'f'), execute(`C_${i}`, 2), closePortal(`C_${i}`)]
+      const often = Array.from({ length: 1200 }, (_, i) => once(i)).flat()
+      const answers = await asked(client, parse('f', 'fetch 1 from c'), ...often)
+      assert.deepEqual([codes(answers), rows(answers)], [[], 1200])
+    })
+
     test(`PostgreSQL ${where}: a cursor is read by named and by bound FETCHes, and SQL runs what SQL prepared`, async () => {
       const client = await login(where)
       await client.query('begin; declare c scroll cursor for select generate_series(1, 9)')
