@@ -19,7 +19,9 @@ export function meetColumns(ours: ColumnLists, theirs: ColumnLists): ColumnLists
 }
 
 export function meetLists(ours: readonly string[], theirs: readonly string[] | undefined): readonly string[] {
-  return theirs === undefined ? ours : ours.filter(one => theirs.includes(one))
+  if (theirs === undefined) return ours
+  const both = new Set(theirs)
+  return ours.filter(one => both.has(one))
 }
 
 /** All that a scope says of columns, in one: each of it holds. */

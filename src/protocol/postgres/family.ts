@@ -8,7 +8,7 @@ import type { Narrowed } from '../../words.ts'
 import { type ColumnLists, everyList, meetColumns } from './column-lists.ts'
 import type { MaskedColumns } from './mask.ts'
 import { literal } from './quote.ts'
-import { covers } from './relations.ts'
+import { permits } from './relations.ts'
 import { type ColumnMask, meetMasks, type PostgresScope } from './scope.ts'
 
 export interface There<Scope extends PostgresScope = Narrowed<PostgresScope>> {
@@ -96,10 +96,11 @@ export function scopeThere<Scope extends PostgresScope>(
   const members = rows.flatMap(([is, said, relation, oid, column, number, masked]) =>
     is === 'column' ? [{ said: said ?? '', relation: relation ?? '', oid, column, number, masked }] : [],
   )
+  const asked = new Map(scope.mask.map(one => [one.column, one]))
   const found: ColumnMask[] = []
   const numbers = new Map<string, string>()
   for (const { said, relation, oid, column, number, masked } of members) {
-    const mask = scope.mask.find(one => one.column === `${said}.${masked}`)
+    const mask = asked.get(`${said}.${masked}`)
     if (mask === undefined) continue
     found.push({ ...mask, column: `${relation}.${column}` })
     numbers.set(`${oid}.${number}`, `${relation}.${column}`)
@@ -113,12 +114,13 @@ export function scopeThere<Scope extends PostgresScope>(
       return form === undefined ? [] : [[at, { with: form, of }] as const]
     }),
   )
+  const families = familiesOf(members)
   const there = {
     ...scope,
     tables: listedThere(scope.tables, scope.starred, rows),
     write_tables: listedThere(scope.write_tables, scope.write_starred, rows),
     columns: everyList(scope)
-      .map(lists => columnsThere(lists, members))
+      .map(lists => columnsThere(lists, families))
       .reduce(meetColumns),
     mask,
   }
@@ -137,12 +139,11 @@ function listedThere(
   rows: Rows,
 ): readonly string[] {
   const exact = new Set(list)
-  const wild = list.filter(entry => entry.endsWith('.*'))
+  const ofStar = new Set(starred)
   const there = rows.flatMap(([is, , relation]) => {
     if (is === 'column' || typeof relation !== 'string') return []
-    const byName = exact.has(relation) && starred?.includes(relation) !== true
-    const byStar = exact.has(relation) || wild.some(entry => covers(entry, relation))
-    return byName || (is === 'listed' && byStar) ? [relation] : []
+    const byName = exact.has(relation) && !ofStar.has(relation)
+    return byName || (is === 'listed' && permits(list, relation)) ? [relation] : []
   })
   // In whatever order a server finds them: sessions of one scope share their verdicts, and say the same of it.
   return there.sort()
@@ -154,29 +155,50 @@ interface Member {
   readonly column: string | null | undefined
 }
 
+/** Sets by name, grown as they are asked for. */
+class Sets {
+  readonly all = new Map<string, Set<string>>()
+
+  add(name: string, ...members: readonly string[]): void {
+    const set = this.all.get(name) ?? new Set()
+    for (const member of members) set.add(member)
+    this.all.set(name, set)
+  }
+
+  has = (name: string, member: string): boolean => this.all.get(name)?.has(member) === true
+}
+
+/** Whose family each relation is of, and which columns it has: each once, for there is a row for each column of each. */
+function familiesOf(members: readonly Member[]) {
+  const families = new Sets()
+  const columns = new Sets()
+  for (const { said, relation, column } of members) {
+    families.add(said, relation)
+    columns.add(relation, ...(typeof column === 'string' ? [column] : []))
+  }
+  return { families, columns }
+}
+
 /**
  * A relation of a family has the columns of its own list, or else those of the table's that it has at all, and none that the
  * table's leaves out.
  */
-function columnsThere(lists: ColumnLists, members: readonly Member[]): ColumnLists {
-  const has = new Set(members.map(({ relation, column }) => `${relation}.${column}`))
+function columnsThere(lists: ColumnLists, { families, columns }: ReturnType<typeof familiesOf>): ColumnLists {
   const there = new Map<string, readonly string[]>(Object.entries(lists))
-  const left = new Map<string, Set<string>>()
-  for (const { said, relation, column } of members) {
-    if (relation !== said || typeof column !== 'string' || lists[said]?.includes(column) !== false) continue
-    left.set(said, (left.get(said) ?? new Set()).add(column))
-  }
-  for (const { said, relation } of members) {
+  for (const [said, relations] of families.all) {
     const list = Object.hasOwn(lists, said) ? lists[said] : undefined
-    if (list === undefined || relation === said) continue
-    const own = Object.hasOwn(lists, relation)
-    const before = there.get(relation) ?? list
-    there.set(
-      relation,
-      before.filter(column =>
-        own ? !left.get(said)?.has(column) : list.includes(column) && has.has(`${relation}.${column}`),
-      ),
-    )
+    if (list === undefined) continue
+    const given = new Set(list)
+    const left = (column: string) => columns.has(said, column) && !given.has(column)
+    for (const relation of relations) {
+      if (relation === said) continue
+      const own = Object.hasOwn(lists, relation)
+      const before = there.get(relation) ?? list
+      there.set(
+        relation,
+        before.filter(column => (own ? !left(column) : given.has(column) && columns.has(relation, column))),
+      )
+    }
   }
   return Object.fromEntries(there)
 }

@@ -95,7 +95,8 @@ const limit = z.strictObject({
   mask: keys.mask.optional(),
   starred: keys.tables.optional(),
   write_starred: keys.write_tables.optional(),
-  columns_apart: z.array(keys.columns).max(64).readonly().optional(),
+  // A ceiling's, a rule's, a request's, and those of some who approve.
+  columns_apart: z.array(keys.columns).max(8).readonly().optional(),
 })
 
 export const postgresScope: ScopeKind<PostgresScope, PostgresLimit> = {
