@@ -102,7 +102,7 @@ function judged(sql: string, analysis: Analysis, scope: PostgresScope): Judged {
     .toArray()
   const [first] = problems
   if (first === undefined) {
-    const settings = statements.flatMap(facts => facts.settings ?? [])
+    const settings = [...new Set(statements.flatMap(facts => facts.settings ?? []))]
     const fetches = statements.flatMap(facts => facts.fetches ?? [])
     return {
       allow: true,

@@ -150,3 +150,24 @@ test('bytes that lie name nothing', () => {
     }),
   )
 })
+
+test('a Bind of tens of thousands of parameters is read once, whatever number of them names settings', () => {
+  const count = 20_000
+  let searched = 0
+  const which = Object.assign(new Array<number>(5_000).fill(count), {
+    includes: (n: number) => {
+      searched++
+      return n === count
+    },
+  })
+  const nulls = Buffer.alloc(4 * (count - 1), 0xff)
+  const bind = Buffer.concat([
+    Buffer.from([0, 0, count >> 8, count & 255]),
+    nulls,
+    int32(8),
+    Buffer.from('timezone'),
+  ])
+  assert.equal(namesSettings(bind, 0, bind.length, which), true)
+  assert.equal(namesSettings(bind, 0, bind.length - 1, which), false)
+  assert.equal(searched, 0)
+})

@@ -17,14 +17,16 @@ export function namesSettings(bytes: Buffer, from: number, end: number, which: r
   if (at + 2 > end) return false
   const count = bytes.readUInt16BE(at)
   at += 2
-  const last = Math.max(...which)
+  // A statement may hold thousands of them, and a Bind tens of thousands of parameters (attack 103).
+  const names = new Set(which)
+  const last = Math.max(...names)
   if (last > count) return false
   for (let n = 1; n <= last; n++) {
     if (at + 4 > end) return false
     const length = Math.max(bytes.readInt32BE(at), 0)
     at += 4
     if (at + length > end) return false
-    if (which.includes(n) && !mayShow(bytes.toString('latin1', at, at + length))) return false
+    if (names.has(n) && !mayShow(bytes.toString('latin1', at, at + length))) return false
     at += length
   }
   return true

@@ -46,9 +46,9 @@ export function executeRefused(line: Line, judged: Judged): RefusedVerdict | und
   }
 }
 
-function whyNot(line: Line, { statement, fetches = [] }: Judged) {
+function whyNot(line: Line, { statement, fetches }: Judged) {
   // The protocol's names are bytes.
-  if (fetches.some(name => line.indirectPortals.has(Buffer.from(name).toString('latin1'))))
+  if (fetches?.some(name => line.indirectPortals.has(Buffer.from(name).toString('latin1'))))
     return fromIndirect
   if (!(line.asker || line.indirect) || !/\bexecute\b/.test(statement.kind)) return undefined
   return line.indirect ? indirect : asker
