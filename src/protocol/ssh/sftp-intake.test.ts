@@ -12,7 +12,7 @@ const turn = () => new Promise(resolve => setImmediate(resolve))
 
 /** One channel whose host takes all that it is given, and whose client takes no answers while `blocked`. */
 function channel() {
-  const state = { blocked: false }
+  const state = { blocked: false, full: false }
   const pace = new Pace({ blocked: () => state.blocked, goOn: act => act() })
   const said: number[] = []
   const say = (payload: Payload) =>
@@ -24,6 +24,7 @@ function channel() {
   const taken: number[] = []
   const intake = new Intake(ends, {
     request: body => void taken.push(body.readUInt32BE(1)),
+    full: () => state.full,
     settle: () => ends.up.settle(),
   })
   /** As a channel does with what its client says. */
@@ -82,4 +83,20 @@ test('behind a close, or when the session is over, nothing that waits is taken',
     for (let n = 0; n < 10; n++) await turn()
     assert.equal(one.taken.length, 1024, end)
   }
+})
+
+test('while as many are under way as may be none is taken, and an answer takes the next', async () => {
+  const one = channel()
+  one.state.full = true
+  one.push(many(0, 3))
+  one.push(many(3, 2000))
+  one.intake.after(() => one.ends.sendEof())
+  for (let n = 0; n < 5; n++) await turn()
+  assert.deepEqual([one.taken, one.said], [[], []])
+  one.state.full = false
+  one.intake.answered()
+  one.intake.answered()
+  while (one.taken.length < 2003) await turn()
+  assert.deepEqual(one.taken, upTo(2003))
+  assert.equal(one.said.at(-1), msg.channelEof)
 })

@@ -1,6 +1,6 @@
 /**
- * A client's sftp requests, one by one out of its data and no faster than {@link file://./pace.ts} lets them. What waits
- * counts against the client's window, and its EOF waits behind it.
+ * A client's sftp requests, one by one out of its data, no faster than {@link file://./pace.ts} lets them and no more than
+ * may be under way. What waits counts against the client's window, and its EOF waits behind it.
  */
 import { Frames } from '../../statement/sftp/packet.ts'
 import { Backlog } from './backlog.ts'
@@ -8,6 +8,8 @@ import type { Ends } from './ends.ts'
 
 export interface Takes {
   request(body: Buffer): void
+  /** As many are under way as may be: the next waits for an answer. */
+  full(): boolean
   /** As many have been taken as may be for now. */
   settle(): void
 }
@@ -20,6 +22,7 @@ export class Intake {
   readonly #backlog = new Backlog()
   #held = 0
   #waits = false
+  #due = false
   #then: (() => void) | undefined
 
   constructor(ends: Ends, by: Takes) {
@@ -43,11 +46,25 @@ export class Intake {
     else then()
   }
 
+  /** There was an answer. */
+  answered(): void {
+    if (this.#waits) this.#later()
+  }
+
+  #later(): void {
+    if (this.#due || this.#by.full()) return
+    this.#due = true
+    this.#ends.pace.later(() => {
+      this.#due = false
+      this.#take()
+    })
+  }
+
   #take(): void {
     this.#waits = !this.#all()
     this.#hold()
     if (this.#waits) {
-      this.#ends.pace.later(() => this.#take())
+      this.#later()
     } else {
       this.#then?.()
       this.#then = undefined
@@ -58,7 +75,7 @@ export class Intake {
   /** Whether that was all, or has become nobody's. */
   #all(): boolean {
     while (!this.#ends.farCloseSent) {
-      if (!this.#ends.pace.open) return this.#frames.left + this.#backlog.length === 0
+      if (!this.#ends.pace.open || this.#by.full()) return this.#frames.left + this.#backlog.length === 0
       const body = this.#frames.next()
       if (body !== undefined) {
         this.#ends.pace.taken()

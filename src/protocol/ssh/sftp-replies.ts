@@ -19,9 +19,12 @@ export class SftpReplies {
     this.#at = options
   }
 
+  get full(): boolean {
+    return this.#asked.size >= maxUnderWay
+  }
+
   asked(id: number): void {
-    if (this.#asked.has(id) || this.#asked.size >= maxUnderWay)
-      throw new Malformed('sftp requests too many, or of one number')
+    if (this.#asked.has(id)) throw new Malformed('sftp requests of one number')
     this.#asked.add(id)
   }
 

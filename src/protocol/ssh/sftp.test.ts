@@ -95,6 +95,17 @@ for act in (lambda: s.open('${files}/w', 'w'), lambda: s.open('${files}/small', 
   assert.equal(readFileSync(join(files, 'small'), 'utf8'), 'hello\n')
 })
 
+test('paramiko asks for a large file in one go, and what is more than may be under way is answered all the same', async () => {
+  const g = w.grant({ sftp: 'read' })
+  const python = `
+import paramiko
+t = paramiko.Transport(('127.0.0.1', ${w.port})); t.connect(username='${g.id}', password='${g.password}')
+s = paramiko.SFTPClient.from_transport(t)
+print(b''.join(s.open('${files}/big').readv([(at * 1000, 1000) for at in range(3000)])) == open('${files}/big', 'rb').read(3000 * 1000))
+`
+  assert.equal((await run('/usr/bin/python3', ['-c', python])).stdout, 'True\n')
+})
+
 test('requests that come while keys are changed wait for their answers and are not lost', async () => {
   const g = w.grant({ sftp: 'write' })
   const data = randomBytes(12 * 1024 * 1024)

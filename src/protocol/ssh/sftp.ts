@@ -51,6 +51,7 @@ export class SftpRelay {
     this.#replies = new SftpReplies(options)
     this.#requests = new Intake(options.ends, {
       request: body => this.#request(body),
+      full: () => this.#replies.full,
       settle: () => this.#settle(),
     })
   }
@@ -66,6 +67,7 @@ export class SftpRelay {
   fromFar(data: Buffer): void {
     this.#answers.push(data)
     for (let body = this.#answers.next(); body !== undefined; body = this.#answers.next()) this.#answer(body)
+    this.#requests.answered()
     this.#settle()
   }
 
