@@ -8,7 +8,7 @@
  */
 import { currentTurn } from './turn.ts'
 
-/** Some ten milliseconds, and never as many as a transfer has. */
+/** Some ten milliseconds of the cheapest. */
 const mostInTurn = 1024
 
 export interface Pacing {
@@ -38,8 +38,9 @@ export class Pace {
     return !this.#over && this.#taken < mostInTurn && !this.#by.blocked()
   }
 
-  taken(): void {
-    this.#taken++
+  /** `weight`: as many of the cheapest cost as much. */
+  taken(weight = 1): void {
+    this.#taken += weight
   }
 
   /** In another turn, behind those that wait already: no channel keeps another from its own. */

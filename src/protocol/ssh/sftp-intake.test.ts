@@ -35,21 +35,26 @@ function channel() {
   return { state, pace, ends, intake, taken, push, said }
 }
 
-const many = (from: number, count: number) =>
-  Buffer.concat(Array.from({ length: count }, (_, n) => framed(message(99, from + n))))
+const many = (from: number, count: number, more = Buffer.alloc(0)) =>
+  Buffer.concat(Array.from({ length: count }, (_, n) => framed(message(99, from + n, { raw: more }))))
 const upTo = (count: number) => Array.from({ length: count }, (_, n) => n)
 
-test('of the requests in one message 1024 are taken in a turn, in whatever channels; the rest in order', async () => {
+test('of the requests in one message 256 are taken in a turn, of long ones fewer; the rest in order', async () => {
   const one = channel()
   one.push(many(0, 3500))
-  assert.equal(one.taken.length, 1024)
+  assert.equal(one.taken.length, 256)
   one.push(many(3500, 10))
-  assert.equal(one.taken.length, 1024)
-  for (let before = 1024; one.taken.length < 3510; before = one.taken.length) {
+  assert.equal(one.taken.length, 256)
+  for (let before = 256; one.taken.length < 3510; before = one.taken.length) {
     await turn()
-    assert.ok(one.taken.length - before <= 2 * 1024 && one.taken.length > before, 'no turn is without work')
+    assert.ok(one.taken.length - before <= 2 * 256 && one.taken.length > before, 'no turn is without work')
   }
   assert.deepEqual(one.taken, upTo(3510))
+  const long = channel()
+  long.push(many(0, 200, Buffer.alloc(4096)))
+  assert.ok(long.taken.length < 90, `${long.taken.length}`)
+  while (long.taken.length < 200) await turn()
+  assert.deepEqual(long.taken, upTo(200))
 })
 
 test('while the client takes no answers no request is taken and no window given; then all, and EOF behind them', async () => {
@@ -81,7 +86,7 @@ test('behind a close, or when the session is over, nothing that waits is taken',
     else one.pace.end()
     one.push(many(3000, 10))
     for (let n = 0; n < 10; n++) await turn()
-    assert.equal(one.taken.length, 1024, end)
+    assert.equal(one.taken.length, 256, end)
   }
 })
 

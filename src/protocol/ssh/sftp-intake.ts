@@ -6,6 +6,12 @@ import { Frames } from '../../statement/sftp/packet.ts'
 import { Backlog } from './backlog.ts'
 import type { Ends } from './ends.ts'
 
+/**
+ * A request brings a packet of its own for the host, often two, and a path or data are gone over. Counted as one each, a turn
+ * of those with long paths took half a second, from which everybody's cut was late (attack 192).
+ */
+const weightOf = (body: Buffer) => 4 + (body.length >> 9)
+
 export interface Takes {
   request(body: Buffer): void
   /** As many are under way as may be: the next waits for an answer. */
@@ -78,7 +84,7 @@ export class Intake {
       if (!this.#ends.pace.open || this.#by.full()) return this.#frames.left + this.#backlog.length === 0
       const body = this.#frames.next()
       if (body !== undefined) {
-        this.#ends.pace.taken()
+        this.#ends.pace.taken(weightOf(body))
         this.#by.request(body)
       } else if (this.#backlog.length > 0) this.#frames.push(this.#backlog.take())
       else return true
