@@ -75,6 +75,18 @@ test('a terminal and variables asked for in one go with their command are given,
   assert.deepEqual(touches(w, 'subsystem'), ['sftp', 'FOO=two'])
 })
 
+test("what a client sends wrong while the host is asked is its own breach, and not the host's", async () => {
+  const client = await RawClient.enter(w, w.grant(scope))
+  const channel = await client.channel(0)
+  client.send(
+    channelRequest(channel, 'env', true, 'FOO', 'one'),
+    channelRequest(channel, 'subsystem', true, 'sftp'),
+    channelData(channel, Buffer.alloc(4, 0xff), false),
+  )
+  await client.end()
+  assert.equal(w.last().ending?.why, 'protocol_violation')
+})
+
 test('nothing is run or sent on until the host has said what it set, and what waits is bounded', async () => {
   const at = await world()
   const seen: string[] = []

@@ -71,10 +71,13 @@ export class Setup {
     return { request, answered }
   }
 
-  /** Calls `go` when the host has answered all that it was asked, maybe at once. */
+  /**
+   * Calls `go` when the host has answered all that it was asked, maybe at once. Never while the host is read: what the
+   * client has said meanwhile is done then, and what is wrong with it would be the host's breach.
+   */
   whenSettled(go: () => void): void {
     if (this.#unanswered === 0) go()
-    else this.#settled = go
+    else this.#settled = () => this.#relay.pace.later(go)
   }
 
   /** The channel is over: nothing goes on any more. */
