@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { message, Reader } from '../../statement/sftp/fields.ts'
 import { Frames, framed, fxp } from '../../statement/sftp/packet.ts'
 import { hostileHost, type Meet } from './hostile.fixture.ts'
@@ -178,6 +180,66 @@ test('requests that wait for what their path is count against the window, and ar
   for (let id = 2; id < 300 && !client.ended; id++) open(id, 16_000)
   await client.end()
   assert.equal(w.last().ending?.why, 'protocol_violation')
+})
+
+test('a write that the host does not answer holds on to nothing else that came with it', async () => {
+  setFlagsFromString('--expose-gc')
+  const held = () => {
+    ;(runInNewContext('gc') as () => void)()
+    return process.memoryUsage().arrayBuffers / MiB
+  }
+  let writes = 0
+  meet = (wire, type, payload) => {
+    const say = (packet: Buffer) => wire.send(channelData(0, framed(packet), false))
+    if (type === msg.channelOpen) wire.send(confirmed(idOf(payload), 1 << 30))
+    else if (type === msg.channelRequest) wire.send(message(msg.channelSuccess, 0))
+    if (type !== msg.channelData) return
+    const frames = new Frames()
+    frames.push(Buffer.from(new Reader(payload, 5).bytes()))
+    for (let body = frames.next(); body !== undefined; body = frames.next()) {
+      if (body[0] === fxp.init) say(message(fxp.version, 3))
+      else if (body[0] === fxp.open) say(message(fxp.handle, body.readUInt32BE(1), 'h'))
+      else writes++
+    }
+  }
+  const client = await RawClient.enter(w, w.grant({ sftp: 'write' }))
+  const channel = await client.channel(0, 1 << 30)
+  await client.start(channel, 'subsystem', 'sftp')
+  const send = (...packets: readonly Buffer[]) =>
+    client.send(channelData(channel, Buffer.concat(packets.map(framed)), false))
+  send(message(fxp.init, 3))
+  await until(() => client.data.length > 0, 'a version')
+  const had = client.data.length
+  send(message(fxp.open, 0, '/x', 2, 0))
+  await until(() => client.data.length > had, 'a handle')
+  const before = held()
+  for (let id = 1; id <= 1500; id += 2) {
+    send(message(fxp.write, id, 'h', 0n, 'x'), message(99, id + 1, { raw: Buffer.alloc(30_000) }))
+    await until(() => writes > id / 2 - 20, 'the host has it')
+  }
+  await until(() => writes === 750, 'the host has all')
+  // V8 gives buffers back a moment after it has collected them.
+  await until(() => held() - before < 8, 'what came with the writes is let go')
+  client.socket.destroy()
+})
+
+test('nothing stands behind the data in its message', async () => {
+  const more = message(msg.channelData, 0, 'x', 'more')
+  for (const [says, why] of [
+    [[message(msg.channelSuccess, 0), more], 'upstream_closed'],
+    [[message(msg.channelSuccess, 0)], 'protocol_violation'],
+  ] as const) {
+    meet = saying(
+      id => [confirmed(id)],
+      () => says,
+    )
+    const client = await RawClient.enter(w, w.grant({ exec: ['uptime'] }))
+    await client.channel(0)
+    client.send(channelRequest(0, 'exec', true, 'uptime'))
+    if (why === 'protocol_violation') client.send(more)
+    await client.end()
+    assert.equal(w.last().ending?.why, why)
+  }
 })
 
 /** Resident memory that `work` leaves, in MiB. */

@@ -1,5 +1,5 @@
 /** SSH's message numbers and reason codes (RFC 4250), and the messages that both sides of the relay build alike. Pure. */
-import { type Field, message } from '../../statement/sftp/fields.ts'
+import { type Field, message, type Reader } from '../../statement/sftp/fields.ts'
 
 export const msg = {
   disconnect: 1,
@@ -71,6 +71,13 @@ export function channelData(channel: number, data: Uint8Array, extended: boolean
     ? message(msg.channelExtendedData, channel, stderr, data.length)
     : message(msg.channelData, channel, data.length)
   return [head, data]
+}
+
+/** Nothing may stand behind it: it would cost no window, and be held as long as the data is (attack 192). */
+export function dataOf(fields: Reader): Buffer {
+  const data = fields.bytes()
+  fields.end()
+  return data
 }
 
 export function channelOpenFailed(channel: number, reason: number, why: string): Buffer {

@@ -15,7 +15,7 @@ import { type Channel, checkPlace } from './ends.ts'
 import { Flow } from './flow.ts'
 import { ForwardChannel } from './forward.ts'
 import { judgeCaught, judgeForward, judgeOther } from './guard.ts'
-import { channelOpenFailed, disconnectReason, msg, openFailure } from './messages.ts'
+import { channelOpenFailed, dataOf, disconnectReason, msg, openFailure } from './messages.ts'
 import type { Pace } from './pace.ts'
 import { oneLine } from './refuse.ts'
 import { execWords, type SshScope } from './scope.ts'
@@ -86,7 +86,7 @@ export class Relay implements RelaySide, FarSide {
     const fields = new Reader(payload, 1)
     if (type === msg.globalRequest) this.#nearGlobal(fields)
     else if (type === msg.channelOpen) this.#open(fields)
-    else if (type === msg.channelData) this.#unclosed(fields).nearData(fields.bytes())
+    else if (type === msg.channelData) this.#unclosed(fields).nearData(dataOf(fields))
     else if (type === msg.channelWindowAdjust) this.#channel(fields).nearWidens(fields.u32())
     else if (type === msg.channelRequest)
       this.#unclosed(fields).nearRequest(fields.text(), fields.bool(), fields)
@@ -189,7 +189,7 @@ export class Relay implements RelaySide, FarSide {
     else if (this.#ending !== undefined) return
     else if (type === msg.channelData || type === msg.channelExtendedData) {
       const kind = type === msg.channelData ? 0 : fields.u32()
-      channel.farData(fields.bytes(), kind)
+      channel.farData(dataOf(fields), kind)
     } else if (type === msg.channelWindowAdjust) channel.ends.farWidens(fields.u32())
     else if (type === msg.channelRequest) channel.farRequest(fields.text(), fields.bool(), fields)
     else if (type === msg.channelEof) channel.ends.farEof()
