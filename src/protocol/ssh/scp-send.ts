@@ -16,6 +16,8 @@ import {
 
 const maxDepth = 64
 const maxNames = 100_000
+/** Of all folders that are under way, each in the one before: a host may name as much as it likes in each (attack 192). */
+const maxHeld = 16 * 1024 * 1024
 
 export function* send(scp: Scp): Step<void> {
   yield* scp.consent()
@@ -32,7 +34,11 @@ function* one(scp: Scp, path: string, depth: number): Step<void> {
   else if (!isFolder(about)) yield* file(scp, path, shown, about)
   else if (!scp.command.recursive) scp.warn(path, 'not a regular file')
   else if (depth >= maxDepth) scp.warn(path, 'too deep')
-  else yield* folder(scp, path, shown, about, depth)
+  else {
+    const { held } = scp
+    yield* folder(scp, path, shown, about, depth)
+    scp.held = held
+  }
 }
 
 function* times(scp: Scp, { modified, accessed }: Attributes): Step<boolean> {
@@ -51,7 +57,8 @@ function* folder(scp: Scp, path: string, name: string, about: Attributes, depth:
   const names: string[] = []
   for (let found = namesOf(yield* scp.ask(fxp.readdir, handle)); found !== undefined; ) {
     names.push(...found)
-    if (names.length > maxNames) throw new ScpOver('a folder that does not end')
+    for (const { length } of found) scp.held += 32 + length
+    if (names.length > maxNames || scp.held > maxHeld) throw new ScpOver('a folder that does not end')
     found = namesOf(yield* scp.ask(fxp.readdir, handle))
   }
   yield* scp.ask(fxp.close, handle)

@@ -14,18 +14,21 @@ import type { RelaySide } from './sides.ts'
 
 const turn = () => new Promise(resolve => setImmediate(resolve))
 
-/** Answers the greeting, and to all else that nothing is there; or nothing more. */
-function host(client: SftpClient, answers: boolean): SftpRelay {
+type Answers = (type: number, id: number) => Buffer | undefined
+const nothingThere: Answers = (_, id) => statusPacket(id, fxStatus.failure, '')
+
+/** Answers the greeting, and all else as it is told to. */
+function host(client: SftpClient, answers: Answers): SftpRelay {
   const fromNear = (packet: Buffer) => {
-    const id = new Reader(packet, 5).u32()
-    if (packet[4] === fxp.init) client.push(framed(message(fxp.version, 3)))
-    else if (answers) client.push(statusPacket(id, fxStatus.failure, ''))
+    const [type = 0, id] = [packet[4], new Reader(packet, 5).u32()]
+    const answer = type === fxp.init ? framed(message(fxp.version, 3)) : answers(type, id)
+    if (answer !== undefined) client.push(answer)
   }
   return { fromNear, fromFar: () => undefined, end: () => undefined } as unknown as SftpRelay
 }
 
 /** A client that takes no answers while `blocked`; `oks` are the zero bytes that it was sent. */
-function scp(way: 'to_host' | 'from_host') {
+function scp(way: 'to_host' | 'from_host', answers = way === 'to_host' ? nothingThere : () => undefined) {
   const at = { oks: 0, closed: false, blocked: false }
   const pace = new Pace({ blocked: () => at.blocked, goOn: act => act() })
   const toNear = (payload: Payload) => {
@@ -38,7 +41,7 @@ function scp(way: 'to_host' | 'from_host') {
   ends.confirm(0, 1 << 20, 32_768)
   const recorder = { result: () => undefined } as unknown as Recorder
   const command = { way, recursive: true, times: true, directory: false, paths: ['/x'] }
-  const script = new Scp(command, ends, { recorder, of: 1 as Seq }, client => host(client, way === 'to_host'))
+  const script = new Scp(command, ends, { recorder, of: 1 as Seq }, client => host(client, answers))
   script.begin()
   script.moved()
   return { at, pace, say: (data: Buffer) => script.fromNear(data) }
@@ -100,4 +103,26 @@ test('what waits is not copied for each piece that comes, and of answers little 
   taker.say(Buffer.alloc(1))
   taker.say(Buffer.alloc(8192))
   assert.throws(() => taker.say(Buffer.alloc(1)), Malformed)
+})
+
+test('a host that names files without end, in one folder or in one within the other, ends the copy', async () => {
+  const name = (id: number, names: readonly string[]) =>
+    framed(message(fxp.name, id, names.length, ...names.flatMap(one => [one, '', 0])))
+  const long = 'n'.repeat(200_000)
+  for (const inEach of [Number.POSITIVE_INFINITY, 20]) {
+    let asked = 0
+    let left = 0
+    const { at, say } = scp('from_host', (type, id) => {
+      if (type === fxp.stat) return framed(message(fxp.attrs, id, 4, 0o040755))
+      if (type === fxp.readdir) asked++
+      if (type === fxp.opendir) left = inEach
+      if (type === fxp.readdir && left-- > 0) return name(id, ['folder', long])
+      return type === fxp.opendir ? framed(message(fxp.handle, id, 'h')) : statusPacket(id, fxStatus.ok, '')
+    })
+    for (let n = 0; n < 400 && !at.closed && asked < 400; n++) {
+      say(Buffer.alloc(1))
+      await turn()
+    }
+    assert.ok(at.closed && asked < 100, `${asked}`)
+  }
 })

@@ -36,6 +36,8 @@ export class ScpOver extends Error {
 
 export class Scp {
   readonly command: ScpCommand
+  /** What the names in folders that are being sent take. */
+  held = 0
   readonly #ends: Ends
   readonly #sftp: SftpRelay
   readonly #recorder: Recorder
