@@ -8,6 +8,7 @@
  */
 import { timingSafeEqual } from 'node:crypto'
 import { type Code, denials, Refused, refuse, sayOf } from '../../denial.ts'
+import { endings } from '../../ending.ts'
 import { Malformed, message, Reader } from '../../statement/sftp/fields.ts'
 import type { Door, Session, Shown } from '../protocol.ts'
 import { certified } from './authority.ts'
@@ -38,6 +39,8 @@ export interface GreetingAt {
   /** Whose certificates open grants: a bare key. */
   readonly authority: Uint8Array | undefined
   readonly now: () => number
+  /** A fault of ours: whoever serves us writes it down. */
+  readonly failed: (fault: unknown) => void
 }
 
 /** One request at a time: what arrives while the door thinks waits here, at most this many. */
@@ -100,7 +103,12 @@ export class Greeting {
         await this.#request(next)
     } catch (error) {
       this.#over = true
-      this.#wire.fail(error instanceof Error ? error : new Error(String(error)))
+      if (error instanceof Malformed) {
+        this.#wire.fail(error)
+      } else {
+        this.#wire.disconnect(disconnectReason.byApplication, endings.failed.text)
+        this.#at.failed(error)
+      }
     }
     this.#busy = false
     if (this.#wire.ended && !this.#inside) this.#entered(undefined)

@@ -64,7 +64,7 @@ function serve(at: Client, door: Door<SshScope, SshUpstream>): Promise<void> {
     })
     readBy({ take: chunk => wire.take(chunk) })
     const greeting = new Greeting(
-      { wire, door, source, authority: keys.ssh?.authority, now: Date.now },
+      { wire, door, source, authority: keys.ssh?.authority, now: Date.now, failed: reject },
       session => {
         greeted()
         if (session === undefined) {

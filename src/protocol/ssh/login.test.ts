@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test'
 import { message } from '../../statement/sftp/fields.ts'
 import { channelRequest, msg } from './messages.ts'
 import { RawClient } from './raw.fixture.ts'
-import { type World, world } from './world.fixture.ts'
+import { run, until, type World, world } from './world.fixture.ts'
 
 let w: World
 before(async () => {
@@ -96,4 +96,19 @@ test('a client that takes nothing for two minutes while something waits for it i
   assert.equal(w.last().ending?.why, 'limit_exceeded')
   t.mock.timers.reset()
   client.socket.destroy()
+})
+
+test('a fault of ours on the way in is told as ours, and whoever serves us hears of it', async () => {
+  const at = await world()
+  const g = at.grant({ exec: ['*'] })
+  const fault = new TypeError('a defect')
+  Object.defineProperty(at.target, 'host', {
+    get: () => {
+      throw fault
+    },
+  })
+  const ran = await run('ssh', [...at.args(g), '127.0.0.1', 'true'])
+  assert.match(ran.stderr, /the gateway failed/)
+  await until(() => at.faults.includes(fault), 'the fault is heard of')
+  await at.close()
 })
