@@ -6,12 +6,12 @@ import { type Disks, watchRoom } from './room.ts'
 const MiB = 1024 * 1024
 const GiB = 1024 * MiB
 
-function world(total: number, free: number) {
-  const at = { free, audit: 1, recordings: 1, short: 0, broken: false }
+function world(total: number, free: number, files = { free: 1e6, total: 1e6 }) {
+  const at = { free, files, audit: 1, recordings: 1, short: 0, broken: false }
   const disks: Disks = {
     async free() {
       if (at.broken) throw new Error('EIO')
-      return { free: at.free, total }
+      return { bytes: { free: at.free, total }, files: at.files }
     },
     async device(path) {
       return path.endsWith('/recordings') ? at.recordings : at.audit
@@ -46,6 +46,21 @@ test('of a small disk a twentieth is kept', async () => {
   ] as const) {
     using room = await world(1000 * MiB, free).open()
     assert.equal(room.isShort, isShort)
+  }
+})
+
+test('files are kept as bytes are: sessions that hold nothing take them all on an empty disk', async () => {
+  for (const [free, total, isShort] of [
+    [10_000, 6_500_000, false],
+    [9_999, 6_500_000, true],
+    [30, 600, false],
+    [29, 600, true],
+    // A file system that does not count them.
+    [0, 0, false],
+  ] as const) {
+    const { at, open } = world(100 * GiB, 90 * GiB, { free, total })
+    using room = await open()
+    assert.deepEqual([room.isShort, at.short], [isShort, Number(isShort)], `${free} of ${total}`)
   }
 })
 
@@ -88,7 +103,7 @@ test('a disk that does not answer is asked once, and again when it has answered'
   const disks: Disks = {
     free: () => {
       asked += 1
-      const said = { free: GiB, total: GiB }
+      const said = { bytes: { free: GiB, total: GiB }, files: { free: 0, total: 0 } }
       return asked === 1 ? Promise.resolve(said) : new Promise(resolve => (answer = () => resolve(said)))
     },
     device: async () => 1,

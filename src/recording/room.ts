@@ -7,8 +7,8 @@ import { stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../telemetry/log.ts'
 
-/** Bytes, or a twentieth of a small disk. What is written within a second must fit. */
-const most = 256 * 1024 * 1024
+/** Or a twentieth of a small disk. What is written within a second must fit. */
+const most = { bytes: 256 * 1024 * 1024, files: 10_000 }
 const share = 20
 
 const lookEvery = 1000
@@ -20,17 +20,26 @@ export interface Room {
   [Symbol.dispose](): void
 }
 
+/** What may still be written there, and how much that is in all: 0 where a file system does not count them. */
+export interface Free {
+  readonly free: number
+  readonly total: number
+}
+
 export interface Disks {
-  /** Bytes that may still be written there, and bytes in all. */
-  free(path: string): Promise<{ readonly free: number; readonly total: number }>
+  /** A disk may have no place for one more file while nearly all of its bytes are free: sessions are small. */
+  free(path: string): Promise<{ readonly bytes: Free; readonly files: Free }>
   /** Which disk a path is on. */
   device(path: string): Promise<number>
 }
 
 const system: Disks = {
   async free(path) {
-    const { bavail, blocks, bsize } = await statfs(path)
-    return { free: bavail * bsize, total: blocks * bsize }
+    const { bavail, blocks, bsize, ffree, files } = await statfs(path)
+    return {
+      bytes: { free: bavail * bsize, total: blocks * bsize },
+      files: { free: ffree, total: files },
+    }
   },
   async device(path) {
     return (await stat(path)).dev
@@ -93,14 +102,24 @@ export async function watchRoom({ data, onShort, log, disks = system }: RoomOpti
 }
 
 /** Undefined where there is room, and where recordings have a disk of their own: they take nothing from the audit there. */
-async function shortOf(data: string, disks: Disks): Promise<{ free: number; least: number } | undefined> {
+async function shortOf(data: string, disks: Disks): Promise<Short | undefined> {
   const recordings = join(data, 'recordings')
   const [own, audit] = await Promise.all([
     disks.device(recordings).catch(() => disks.device(data)),
     disks.device(join(data, 'audit')),
   ])
   if (own !== audit) return undefined
-  const { free, total } = await disks.free(data)
-  const least = Math.min(most, total / share)
-  return free < least ? { free, least } : undefined
+  const left = await disks.free(data)
+  return short('bytes', left) ?? short('files', left)
+}
+
+interface Short {
+  readonly of: 'bytes' | 'files'
+  readonly free: number
+  readonly least: number
+}
+
+function short(of: Short['of'], { [of]: { free, total } }: Record<Short['of'], Free>): Short | undefined {
+  const least = Math.min(most[of], total / share)
+  return free < least ? { of, free, least } : undefined
 }

@@ -157,6 +157,41 @@ test('an agent that fills the disk leaves room for decisions (attack 179)', { sk
   await verified()
 })
 
+test('an agent whose sessions take the last places for files leaves some for decisions (attack 176)', {
+  skip,
+}, async t => {
+  if (!mounted) return t.skip('this machine does not let root mount')
+  const places = (n: number) => run('mount', ['-o', `remount,nr_inodes=${n}`, disk])
+  if ((await places(1200)).status !== 0) return t.skip('this machine does not let root remount')
+  const token = okta.token({ groups: ['analyst-agents'] })
+  const grant = (await gateway.grant(token, 'orders-db')).json
+  const { ffree, files } = await statfs(disk)
+  const kept = files / 20
+  await run('sh', ['-c', `mkdir ${filler()} && cd ${filler()} && touch $(seq ${ffree - kept - 21})`])
+  let fatal: unknown
+  for (let at = 0; at < 60 && fatal === undefined; at++) {
+    // Slower than the gateway looks: a disk of this size keeps little.
+    await sleep(60)
+    await login(grant).then(
+      client => client.destroy(),
+      error => {
+        fatal = error
+      },
+    )
+  }
+  assert.match(String(fatal), /recording/)
+  assert.ok((await statfs(disk)).ffree > 0, 'nothing was left')
+  assert.equal((await gateway.api('GET', '/readyz')).json.checks.room, false)
+  assert.equal((await gateway.api('DELETE', `/v1/grants/${grant.id}`, token)).status, 204)
+  const next = await asked()
+  assert.equal(next.status, 201, 'decisions are still made')
+
+  await rm(filler(), { recursive: true })
+  await places(100_000)
+  await until('sessions are opened again', () => login(next.json).catch(() => undefined))
+  await verified()
+})
+
 test('I10: a crash on a full disk loses nothing that was acknowledged, and the gateway starts when there is space', {
   skip,
 }, async t => {
