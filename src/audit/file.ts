@@ -1,14 +1,15 @@
 /** The file the audit is writing, the one after it when it is full, and the signed head beside them. */
-import { constants, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { open, rename } from 'node:fs/promises'
+import { constants, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { genesis, link, type Tip } from '../ledger/chain.ts'
-import { type Disk, Journal, syncFolder } from '../ledger/journal.ts'
+import { type Disk, disk, Journal, syncFolder } from '../ledger/journal.ts'
 import { holds, LedgerBroken, lastTip, recover } from '../ledger/recover.ts'
 import { type Head, headText, readHead, type SealKey, sealMembers, sealOf } from '../ledger/seal.ts'
 import { iso } from '../ledger/text.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Clock } from '../words.ts'
+import { Spare } from './spare.ts'
 
 export interface AuditFileOptions {
   readonly data: string
@@ -56,6 +57,7 @@ export class AuditFile {
   #sealed: Tip
   /** What the head beside the files says. */
   #head: Tip = genesis
+  readonly #spare = new Spare()
   /** The former file, while it is synced for the last time. */
   #retiring: Promise<void> = Promise.resolve()
 
@@ -194,6 +196,7 @@ export class AuditFile {
 
   close(): void {
     this.#journal.close()
+    this.#spare.giveUp()
   }
 
   // Nothing may be written between the seal that ends a file and the switch, so this does not wait.
@@ -211,12 +214,12 @@ export class AuditFile {
     const path = join(this.#folder, headName(this.#writer))
     const fresh = join(this.#folder, `.${headName(this.#writer)}.new`)
     const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants
-    const file = await open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600)
+    const file = this.#spare.open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600)
     try {
-      await file.writeFile(headText(this.#at.key, name, tip, time))
-      await file.datasync()
+      writeFileSync(file, headText(this.#at.key, name, tip, time))
+      await disk.sync(file)
     } finally {
-      await file.close()
+      this.#spare.close(file)
     }
     await rename(fresh, path)
     this.#head = tip
