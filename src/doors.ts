@@ -3,6 +3,7 @@
  * protocol returns, whatever it left open is ended here; a request's session goes on for the next request.
  */
 
+import { createHash } from 'node:crypto'
 import type { LiveSession } from './broker/session.ts'
 import { isGuess, Refused, refuse } from './denial.ts'
 import { endings } from './ending.ts'
@@ -33,7 +34,7 @@ export async function serveStream(
 ): Promise<void> {
   const opened: LiveSession[] = []
   const { socket, source } = client
-  const door = new HouseDoor(house, protocol, source, protocol.name, async shown => {
+  const door = new HouseDoor(house, protocol, source, async shown => {
     const at: AtDoor = { shown, source, protocolName: protocol.name, client: socket }
     const token = tokenAsked(house, protocol, shown)
     const entered = await (token === undefined
@@ -70,7 +71,7 @@ export async function serveRequest(house: House, client: RequestClient): Promise
   let over = false
   // Another grant's request may be on the same connection by the time this one's session ends.
   const own = { destroy: () => void (over || socket.destroy()) }
-  const door = new HouseDoor(house, protocol, source, connection, async shown => {
+  const door = new HouseDoor(house, protocol, source, async shown => {
     const at = { shown, source, protocolName: protocol.name, connectionName: connection, client: own }
     const token = tokenAsked(house, protocol, shown)
     for (;;) {
@@ -109,22 +110,18 @@ class HouseDoor implements Door<unknown, Upstream> {
   readonly #house: House
   readonly #protocol: AnyProtocol
   readonly #source: Source
-  /** The connection of a request door, which may be shown a password alone. */
-  readonly #place: string
   readonly #enter: (shown: Shown) => Promise<LiveSession | Refused>
 
   constructor(
     house: House,
     protocol: AnyProtocol,
     source: Source,
-    place: string,
     enter: (shown: Shown) => Promise<LiveSession | Refused>,
   ) {
     this.signal = house.draining
     this.#house = house
     this.#protocol = protocol
     this.#source = source
-    this.#place = place
     this.#enter = enter
   }
 
@@ -137,11 +134,13 @@ class HouseDoor implements Door<unknown, Upstream> {
   }
 
   async enter(shown: Shown): Promise<Session<unknown, Upstream> | Refused> {
-    const { failures, refusals, clock } = this.#house
-    const who = `${this.#source} ${shown.user === '' ? this.#place : shown.user}`
+    const { failures, refusals, clock, metrics } = this.#house
+    const who = `${this.#source} ${holderOf(shown)}`
     // Attack 46: whoever guesses is slowed, by address; the grant itself is never locked out.
-    if (!failures.has(this.#source, clock.mono()) || !refusals.has(who, clock.mono()))
+    if (!failures.has(this.#source, clock.mono()) || !refusals.has(who, clock.mono())) {
+      metrics.denials.inc({ code: 'rate_limited', where: 'door' })
       return refuse('rate_limited', `too many refusals for ${who}`)
+    }
     const entered = await this.#enter(shown)
     if (!(entered instanceof Refused)) return entered
     if (isGuess(entered.denial.code)) failures.take(this.#source, clock.mono())
@@ -167,6 +166,15 @@ class HouseDoor implements Door<unknown, Upstream> {
       facts: { protocol: this.#protocol.name, ...(user === undefined ? {} : { user: user.slice(0, 64) }) },
     })
   }
+}
+
+/**
+ * Whoever holds this credential. A name alone may be that of a connection, which all share who show a token there, or none at
+ * all: one of them must not use up what the others may be refused.
+ */
+function holderOf(shown: Shown): string {
+  if (shown.how !== 'secret') return shown.user
+  return `${shown.user} ${createHash('sha256').update(shown.secret).digest('hex')}`
 }
 
 /** What a token that is shown at a door asks for; undefined where it is no token. */

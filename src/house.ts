@@ -36,7 +36,7 @@ export interface House {
   readonly metrics: Metrics
   /** Refusals by source address: who guesses is slowed down (attacks 46, 199). */
   readonly failures: Rate
-  /** Those of right credentials, by source and name: who is refused at one connection is not slowed at others, nor is a neighbour. */
+  /** Those of right credentials, by source, name and secret: who is refused at one connection is not slowed at others, nor is a neighbour. */
   readonly refusals: Rate
   /** API requests by owner: `limits.requests_per_second`. */
   requests(): Rate

@@ -25,9 +25,9 @@ before(async () => {
   gateway = await startGateway(home, {
     okta,
     env: { KEY: secret },
-    connections: `  api:\n    protocol: http\n    target: { url: "${api.url}" }\n    lease: { header: X-Api-Key, value: "env:KEY" }\n`,
+    connections: `  api:\n    protocol: http\n    target: { url: "${api.url}" }\n    lease: { header: X-Api-Key, value: "env:KEY" }\n  by-token:\n    protocol: http\n    target: { url: "${api.url}" }\n    lease: { header: X-Api-Key, value: "env:KEY" }\n    token_login: true\n`,
     rules:
-      '  - { group: sre-agents, connection: api, ttl: 10m, scope: { methods: [GET, POST, OPTIONS], paths: ["/orders/**"], headers: ["*"], max_body: 1000, websocket: true } }',
+      '  - { group: token-agents, connection: by-token, ttl: 10m, scope: { methods: [GET], paths: ["/orders/**"] } }\n  - { group: sre-agents, connection: api, ttl: 10m, scope: { methods: [GET, POST, OPTIONS], paths: ["/orders/**"], headers: ["*"], max_body: 1000, websocket: true } }',
   })
   const { json } = await gateway.grant(okta.token(), 'api')
   authorization = `Basic ${Buffer.from(`${json.credential.username}:${json.credential.password}`).toString('base64')}`
@@ -323,4 +323,31 @@ test('H135: over HTTP/2 nothing becomes a second request or another header on it
     assert.ok(status === 0 || status >= 400, `${label}: ${status}`)
   }
   assert.equal(api.seen.length, before)
+})
+
+test('who is refused with a right credential slows down nobody else at its connection (attacks 46, 199)', async () => {
+  const at = async (credential: string) =>
+    (await gateway.api('GET', '/c/by-token/orders/1', credential)).status
+  const untilSlowed = async (credential: string): Promise<number> => {
+    for (let n = 0; n < 300; n++) {
+      const status = await at(credential)
+      if (status === 429) return n
+      assert.equal(status, 403)
+    }
+    return Number.POSITIVE_INFINITY
+  }
+  const neighbour = okta.token({ groups: ['token-agents'] })
+  const { json: own } = await gateway.grant(neighbour, 'by-token')
+  const other = okta.token({ groups: ['token-agents'], sub: 'other@example.com' })
+  const { json: over } = await gateway.grant(other, 'by-token')
+  await gateway.api('DELETE', `/v1/grants/${over.id}`, other)
+
+  // A token without a rule, and an ended grant's password, which names its grant by itself.
+  for (const refused of [okta.token({ sub: 'stranger@example.com' }), over.credential.password]) {
+    assert.ok((await untilSlowed(refused)) >= 100)
+    assert.equal(await at(neighbour), 200)
+    assert.equal(await at(own.credential.password), 200)
+  }
+  const { text } = await gateway.api('GET', '/metrics')
+  assert.match(text, /postern_denials_total\{code="rate_limited",where="door"\} 2\n/)
 })
