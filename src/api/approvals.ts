@@ -5,7 +5,7 @@ import { Refused, refuse } from '../denial.ts'
 import type { House } from '../house.ts'
 import { ways } from '../pipeline.ts'
 import type { Grant, Identity } from '../words.ts'
-import { noteCall } from './caller.ts'
+import { callOf, noteCall } from './caller.ts'
 import { oneAtATime } from './one-at-a-time.ts'
 import { onlyApprovers } from './people-only.ts'
 import { type Router, router } from './router.ts'
@@ -62,8 +62,7 @@ export function approvals(house: House): Router {
         const grant = await house.grants.get(id)
         if (grant !== undefined)
           return decide(house, person, grant, { ...word, ...(ms === undefined ? {} : { ttl: ms }) })
-        const call = `${c.req.method} ${c.req.path}`
-        return house.told(refuse('grant_unknown', `no grant ${id}`), { identity: person, call })
+        return house.told(refuse('grant_unknown', `no grant ${id}`), { identity: person, call: callOf(c) })
       })
       return decided instanceof Refused ? shown(c, house, decided) : c.json(grantRow(decided), 200)
     },

@@ -76,6 +76,9 @@ export function slowDown(c: Ctx, house: House): Refused | undefined {
   return refuse('rate_limited', `too many refused tries from ${source}`)
 }
 
+/** Attack 199: an agent that calls what is for people must not write 30 KB of path into the audit each time. */
+export const callOf = ({ req }: Pick<Ctx, 'req'>): string => `${req.method} ${req.path}`.slice(0, 200)
+
 /** A compromised operator must not lift the lock that was set on them, nor approve, cut or read. */
 function checkLockOn(person: Identity, house: House): Refused | undefined {
   const lock = lockOnPerson(house.grants.locks.list(), person)
@@ -86,7 +89,7 @@ function checkLockOn(person: Identity, house: House): Refused | undefined {
 export async function personOf(c: Ctx, house: House, role: Role): Promise<Identity | Refused> {
   const identity = await callerOf(c, house)
   if (identity instanceof Refused) return identity
-  const call = `${c.req.method} ${c.req.path}`
+  const call = callOf(c)
   const may = checkLockOn(identity, house) ?? checkPerson(identity, role, house.config().people)
   if (may instanceof Refused) return house.told(may, { identity, call })
   noteCall(c, house, identity)
@@ -95,15 +98,15 @@ export async function personOf(c: Ctx, house: House, role: Role): Promise<Identi
 
 /** A person's call that may be made stands in the audit. */
 export function noteCall(c: Pick<Ctx, 'env' | 'req'>, house: House, identity: Identity): void {
-  const call = `${c.req.method} ${c.req.path}`
-  house.audit.noted({ type: 'people.called', identity, source: sourceOf(c.env.incoming), facts: { call } })
+  const facts = { call: callOf(c) }
+  house.audit.noted({ type: 'people.called', identity, source: sourceOf(c.env.incoming), facts })
 }
 
 /** Whose word on a pending grant is heard: whether it counts, the rule's approval group decides (`approval/may-decide.ts`). */
 export async function approverOf(c: Ctx, house: House): Promise<Identity | Refused> {
   const identity = await callerOf(c, house)
   if (identity instanceof Refused) return identity
-  const call = `${c.req.method} ${c.req.path}`
+  const call = callOf(c)
   const locked = checkLockOn(identity, house)
   if (locked !== undefined) return house.told(locked, { identity, call })
   if (identity.kind === 'person') return identity

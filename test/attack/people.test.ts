@@ -183,6 +183,20 @@ test('what people asked of a grant that is not there is in the audit', async () 
   )
 })
 
+test("an agent's call for people leaves no more of its path in the audit than says what it was (attack 199)", async () => {
+  const sub = 'long@example.com'
+  const long = 'x'.repeat(28_000)
+  for (const path of [`/v1/sessions/${long}/recording`, `/v1/grants?x=${long}`])
+    assert.equal((await gateway.api('GET', path, agent('plain', { sub }))).status, 403)
+  assert.equal((await gateway.api('POST', `/v1/approvals/${long}`, agent('plain', { sub }), {})).status, 403)
+  const lines = await audit(gateway, okta, { type: 'people.refused', subject: sub })
+  assert.deepEqual(
+    lines.map(line => (line['facts'] as { call: string }).call.slice(0, 24)),
+    ['POST /v1/approvals/xxxxx', 'GET /v1/grants', 'GET /v1/sessions/xxxxxxx'],
+  )
+  for (const line of lines) assert.ok(JSON.stringify(line).length < 1200, JSON.stringify(line).slice(0, 2000))
+})
+
 test('a lock names an issuer by name or URL, and an issuer that is not there is told', async () => {
   const operator = okta.person(['postern-operators'])
   const lock = (fields: object) => gateway.api('POST', '/v1/locks', operator, { reason: 'x', ...fields })
