@@ -5,6 +5,7 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { Refused } from '../denial.ts'
 import type { House } from '../house.ts'
+import { fenced } from '../ledger/text.ts'
 import type { Identity } from '../words.ts'
 import { type ApiEnv, approverOf, personOf } from './caller.ts'
 import type { Role } from './person.ts'
@@ -22,8 +23,14 @@ const only =
     const person = await personIn(c as unknown as Context<ApiEnv>)
     if (person instanceof Refused) return shown(c, house, person)
     c.set('person', person)
-    return next()
+    await next()
+    // Attacks 60, 180: an agent's reason must not act on the terminal of whoever is to approve it, nor read otherwise than it is.
+    if (isJson.test(c.res.headers.get('content-type') ?? ''))
+      c.res = new Response(fenced(await c.res.text()), c.res)
+    return undefined
   }
+
+const isJson = /^application\/(?:problem\+)?json/
 
 export const onlyPeople = (house: House, role: Role): Only => only(house, c => personOf(c, house, role))
 

@@ -14,8 +14,11 @@ const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart
 /** One JSON value on one line. */
 export function json(value: unknown): string {
   if (typeof value === 'string' && plain.test(value)) return `"${value}"`
-  return (JSON.stringify(value) ?? 'null').replace(fences, escaped)
+  return fenced(JSON.stringify(value) ?? 'null')
 }
+
+/** The same of JSON that is text already. */
+export const fenced = (text: string): string => text.replace(fences, escaped)
 
 /** An object's members without its braces, ready to be put behind others; '' for an empty one. */
 export function members(object: Readonly<Record<string, unknown>>): string {

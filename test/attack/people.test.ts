@@ -136,6 +136,28 @@ test('an approver sees what waits for them, whole, and nothing else', async () =
   assert.ok(calls.some(line => JSON.stringify(line).includes('GET /v1/approvals')))
 })
 
+test("an agent's words neither act on an approver's terminal nor read otherwise than they are (attacks 60, 180)", async () => {
+  const sub = 'painter@example.com'
+  const reason = 'drop \u009b2J\u202eelbat\u202c \u0090q\u009c\u200b\u2028end'
+  const { json } = await gateway.grant(agent('asked', { sub }), 'api', { reason, task: reason })
+  for (const [path, person] of [
+    ['/v1/approvals', dba('dba-1@example.com')],
+    ['/v1/grants', okta.person(['postern-auditors'])],
+    [`/v1/audit?grant=${json.id}`, okta.person(['postern-auditors'])],
+  ] as const) {
+    const { text } = await gateway.api('GET', path, person)
+    assert.match(text, /drop \\u009b2J\\u202eelbat\\u202c/, path)
+    assert.doesNotMatch(text, /[^ -~]/, path)
+    assert.ok(
+      text.includes(
+        JSON.stringify(reason).replace(/[^ -~]/g, c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`),
+      ),
+    )
+  }
+  const { text } = await approve(json.id, dba('dba-1@example.com'))
+  assert.doesNotMatch(text, /[^ -~]/)
+})
+
 test('the note of a denial reaches the agent: one line, no longer than it may be', async () => {
   const grant = await pending('asked')
   const note = `use the\nreplica\u001b[31m \u202e${'x'.repeat(900)}`
