@@ -5,7 +5,7 @@
 import { Command, CommanderError } from 'commander'
 import project from '../package.json' with { type: 'json' }
 import { exit } from './cli/exit.ts'
-import { visible } from './cli/print.ts'
+import { visible, visibleLines } from './cli/print.ts'
 import { Stop } from './cli/stop.ts'
 import { didYouMean } from './config/nearest.ts'
 import { json } from './ledger/text.ts'
@@ -118,7 +118,7 @@ try {
   } else if (error instanceof Stop) {
     process.exitCode = error.exitCode
     if (wantsJson(process.argv)) console.log(json(error.answer ?? { error: error.message }))
-    else console.error(`postern: ${error.message}`)
+    else console.error(visibleLines(`postern: ${error.message}`))
   } else {
     process.exitCode = exit.internal
     console.error('postern: a defect of ours; please report it:', error)

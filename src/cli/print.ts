@@ -1,7 +1,8 @@
 /** What commands print: text to stdout, tables with aligned columns. Control characters of others' text are shown, not obeyed. */
+import { fenced } from '../ledger/text.ts'
 
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`)
+  process.stdout.write(`${visibleLines(text)}\n`)
 }
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -19,8 +20,17 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 
 /** Attack 60, 131: escape sequences in a name, a reason or a path must not reach the reader's terminal. */
 export function visible(text: string): string {
-  return text.replace(
-    /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
-    c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
+  return escaped(text, controls)
+}
+
+/** The same of text that has lines of its own. */
+export function visibleLines(text: string): string {
+  return escaped(text, allButLines)
+}
+
+const controls = /[\u0000-\u001f]/g
+const allButLines = /[\u0000-\u0008\u000b-\u001f]/g
+
+function escaped(text: string, which: RegExp): string {
+  return fenced(text).replace(which, c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
