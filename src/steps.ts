@@ -3,6 +3,7 @@
  * other nor the order. The steps that open a session are the broker's (`broker/open.ts`).
  */
 import { createHash } from 'node:crypto'
+import { decideBy } from './approval/decide-by.ts'
 import { mayDecide } from './approval/may-decide.ts'
 import type { Tally } from './approval/tally.ts'
 import type { LiveSession } from './broker/session.ts'
@@ -145,6 +146,7 @@ export async function issueGrant(
   const publicKey = keyOf(request, protocol)
   if (publicKey instanceof Refused) return publicKey
   const now = house.clock.now()
+  const until = decideBy(rule, identity, now)
   const issued = await house.grants.issue({
     owner: ownerOf(identity),
     identity,
@@ -161,7 +163,7 @@ export async function issueGrant(
     state,
     source,
     ...(rule.useWithin === undefined ? {} : { useBy: now + rule.useWithin }),
-    ...(rule.approval === undefined ? {} : { decideBy: now + rule.approval.within }),
+    ...(until === undefined ? {} : { decideBy: until }),
     ...(publicKey === undefined ? {} : { publicKey }),
     ...(at.idempotencyKey === undefined
       ? {}

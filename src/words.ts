@@ -93,6 +93,8 @@ export interface Grant {
   readonly used: number
   /** Unused at this time, the grant ends. */
   readonly useBy?: Millis
+  /** Pending until this time, it expires: of its own time nothing has begun by then. */
+  readonly decideBy?: Millis
   /** Why it stopped being usable, once it has. */
   readonly ending?: string
 }

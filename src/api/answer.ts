@@ -15,6 +15,7 @@ export interface GrantJson {
   narrowed: string[]
   issued_at: string
   expires_at: string
+  decide_by?: string
   ends_by: Grant['endsBy']
   ending?: string
   endpoint?: Presented['endpoint']
@@ -34,6 +35,9 @@ export function answerGrant(grant: Grant, house: House, password?: string): Gran
     narrowed: [...grant.narrowed],
     issued_at: new Date(grant.issuedAt).toISOString(),
     expires_at: new Date(grant.expiresAt).toISOString(),
+    ...(grant.state === 'pending' && grant.decideBy !== undefined
+      ? { decide_by: new Date(grant.decideBy).toISOString() }
+      : {}),
     ends_by: grant.endsBy,
     ...(grant.ending === undefined ? {} : { ending: grant.ending }),
   }

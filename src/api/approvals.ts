@@ -1,5 +1,6 @@
 /** People decide on pending grants, and see those they may decide on: members of the rule's approval group, never the requester. */
 import { createRoute, z } from '@hono/zod-openapi'
+import { decideBy } from '../approval/decide-by.ts'
 import { mayDecide } from '../approval/may-decide.ts'
 import { Refused, refuse } from '../denial.ts'
 import type { House } from '../house.ts'
@@ -76,9 +77,11 @@ function waitingFor(person: Identity, house: House) {
   const rules = new Map(house.config().rules.map(rule => [rule.id, rule]))
   return house.grants.live().flatMap(grant => {
     const rule = rules.get(grant.rule)
-    if (grant.state !== 'pending' || rule?.approval === undefined) return []
+    if (grant.state !== 'pending' || rule === undefined) return []
     if (mayDecide({ grant, person, rule, now }) !== undefined) return []
-    return [pendingRow(grant, grant.issuedAt + rule.approval.within)]
+    const until = decideBy(rule, grant.identity, grant.issuedAt) ?? now
+    // What a reload gives more of, no grant gets.
+    return [pendingRow(grant, Math.min(until, grant.decideBy ?? until))]
   })
 }
 

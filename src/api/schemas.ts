@@ -75,6 +75,9 @@ export const GrantAnswer = z
     narrowed: z.array(z.string()),
     issued_at: instant,
     expires_at: instant,
+    decide_by: instant
+      .optional()
+      .openapi({ description: 'Pending until then, it expires; its own time runs from the approval' }),
     ends_by: z.enum(['token', 'rule', 'request']),
     ending: z.string().optional(),
     endpoint: Endpoint.optional(),

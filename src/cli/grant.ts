@@ -21,6 +21,8 @@ export interface GrantAnswer extends AnsweredGrant {
   readonly scope: object
   readonly narrowed: readonly string[]
   readonly expires_at: string
+  /** Of one that is pending. */
+  readonly decide_by?: string
   readonly ends_by: string
   readonly ending?: string
   readonly connect: string

@@ -62,9 +62,9 @@ async function approved(
 ): Promise<GrantAnswer> {
   signal.throwIfAborted()
   if (asked.state === 'active') return asked
-  const { id, connection, expires_at } = asked
+  const { id, connection, expires_at, decide_by = expires_at } = asked
   console.error(
-    visible(`postern: ${id} waits for somebody to approve ${connection}, until ${expires_at} at most`),
+    visible(`postern: ${id} waits for somebody to approve ${connection}, until ${decide_by} at most`),
   )
   let now = asked
   while (now.state === 'pending') {

@@ -5,8 +5,8 @@ import type { Held } from './live.ts'
 import { finish, type Parts, settle, type Why } from './parts.ts'
 
 /** The wall time at which this grant ends unless something happens before. */
-function endsAt({ grant, decideBy }: Held): Millis {
-  if (grant.state === 'pending') return Math.min(grant.expiresAt, decideBy ?? Number.POSITIVE_INFINITY)
+function endsAt({ grant }: Held): Millis {
+  if (grant.state === 'pending') return grant.decideBy ?? grant.expiresAt
   return grant.used === 0
     ? Math.min(grant.expiresAt, grant.useBy ?? Number.POSITIVE_INFINITY)
     : grant.expiresAt
@@ -36,12 +36,10 @@ export function expire(ids: readonly string[], parts: Parts): Promise<void> {
   })
 }
 
-function whyOver({ grant, decideBy }: Held): Why {
+function whyOver(held: Held): Why {
+  const { grant } = held
   if (grant.state === 'pending')
-    return {
-      text: `nobody approved it by ${at(Math.min(grant.expiresAt, decideBy ?? grant.expiresAt))}`,
-      reason: 'approval_expired',
-    }
+    return { text: `nobody approved it by ${at(endsAt(held))}`, reason: 'approval_expired' }
   if (grant.used === 0 && grant.useBy !== undefined && grant.useBy < grant.expiresAt)
     return { text: `it was not used by ${at(grant.useBy)}`, reason: 'grant_expired' }
   return { text: expiredText(grant), reason: 'grant_expired' }

@@ -234,6 +234,24 @@ test('a pending grant nobody approves in time expires as such', async () => {
   assert.equal(house.audit.lines.at(-1)?.event.reason, 'approval_expired')
 })
 
+test('how long it may wait for a word is not cut by how long it may last', async () => {
+  const now = house.clock.now()
+  const { grant } = await issue({ state: 'pending', expiresAt: now + MINUTE, decideBy: now + 60 * MINUTE })
+  house.clock.pass(30 * MINUTE)
+  await house.restart()
+  house.clock.pass(29 * MINUTE)
+  assert.equal((await house.grants.get(grant.id))?.state, 'pending')
+  const as = { ...grant, expiresAt: house.clock.now() + MINUTE }
+  assert.equal(given(await house.grants.activate(grant.id, as)).state, 'active')
+  house.clock.pass(MINUTE)
+  assert.equal(codeOf(house.grants.usable(grant.id)), 'grant_expired')
+
+  const late = house.clock.now() + 60 * MINUTE
+  const other = await issue({ state: 'pending', expiresAt: house.clock.now() + MINUTE, decideBy: late })
+  house.clock.pass(60 * MINUTE)
+  assert.equal(codeOf(house.grants.usable(other.grant.id)), 'grant_expired')
+})
+
 test('a waiting caller is told as soon as the state changes, and when it has waited long enough', async () => {
   const { grant } = await issue({ state: 'pending' })
   const wait = house.grants.leaves(grant.id, 'pending', new AbortController().signal)

@@ -125,8 +125,8 @@ function admit(decided: Decided, { live, locks, clock, random, grantsPerOwner }:
     })
   const now = clock.now()
   if (decided.expiresAt <= now) return refuse('token_expired', 'the grant would end before it began')
-  const { owner, request, protocol, rule, scope, narrowed, expiresAt, endsBy, sessions, useBy, state } =
-    decided
+  const { owner, request, protocol, rule, scope, narrowed, expiresAt, endsBy, sessions, state } = decided
+  const { useBy, decideBy } = decided
   const grant: Grant = {
     id: newGrantId(now, random),
     owner,
@@ -144,6 +144,7 @@ function admit(decided: Decided, { live, locks, clock, random, grantsPerOwner }:
     sessions,
     used: 0,
     ...(useBy === undefined ? {} : { useBy }),
+    ...(decideBy === undefined ? {} : { decideBy }),
   }
   const held: Held = {
     grant,
@@ -152,7 +153,6 @@ function admit(decided: Decided, { live, locks, clock, random, grantsPerOwner }:
     open: 0,
     busy: false,
     ...(publicKey === undefined ? {} : { publicKey }),
-    ...(decided.decideBy === undefined ? {} : { decideBy: decided.decideBy }),
   }
   live.add(held)
   return held

@@ -17,7 +17,6 @@ export interface Held {
   readonly kind: VerifierKind
   verifier?: Verifier
   publicKey?: Uint8Array
-  decideBy?: number
   endedAt?: number
   /** When it expires on the monotonic clock. */
   monoEnd: number

@@ -11,17 +11,16 @@ export interface Stored {
   readonly kind: VerifierKind
   readonly verifier?: Verifier
   readonly publicKey?: Uint8Array
-  readonly decideBy?: Millis
   readonly endedAt?: Millis
 }
 
 type Document = Omit<
   Grant,
-  'id' | 'state' | 'connection' | 'rule' | 'issuedAt' | 'expiresAt' | 'used' | 'ending'
+  'id' | 'state' | 'connection' | 'rule' | 'issuedAt' | 'expiresAt' | 'used' | 'decideBy' | 'ending'
 > & { readonly kind: VerifierKind }
 
-export function toRow({ grant, kind, verifier, publicKey, decideBy, endedAt }: Stored): GrantRow {
-  const { id, state, connection, rule, issuedAt, expiresAt, used, ending, ...document } = grant
+export function toRow({ grant, kind, verifier, publicKey, endedAt }: Stored): GrantRow {
+  const { id, state, connection, rule, issuedAt, expiresAt, used, decideBy, ending, ...document } = grant
   return {
     id,
     owner: ownerKey(grant.owner),
@@ -53,11 +52,11 @@ export function fromRow(row: GrantRow): Stored {
       issuedAt: row.issued_at,
       expiresAt: row.expires_at,
       used: row.used,
+      ...(row.decide_by === null ? {} : { decideBy: row.decide_by }),
       ...(row.ending === null ? {} : { ending: row.ending }),
     },
     ...(row.verifier === null ? {} : { verifier: verifierFromText(row.verifier) }),
     ...(row.public_key === null ? {} : { publicKey: row.public_key }),
-    ...(row.decide_by === null ? {} : { decideBy: row.decide_by }),
     ...(row.ended_at === null ? {} : { endedAt: row.ended_at }),
   }
 }

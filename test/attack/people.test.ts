@@ -158,6 +158,23 @@ test("an agent's words neither act on an approver's terminal nor read otherwise 
   assert.doesNotMatch(text, /[^ -~]/)
 })
 
+test('a word is waited for as long as the rule says, not as long as what it gives lasts, and never beyond the token', async () => {
+  const minutes = (from: string, to: string) => Math.round((Date.parse(to) - Date.parse(from)) / 60_000)
+  const waits = async (exp: number) => {
+    const token = agent('asked', { sub: 'patient@example.com', exp: Math.floor(Date.now() / 1000) + exp })
+    const { json } = await gateway.grant(token, 'api', { ttl: '1m' })
+    const list = await gateway.api('GET', '/v1/approvals', dba('dba-1@example.com'))
+    const row = (list.json as { id: string; decide_by: string }[]).find(({ id }) => id === json.id)
+    assert.equal(row?.decide_by, json.decide_by)
+    return { id: json.id, decide: minutes(json.issued_at, json.decide_by) }
+  }
+  const waiting = await waits(3600)
+  assert.equal(waiting.decide, 5)
+  assert.equal((await waits(120)).decide, 2)
+  const { json } = await approve(waiting.id, dba('dba-1@example.com'))
+  assert.equal(json.state, 'active')
+})
+
 test('the note of a denial reaches the agent: one line, no longer than it may be', async () => {
   const grant = await pending('asked')
   const note = `use the\nreplica\u001b[31m \u202e${'x'.repeat(900)}`
