@@ -67,6 +67,18 @@ test('run and connect wait for the approval, and are used when it has come', asy
   assert.equal((await connecting).status, 0)
 })
 
+test('a gateway that starts again meanwhile does not end the wait', async () => {
+  const running = gateway.cli(['run', 'billing-api', '--', process.execPath, ...show], { token })
+  await pending()
+  await gateway.stop()
+  await gateway.start()
+  await decide('approve')
+  const ran = await running
+  assert.equal(ran.status, 0, ran.stderr)
+  assert.match(ran.stdout, /^pst_/)
+  assert.match(ran.stderr, /^postern: .*; asking again until it answers$/m)
+})
+
 test('a denial ends it with 1, and says why', async () => {
   const running = gateway.cli(['run', 'billing-api', '--', process.execPath, ...show], { token })
   await decide('deny')

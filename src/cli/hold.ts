@@ -67,9 +67,18 @@ async function approved(
     visible(`postern: ${id} waits for somebody to approve ${connection}, until ${decide_by} at most`),
   )
   let now = asked
+  let isAway = false
+  const later = (error: unknown): GrantAnswer => {
+    if (!passes(error) || !(Date.now() < Date.parse(decide_by))) throw error
+    if (!isAway) console.error(visible(`postern: ${error.message}; asking again until it answers`))
+    isAway = true
+    return now
+  }
   while (now.state === 'pending') {
     const since = Date.now()
-    now = await client.call<GrantAnswer>('GET', `/v1/grants/${id}?wait=${look}`, undefined, signal)
+    now = await client
+      .call<GrantAnswer>('GET', `/v1/grants/${id}?wait=${look}`, undefined, signal)
+      .catch(later)
     // A gateway that is shutting down answers at once.
     if (now.state === 'pending' && Date.now() - since < 1_000) await sleep(1_000)
     signal.throwIfAborted()
@@ -79,6 +88,13 @@ async function approved(
   if (publicKey !== undefined) return now
   const { username, password, env } = await client.call<Renewed>('POST', `/v1/grants/${id}/credential`)
   return { ...now, credential: { username, password }, env }
+}
+
+/** A gateway that starts again still has the grant, and those who are asked do not know of a busy minute. */
+function passes(error: unknown): error is Stop {
+  if (!(error instanceof Stop)) return false
+  const { code } = (error.answer ?? {}) as { code?: string }
+  return error.exitCode === exit.unavailable || code === 'rate_limited'
 }
 
 interface Renewed {
