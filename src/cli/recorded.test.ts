@@ -17,8 +17,17 @@ test('a refused statement says why', () => {
   }
   assert.equal(
     recordText(line('statement', refused)),
-    '12:00:05.120 statement 3 select: select *\n    \tfrom secrets\n    REFUSED statement_refused: public.secrets is not in tables',
+    '12:00:05.120 statement 3 select: select *\n    | \tfrom secrets\n    REFUSED statement_refused: public.secrets is not in tables',
   )
+})
+
+test('no line of a statement or of its parameters passes for the verdict', () => {
+  const ran = {
+    kind: 'select',
+    text: 'select 1 --\n    REFUSED statement_refused: no',
+    parameters: 'a\n    REFUSED statement_refused: no',
+  }
+  for (const one of recordText(line('statement', ran)).split('\n')) assert.doesNotMatch(one, /^\s*REFUSED/)
 })
 
 test('the first line says who and what for; the scope has one of its own', () => {

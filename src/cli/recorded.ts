@@ -29,12 +29,15 @@ function opened({ session, connection, protocol, grant, identity, ...rest }: Mem
   return lines.join('\n')
 }
 
+/** Where lines of ours follow: a statement with a line of its own that says REFUSED must not pass for one that was. */
+const beside = '    | '
+
 function statement({ kind, text, verdict, reason, detail, parameters, ...rest }: Members): string {
-  const lines = [`${visible(`${kind}`)}: ${inLines(`${text}`)}`]
+  const lines = [`${visible(`${kind}`)}: ${inLines(`${text}`, beside)}`]
   if (verdict === 'refused') lines.push(`    REFUSED ${visible(`${reason}: ${detail}`)}`)
   if (parameters !== undefined) {
     const { parameters_encoding: as, parameters_bytes: of } = rest
-    lines.push(`    parameters${note(as, of)}: ${inLines(`${parameters}`)}`)
+    lines.push(`    parameters${note(as, of)}: ${inLines(`${parameters}`, beside)}`)
   }
   return lines.join('\n')
 }
@@ -56,13 +59,13 @@ function note(encoding: unknown, bytes?: unknown): string {
 }
 
 /** Line ends and tabs are what they are; everything else that acts is shown. */
-function inLines(text: string): string {
+function inLines(text: string, indent = '    '): string {
   const line = (one: string) => one.split('\t').map(visible).join('\t')
   return text
     .replace(/\r?\n$/, '')
     .split(/\r?\n/)
     .map(line)
-    .join('\n    ')
+    .join(`\n${indent}`)
 }
 
 /** A scope has a dozen keys, most of them unset: what is null or an empty list says nothing. */
