@@ -118,6 +118,11 @@ test('--strict: where serve would refuse to start, the exit code says so', async
   const missing = `${join(folder, 'nowhere.key')} does not exist`
   assert.deepEqual(await codeOf(absent), [undefined, missing])
   assert.deepEqual(await codeOf(absent, '--strict'), [exit.config, missing])
+  await writeFile(join(folder, 'tls.pem'), 'nonsense', { mode: 0o600 })
+  const tls = config.replace(/2222" }$/m, '2222", tls: { cert: file:tls.pem, key: file:tls.pem } }')
+  const [code, why] = await codeOf(tls, '--strict')
+  assert.match(String(why), /^listen\.tls: the certificate or its key cannot be used: /)
+  assert.equal(code, exit.config)
   // A variable that is not set here may well be set where the gateway runs.
   assert.deepEqual(await codeOf(config, '--strict'), [undefined, undefined])
 })

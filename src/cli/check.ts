@@ -1,13 +1,15 @@
 /** `postern check`: is postern.yaml valid, and who can reach what by it? Reads the file alone; calls nobody. */
 import { Command } from 'commander'
-import type { Rule } from '../config/config.ts'
+import type { Config, Rule } from '../config/config.ts'
 import { doubtsOf } from '../config/doubts.ts'
 import { formatDuration } from '../config/duration.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Loaded } from '../config/parse.ts'
 import { checkPermissions } from '../config/permissions.ts'
 import { ConfigError, renderProblem } from '../config/problem.ts'
+import { loadTls } from '../listener/tls.ts'
 import type { AnyProtocol } from '../protocol/protocol.ts'
+import { Unfit } from '../unfit.ts'
 import { exit } from './exit.ts'
 import { print, table, visible } from './print.ts'
 import { Stop } from './stop.ts'
@@ -22,7 +24,7 @@ export function checkCommand(protocols: Protocols): Command {
     .option('--json', 'print JSON')
     .action(async (options: { config: string; strict?: boolean; json?: boolean }) => {
       const loaded = await loadOrStop(options.config, protocols)
-      const refused = await checkPermissions(loaded)
+      const refused = [...(await checkPermissions(loaded)), ...(await unusable(loaded.config))]
       const warnings = [
         ...warningsOf(loaded, options.config, protocols),
         ...refused.map(problem => `serve would refuse to start: ${problem}`),
@@ -34,6 +36,15 @@ export function checkCommand(protocols: Protocols): Command {
       )
       if (options.strict && refused.length > 0) process.exitCode = exit.config
     })
+}
+
+/** The operator's own certificate; one of ours is made at the start. What is not there, its permissions have told. */
+async function unusable({ listen: { tls }, data }: Config): Promise<string[]> {
+  if (tls === 'auto') return []
+  return loadTls(tls, data, [], Date.now()).then(
+    () => [],
+    error => (error instanceof Unfit ? [error.message] : []),
+  )
 }
 
 /** For every command that begins with a configuration: its problems are printed as they are, with exit code 78. */

@@ -10,6 +10,7 @@ import { fakeOkta } from '../../test/fixtures/issuer.ts'
 import { type Ran, run } from '../../test/fixtures/run.ts'
 import { type Home, openHome } from '../demo/home.ts'
 import { freePort } from '../demo/ports.ts'
+import { loadTls } from '../listener/tls.ts'
 import { exit } from './exit.ts'
 
 let home: Home
@@ -101,6 +102,27 @@ test('an audit that was changed, and a host key that is none or cannot be read',
     exit.no,
     /^postern: audit: audit\/gw-1\.jsonl.*; see docs\/recording\.md, After a crash\n$/,
   )
+})
+
+test("a certificate beside another's key, and keys that are none", async () => {
+  const [one, other] = [await home.folder('tls-1'), await home.folder('tls-2')]
+  for (const data of [one, other]) await loadTls('auto', data, [], Date.now())
+  const tls = (key: string) =>
+    `{ http: "127.0.0.1:${first.ports.http + 1}", tls: { cert: "file:${one}/keys/server.pem", key: "file:${key}" } }`
+  const cannot = /^postern: listen\.tls: the certificate or its key cannot be used: .+\n$/
+  told(await serve({ listen: tls(`${other}/keys/server.key`) }), exit.config, cannot)
+  await writeFile(join(other, 'keys/server.key'), 'nonsense')
+  told(await serve({ listen: tls(`${other}/keys/server.key`) }), exit.config, cannot)
+
+  const okta = await fakeOkta(home)
+  const gateway = await startGateway(home, { okta, rules: '  []' })
+  await gateway.stop()
+  const again = () => run(postern, ['serve', '-c', gateway.configFile], { env: { POSTERN_LOG: 'silent' } })
+  const keys = join(gateway.dir, 'data/keys')
+  await writeFile(join(keys, 'server.pem'), 'nonsense')
+  told(await again(), exit.config, /data\/keys: a certificate or key in it cannot be used: .+\n$/)
+  await writeFile(join(keys, 'audit.key'), 'nonsense')
+  told(await again(), exit.config, /audit\.key is not an Ed25519 key\n$/)
 })
 
 test('POSTERN_LOG with a level that there is not', async () => {

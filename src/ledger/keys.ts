@@ -2,7 +2,7 @@
  * The key that seals: `data/keys/audit.key` (0600) and `data/keys/audit.pub.pem`, made at first start. Whoever holds the
  * private key can rewrite history; whoever holds the public one can show that nobody did.
  */
-import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import {
   closeSync,
   constants,
@@ -38,12 +38,22 @@ export function openSealKey(data: string): SealKey {
       0o600,
     )
   }
-  const privateKey = createPrivateKey(readFileSync(privateFile))
-  if (privateKey.asymmetricKeyType !== 'ed25519') throw new Unfit(`${privateFile} is not an Ed25519 key`)
+  const privateKey = readKey(privateFile)
+  if (privateKey?.asymmetricKeyType !== 'ed25519') throw new Unfit(`${privateFile} is not an Ed25519 key`)
   const publicKey = createPublicKey(privateKey)
   const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString()
   if (!existsSync(publicFile)) writeWhole(folder, 'audit.pub.pem', pem, 0o644)
   return { id: keyId(publicKey), privateKey, publicKey }
+}
+
+/** Undefined for what is no key. */
+function readKey(file: string): KeyObject | undefined {
+  const text = readFileSync(file)
+  try {
+    return createPrivateKey(text)
+  } catch {
+    return undefined
+  }
 }
 
 /** Under its name it is there as a whole or not at all: half a key, after a crash, would be in the way for ever. */

@@ -53,7 +53,22 @@ export async function loadTls(
   names: Iterable<string>,
   now: Millis,
 ): Promise<TlsKeys> {
-  if (spec === 'auto') return loadAuto(join(data, 'keys'), [...new Set([...local, ...names])], now)
+  const folder = join(data, 'keys')
+  try {
+    return spec === 'auto'
+      ? await loadAuto(folder, [...new Set([...local, ...names])], now)
+      : await loadOwn(spec, now)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code?.startsWith('ERR_OSSL') !== true) throw error
+    // A renewed certificate beside its old key, a key with a passphrase: an operator's everyday, and no defect.
+    const what =
+      spec === 'auto' ? `${folder}: a certificate or key in it` : 'listen.tls: the certificate or its key'
+    throw new Unfit(`${what} cannot be used: ${message}`, { cause: error })
+  }
+}
+
+async function loadOwn(spec: Exclude<Listen['tls'], 'auto'>, now: Millis): Promise<TlsKeys> {
   const key = await spec.key.resolve()
   return keysOf(await readFile(spec.cert, 'utf8'), key.reveal(), now)
 }
