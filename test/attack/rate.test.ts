@@ -1,0 +1,43 @@
+/** Attack 199: an agent that asks for more than it may have of the gateway itself. */
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { type Home, openHome } from '../../src/demo/home.ts'
+import { type Gateway, startGateway } from '../fixtures/gateway.ts'
+import { type FakeOkta, fakeOkta } from '../fixtures/issuer.ts'
+import { audit } from './send.ts'
+
+let home: Home
+let okta: FakeOkta
+let gateway: Gateway
+
+before(async () => {
+  home = await openHome()
+  okta = await fakeOkta(home)
+  gateway = await startGateway(home, {
+    okta,
+    connections:
+      '  api: { protocol: http, target: { url: "http://127.0.0.1:9" }, lease: { bearer: "env:KEY" } }',
+    rules: '  - { group: sre-agents, connection: api, ttl: 10m, scope: { methods: [GET], paths: ["/**"] } }',
+    limits: '{ grants: 5, requests_per_second: 5 }',
+    env: { KEY: 'k' },
+  })
+})
+after(() => home?.close())
+
+test('what one agent asks beyond its rate does not fill the audit, and is counted all the same', async () => {
+  const token = okta.token()
+  const statuses: number[] = []
+  while (statuses.length < 600) {
+    const some = Array.from(
+      { length: 20 },
+      async () => (await gateway.api('GET', '/v1/connections', token)).status,
+    )
+    statuses.push(...(await Promise.all(some)))
+  }
+  const refused = statuses.filter(status => status === 429).length
+  assert.ok(refused > 300, `${refused}`)
+  const lines = await audit(gateway, okta, { reason: 'rate_limited', limit: '1000' })
+  assert.ok(lines.length >= 100 && lines.length < refused - 100, `${lines.length} of ${refused}`)
+  const { text } = await gateway.api('GET', '/metrics')
+  assert.ok(text.includes(`postern_denials_total{code="rate_limited",where="api"} ${refused}\n`))
+})
