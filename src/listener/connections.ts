@@ -11,6 +11,8 @@ export class Connections {
   readonly #limits: ConnectionLimits
   readonly #open = new Set<Socket>()
   readonly #bySource = new Map<string, number>()
+  #unsaid = 0
+  #saidAt = Number.NEGATIVE_INFINITY
 
   constructor(limits: ConnectionLimits) {
     this.#limits = limits
@@ -34,6 +36,16 @@ export class Connections {
       else this.#bySource.delete(key)
     })
     return true
+  }
+
+  /** How many were turned away since it was last said: said once a second, or they would fill the log by the thousand (attack 199). */
+  turnedAway(now: number): number | undefined {
+    this.#unsaid++
+    if (now < this.#saidAt + 1000) return undefined
+    const refused = this.#unsaid
+    this.#unsaid = 0
+    this.#saidAt = now
+    return refused
   }
 
   destroyAll(): void {

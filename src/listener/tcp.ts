@@ -62,8 +62,12 @@ export function admit(socket: Socket, connections: Connections, log: Log): Strea
   socket.on('error', error => log.debug({ err: error }, 'a client socket failed'))
   const origin = originOf(socket.remoteAddress)
   if (origin !== undefined && connections.admit(socket, origin.source)) return { socket, ...origin }
-  if (origin !== undefined)
-    log.warn({ source: origin.source, open: connections.size }, 'too many connections: one refused')
+  const refused = origin && connections.turnedAway(performance.now())
+  if (refused !== undefined)
+    log.warn(
+      { source: origin?.source, open: connections.size, refused },
+      'too many connections: some refused',
+    )
   socket.destroy()
   return undefined
 }
