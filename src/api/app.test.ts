@@ -37,3 +37,29 @@ test('what needs no token is documented too, on every listener', async () => {
   ])
     assert.deepEqual(Object.keys(paths[path] ?? {}), ['get'], path)
 })
+
+test('M200: what needs no token and takes long is made once, for however many who ask at once', async t => {
+  const publicUrl = new URL('https://postern.example.com')
+  const of = { url: publicUrl }
+  let counted = 0
+  const registry = { contentType: 'text/plain', metrics: async () => `${++counted}` }
+  const metrics = { registry }
+  const app = createApi({
+    house: { ...house, metrics, config: () => ({ publicUrl: of.url }) } as unknown as House,
+    hosts: () => new Set(['gw']),
+    agents: true,
+    people: true,
+  })
+  const made = t.mock.method(app, 'getOpenAPI31Document')
+  const ask = async (path: string) => (await app.request(path, { headers: { host: 'gw' } })).text()
+  const all = (path: string) => Promise.all(Array.from({ length: 50 }, () => ask(path)))
+  assert.equal(new Set(await all('/openapi.json')).size, 1)
+  assert.equal(made.mock.callCount(), 1)
+  of.url = new URL('https://other.example.com')
+  assert.match(await ask('/openapi.json'), /"https:\/\/other\.example\.com\/"/)
+  assert.equal(made.mock.callCount(), 2)
+
+  assert.deepEqual(new Set(await all('/metrics')), new Set(['1']))
+  await new Promise(setImmediate)
+  assert.equal(await ask('/metrics'), '2')
+})

@@ -17,9 +17,24 @@ export function health(house: House): Router {
     const ready = Object.values(checks).every(Boolean)
     return c.json({ ready, checks }, ready ? 200 : 503)
   })
-  app.get('/metrics', async c => {
-    const { registry } = house.metrics
-    return c.body(await registry.metrics(), 200, { 'content-type': registry.contentType })
-  })
+  app.get('/metrics', async c =>
+    c.body(await metrics(), 200, { 'content-type': house.metrics.registry.contentType }),
+  )
+  // Attack 200: made for each of thousands who ask at once, without a token, they would hold up everybody's cut for seconds.
+  const metrics = oncePerTurn(() => house.metrics.registry.metrics())
   return app
+}
+
+/** All who ask in one turn of the loop are answered alike. */
+function oncePerTurn<T>(make: () => T): () => T {
+  let made: { readonly it: T } | undefined
+  return () => {
+    if (made === undefined) {
+      setImmediate(() => {
+        made = undefined
+      })
+      made = { it: make() }
+    }
+    return made.it
+  }
 }
