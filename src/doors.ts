@@ -143,8 +143,7 @@ class HouseDoor implements Door<unknown, Upstream> {
     }
     const entered = await this.#enter(shown)
     if (!(entered instanceof Refused)) return entered
-    if (isGuess(entered.denial.code)) failures.take(this.#source, clock.mono())
-    else refusals.take(who, clock.mono())
+    if (!isGuess(entered.denial.code)) refusals.take(who, clock.mono())
     return entered
   }
 

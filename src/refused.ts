@@ -4,7 +4,7 @@
  */
 import type { EventType } from './audit/event.ts'
 import type { LiveSession } from './broker/session.ts'
-import type { Refused } from './denial.ts'
+import { type Denial, isGuess, type Refused } from './denial.ts'
 import { openingFailed } from './ending.ts'
 import { ownerKey, ownerOf } from './grant/owner.ts'
 import type { Use } from './grant/redeem.ts'
@@ -20,7 +20,7 @@ type Known = Partial<TokenShown & AtDoor & Redeemed & Voting> & {
 export async function refused(at: object, { denial }: Refused, house: House): Promise<void> {
   const known: Known = at
   const identity = known.identity ?? known.person
-  if (denial.code !== 'rate_limited' || mayFill(known, house))
+  if (isWritten(known, denial, house))
     house.audit.noted({
       type: typeOf(known),
       reason: denial.code,
@@ -40,12 +40,20 @@ export async function refused(at: object, { denial }: Refused, house: House): Pr
 }
 
 /**
- * Attack 199: whoever goes on above its rate would write thousands of lines a second into the audit, which say nothing that the
- * first hundred have not. All are counted.
+ * Attack 199: what is refused by the thousand says nothing that the first hundred have not, and must not fill the audit. All is
+ * counted. A guess counts against its address, which is then refused before it gets here (attack 46); those that were
+ * under way by then are not written down, unless a good token says whose they are.
  */
-function mayFill({ identity }: Known, { refusals, clock }: House): boolean {
-  // From wherever it calls.
-  return identity === undefined || refusals.take(`anywhere ${ownerKey(ownerOf(identity))}`, clock.mono())
+function isWritten(
+  { source, identity }: Known,
+  { code }: Denial,
+  { failures, refusals, clock }: House,
+): boolean {
+  const now = clock.mono()
+  const isKnown = source === undefined || !isGuess(code) || failures.take(source, now)
+  if (identity === undefined) return isKnown
+  // Above its rate, from wherever it calls.
+  return code !== 'rate_limited' || refusals.take(`anywhere ${ownerKey(ownerOf(identity))}`, now)
 }
 
 function typeOf({ session, shown, grant, person, identity }: Known): EventType {

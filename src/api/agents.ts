@@ -8,7 +8,7 @@ import type { House } from '../house.ts'
 import { ways } from '../pipeline.ts'
 import { reachable } from '../policy/reachable.ts'
 import { answerGrant, presentGrant } from './answer.ts'
-import { authorizationOf, bodyOf, callerOf, counted, slowDown, sourceOf } from './caller.ts'
+import { authorizationOf, bodyOf, callerOf, slowDown, sourceOf } from './caller.ts'
 import { type Router, router } from './router.ts'
 import { grantParam, json, refusals, security } from './routes.ts'
 import { Credential, GrantAnswer, GrantRequestBody, Reachable } from './schemas.ts'
@@ -70,7 +70,7 @@ export function agents(house: House): Router {
       ...(key === undefined ? {} : { idempotencyKey: key }),
     }
     const at = await ways.ask.run(asked, house)
-    if (at instanceof Refused) return shown(c, house, counted(c, house, at))
+    if (at instanceof Refused) return shown(c, house, at)
     const answer = answerGrant(at.grant, house, at.password)
     if (at.grant.state !== 'pending') return c.json(answer, 201)
     return c.json(answer, 202, { location: `/v1/grants/${at.grant.id}`, 'retry-after': '5' })

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
-import { isGuess, Refused, refuse } from '../denial.ts'
+import { Refused, refuse } from '../denial.ts'
 import { lockOnPerson } from '../grant/lock.ts'
 import type { House } from '../house.ts'
 import { readAuthorization } from '../identity/authorization.ts'
@@ -54,13 +54,7 @@ export async function callerOf(c: Ctx, house: House): Promise<Identity | Refused
     { authorization: authorizationOf(incoming), source: sourceOf(incoming) },
     house,
   )
-  return at instanceof Refused ? counted(c, house, at) : at.identity
-}
-
-/** A refusal of a caller whom no good token names counts against its address: those with one have a rate of their own. */
-export function counted(c: Ctx, house: House, refused: Refused): Refused {
-  if (isGuess(refused.denial.code)) house.failures.take(sourceOf(c.env.incoming), house.clock.mono())
-  return refused
+  return at instanceof Refused ? at : at.identity
 }
 
 /**

@@ -8,7 +8,7 @@ import { Refused, refuse } from '../denial.ts'
 import type { House } from '../house.ts'
 import { ways } from '../pipeline.ts'
 import type { AnyCall, AnyProtocol } from '../protocol/protocol.ts'
-import { authorizationOf, type Ctx, counted, jsonOf, slowDown, sourceOf } from './caller.ts'
+import { authorizationOf, type Ctx, jsonOf, slowDown, sourceOf } from './caller.ts'
 import { type Router, router } from './router.ts'
 import { grantParam, json, refusals, security } from './routes.ts'
 import { shown } from './shown.ts'
@@ -54,7 +54,7 @@ async function run(c: Ctx, house: House, name: string, input: () => unknown): Pr
   const source = sourceOf(incoming)
   const grantId = c.req.param('id') ?? ''
   const at = await ways.call.run({ authorization: authorizationOf(incoming), source, grantId }, house)
-  if (at instanceof Refused) return counted(c, house, at)
+  if (at instanceof Refused) return at
   return onSession(at, name, input, c.req.raw.signal)
 }
 

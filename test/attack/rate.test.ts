@@ -1,10 +1,12 @@
 /** Attack 199: an agent that asks for more than it may have of the gateway itself. */
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
+import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { type Home, openHome } from '../../src/demo/home.ts'
 import { type Gateway, startGateway } from '../fixtures/gateway.ts'
 import { type FakeOkta, fakeOkta } from '../fixtures/issuer.ts'
-import { audit } from './send.ts'
+import { audit, freshSource } from './send.ts'
 
 let home: Home
 let okta: FakeOkta
@@ -40,4 +42,25 @@ test('what one agent asks beyond its rate does not fill the audit, and is counte
   assert.ok(lines.length >= 100 && lines.length < refused - 100, `${lines.length} of ${refused}`)
   const { text } = await gateway.api('GET', '/metrics')
   assert.ok(text.includes(`postern_denials_total{code="rate_limited",where="api"} ${refused}\n`))
+})
+
+test('tries that come together are as few in the audit as tries in a row (attacks 46, 199)', async () => {
+  const forged = okta.token({}, { key: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey })
+  const from = freshSource()
+  const one = `GET /v1/connections HTTP/1.1\r\nHost: 127.0.0.1:${gateway.ports.http}\r\nAuthorization: Bearer ${forged}\r\n\r\n`
+  const client = async () => {
+    const socket = connect({ port: gateway.ports.http, host: '127.0.0.1', localAddress: from })
+    socket.write(one.repeat(60))
+    let answers = ''
+    for await (const chunk of socket) {
+      answers += String(chunk)
+      if (answers.split('HTTP/1.1 4').length > 60) return
+    }
+  }
+  await Promise.all(Array.from({ length: 20 }, client))
+  const { text } = await gateway.api('GET', '/metrics')
+  const refused = Number(/postern_denials_total\{code="token_signature",where="api"\} (\d+)/.exec(text)?.[1])
+  assert.ok(refused > 150, `${refused}: too few at once`)
+  const lines = await audit(gateway, okta, { reason: 'token_signature', limit: '1000' })
+  assert.ok(lines.length >= 100 && lines.length < refused - 20, `${lines.length} of ${refused}`)
 })
