@@ -271,7 +271,7 @@ test('a client that pipelines on without an answer is sent away; one whose reque
   flood.resume()
   flood.write(pipelined('/wait', 5000))
   await closed
-  assert.equal(held.length, 64)
+  assert.equal(held.length, 1)
   const patient = await raw(listener.address.port)
   let text = ''
   patient.on('data', part => {
@@ -284,4 +284,29 @@ test('a client that pipelines on without an answer is sent away; one whose reque
   }
   patient.destroy()
   await listener.close()
+})
+
+test('M200: requests that come at once are begun one after the other, each in a turn of its own', async () => {
+  let isFresh = true
+  let begun = 0
+  const listener = await open({
+    onRequest(_, response) {
+      begun += isFresh ? 1 : 1000
+      isFresh = false
+      setImmediate(() => {
+        isFresh = true
+      })
+      response.end('x')
+    },
+  })
+  const client = await raw(listener.address.port)
+  let text = ''
+  client.on('data', part => {
+    text += part
+  })
+  client.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(60))
+  while (text.split('HTTP/1.1 200').length <= 60) await new Promise(setImmediate)
+  client.destroy()
+  await listener.close()
+  assert.equal(begun, 60)
 })

@@ -20,9 +20,9 @@ import type { HostPort } from '../config/config.ts'
 import type { Log } from '../telemetry/log.ts'
 import { type ConnectionLimits, Connections } from './connections.ts'
 import { type Http2Listener, listenHttp2 } from './http2.ts'
+import { inTurn } from './in-turn.ts'
 import { admit, type Listening, listening } from './tcp.ts'
 import type { TlsKeys } from './tls.ts'
-import { counted } from './unanswered.ts'
 
 export type SwitchListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
@@ -121,10 +121,10 @@ function handle(
   { onRequest, onContinue, onUpgrade, onConnect }: HttpListener,
 ): void {
   server.maxHeadersCount = 100
-  server.on('request', counted(onRequest))
+  server.on('request', inTurn(onRequest))
   if (onUpgrade !== undefined) server.on('upgrade', onUpgrade)
   if (onConnect !== undefined) server.on('connect', onConnect)
-  if (onContinue !== undefined) server.on('checkContinue', counted(onContinue))
+  if (onContinue !== undefined) server.on('checkContinue', inTurn(onContinue))
   // Node enforces headersTimeout from a timer that it starts when the server listens; this one is only handed sockets.
   server.emit('listening')
 }
