@@ -130,3 +130,25 @@ test('how many streams may be open is said at once', async () => {
   assert.equal(on.remoteSettings.maxConcurrentStreams, 128)
   on.destroy()
 })
+
+test('M200: requests that come at once are begun a few in a turn', async () => {
+  const began = served
+  let most = 0
+  let before = served
+  let isOver = false
+  const look = () => {
+    most = Math.max(most, served - before)
+    before = served
+    if (!isOver) setImmediate(look)
+  }
+  const on = session()
+  await once(on, 'connect')
+  setImmediate(look)
+  const answers = await Promise.all(Array.from({ length: 100 }, () => ask(on, { ':path': '/x' })))
+  isOver = true
+  assert.ok(answers.every(answer => answer.startsWith('200 GET')))
+  assert.equal(served - began, 100)
+  // Two turns of the loop may lie between two looks.
+  assert.ok(most <= 16, `${most} in a turn`)
+  on.close()
+})

@@ -8,6 +8,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
+import { FewATurn } from './few-a-turn.ts'
 
 /** One agent's requests at once on one connection; what waits upstream is the door's affair. */
 const maxConcurrentStreams = 128
@@ -39,6 +40,7 @@ export function listenHttp2(
     maxSessionMemory: 16,
   })
   const sessions = new Set<ServerHttp2Session>()
+  const turns = new FewATurn()
   server.on('session', session => {
     sessions.add(session)
     session.once('close', () => sessions.delete(session))
@@ -60,10 +62,14 @@ export function listenHttp2(
     }
     headers.host = authority
     rawHeaders.push('host', authority)
-    onRequest(
-      request as unknown as IncomingMessage,
-      response as unknown as ServerResponse & { req: IncomingMessage },
-    )
+    const begin = () => {
+      if (request.stream.destroyed) return
+      onRequest(
+        request as unknown as IncomingMessage,
+        response as unknown as ServerResponse & { req: IncomingMessage },
+      )
+    }
+    turns.begin(request.stream.session ?? request, begin)
   })
   return {
     take: socket => void server.emit('connection', socket),
