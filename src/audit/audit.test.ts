@@ -192,6 +192,25 @@ test('facts that waited are not lost where room comes back bit by bit', async t 
   assert.deepEqual((await verify(data)).faults, [])
 })
 
+test('facts that waited stand there with the time at which they happened', async t => {
+  const data = tempFolder(t)
+  const disk = faultyDisk()
+  const at = { now: Date.UTC(2026, 0, 1) }
+  const { audit } = await openWorld(data, { disk: disk.io, clock: { now: () => at.now, mono: () => at.now } })
+  disk.state.room = 0
+  await assert.rejects(audit.decided({ type: 'grant.issued', grant: 'g_1' }), RecordingLost)
+  at.now += 60_000
+  audit.noted({ type: 'session.cut', session: 's_1' })
+  at.now += 3_600_000
+  disk.state.room = Number.POSITIVE_INFINITY
+  await audit.seal()
+  await audit.close()
+  const lines = readFileSync(join(data, 'audit/gw-1.jsonl'), 'utf8').trim().split('\n')
+  const cut = lines.map(line => JSON.parse(line)).find(({ type }) => type === 'session.cut')
+  assert.equal(cut.time, '2026-01-01T00:01:00.000Z')
+  assert.deepEqual((await verify(data)).faults, [])
+})
+
 test('a disk that cannot sync answers no decision', async t => {
   const data = tempFolder(t)
   const disk = faultyDisk()

@@ -7,7 +7,7 @@ import type { Tip } from '../ledger/chain.ts'
 import type { Followed, Heads } from '../ledger/heads.ts'
 import type { Disk } from '../ledger/journal.ts'
 import type { Seal, SealKey } from '../ledger/seal.ts'
-import { members } from '../ledger/text.ts'
+import { iso, members } from '../ledger/text.ts'
 import type { Line } from '../ledger/walk.ts'
 import { RecordingLost } from '../recording/record.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -63,7 +63,7 @@ export class AuditLog implements Audit, Heads {
   #syncing = false
   #lost: RecordingLost | undefined
   /** Facts that could not be written. */
-  #kept: { type: string; rest: string }[] = []
+  #kept: { type: string; rest: string; time: string }[] = []
   #dropped = 0
   #turn: Promise<void> = Promise.resolve()
   #busy = false
@@ -158,7 +158,8 @@ export class AuditLog implements Audit, Heads {
         this.#lose(error)
       }
     }
-    if (this.#kept.length < mostWaiting) this.#kept.push({ type, rest })
+    const time = iso(this.#options.clock.now())
+    if (this.#kept.length < mostWaiting) this.#kept.push({ type, rest, time })
     else this.#dropped++
   }
 
@@ -229,7 +230,8 @@ export class AuditLog implements Audit, Heads {
   async #mend(): Promise<void> {
     try {
       await this.#file.mend(this.#dropped > 0 ? { dropped: this.#dropped } : {})
-      for (const { type, rest } of this.#kept) this.#file.append(type, rest)
+      // With the time at which each happened: a disk may be full for hours.
+      for (const { type, rest, time } of this.#kept) this.#file.append(type, rest, time)
       this.#file.flush()
       // Only now: where this fails again a fact may come to stand there twice, but none is lost.
       this.#kept = []
