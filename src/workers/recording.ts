@@ -53,13 +53,11 @@ export class RemoteRecording implements Recorder, Followed {
 
   async checkpoint(): Promise<Tip | undefined> {
     this.grown = false
-    const { channel, checkpoints, session } = this.#at
+    const { channel, checkpoints } = this.#at
     if (channel.closed) return this.#recover()
-    const tip = await checkpoints.of(session)
-    if (tip !== 'late') return tip
-    // Asked again with the next seal.
-    this.grown = true
-    return undefined
+    const { tip, again } = await checkpoints.of(this)
+    if (again) this.grown = true
+    return tip
   }
 
   async close(ending: Ending): Promise<void> {
