@@ -8,6 +8,8 @@ import { analyser, scopeOf } from './guard.fixture.ts'
 import { createGuard } from './guard.ts'
 import { bind, copyData, copyDone, execute, parse, query, RawClient, sync } from './raw.fixture.ts'
 import type { PostgresScope } from './scope.ts'
+import { ERROR, errorFields, report } from './wire.ts'
+import { withholdUnder } from './withhold.ts'
 
 let home: Home
 let at: At
@@ -132,3 +134,14 @@ for (const version of versions) {
     assert.match((await errorOf("update jobs set state = 'say'")).W ?? '', /complain/)
   })
 }
+
+test('what waited for a lock in vain is told so, and a function that says the same is not', () => {
+  const scope = scopeOf({ statements: ['update'], write_tables: ['public.jobs'] })
+  const told = (W: string) => {
+    const said = withholdUnder(scope)(ERROR, report(ERROR, { C: '40P01', M: 'of 4711', W }).subarray(5))
+    return errorFields(said?.subarray(5) ?? Buffer.alloc(0)).M
+  }
+  assert.equal(told('while updating tuple (0,1) in relation "jobs"'), 'of 4711')
+  for (const where of ['PL/pgSQL function f() line 1 at RAISE', 'while x\nSQL statement "y"', 'beim Ändern'])
+    assert.match(told(where) ?? '', /withheld/)
+})

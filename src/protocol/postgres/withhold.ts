@@ -14,6 +14,9 @@ const DATA =
 const INSIDE =
   'postern: the message is withheld, for it comes from inside a function and not all of a row may be seen'
 
+/** CONTEXT of no function: a COPY's line, or `while updating tuple (0,1) in relation "orders"`, as of a deadlock. */
+const ofStatement = /^(COPY|while) [^\n]*$/
+
 /** What the client is told in place of a report; null where it may see it as it is. */
 export type Withhold = (type: typeof ERROR | typeof NOTICE, payload: Buffer) => Buffer | null
 
@@ -24,7 +27,7 @@ export function withholdUnder(scope: PostgresScope): Withhold {
     const fields = errorFields(payload)
     const { S, V, C = '', W: context, D, ...rest } = fields
     if (filters && C.startsWith('22')) return report(type, { S, V, C, M: DATA })
-    const inside = context !== undefined && !/^COPY [^\n]*$/.test(context)
+    const inside = context !== undefined && !ofStatement.test(context)
     if (!hides) {
       // A constraint's: of which table is not known, for a foreign key's actions are statements of their own.
       if (!inside || D === undefined || !C.startsWith('23')) return null
