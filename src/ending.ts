@@ -16,7 +16,12 @@ export const endings = {
 /** What the sessions of a grant are told when it stops being usable. */
 export function endingOf({ id, state, ending }: Pick<Grant, 'id' | 'state' | 'ending'>): Ending {
   const why = state === 'expired' ? 'grant_expired' : state === 'ended' ? 'grant_ended' : 'grant_revoked'
-  return { how: 'cut', why, text: `grant ${id} is over: ${ending ?? state}; session ended` }
+  // The promised words first and whole, for whoever looks for them; when it was, and by which limit, behind.
+  const text =
+    state === 'expired'
+      ? `grant ${id} expired; session ended${ending === undefined ? '' : `: ${ending}`}`
+      : `grant ${id} is over: ${ending ?? state}; session ended`
+  return { how: 'cut', why, text }
 }
 
 /** A session that was refused while it was being opened: nobody was connected yet, so it is closed, not cut. */

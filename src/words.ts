@@ -126,7 +126,7 @@ export interface Ending {
     | 'limit_exceeded'
     | 'upstream_unreachable'
     | 'internal_error'
-  /** One plain sentence for the client, safe to show: "grant g_7Kq2 expired at 12:00:05Z (the rule's 10m)". */
+  /** One plain sentence for the client, safe to show: "grant g_7Kq2 expired; session ended: it expired at ... (the rule's 10m)". */
   readonly text: string
 }
 

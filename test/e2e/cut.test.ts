@@ -138,8 +138,13 @@ async function restored(): Promise<void> {
 
 test('at expiry a running query and a running command are gone, and say so', { skip }, async () => {
   const [query, command] = [await runningQuery('3s'), await runningCommand('3s')]
-  assert.match((await query.client).stderr, /FATAL: {2}57P01.*expired/)
-  assert.notEqual((await command.client).status, 0)
+  const told = (id: string) =>
+    new RegExp(`postern: grant ${id} expired; session ended: it expired at 20.*Z \\(.*3s`)
+  assert.match((await query.client).stderr, /FATAL: {2}57P01/)
+  assert.match((await query.client).stderr, told(query.id))
+  const ran = await command.client
+  assert.notEqual(ran.status, 0)
+  assert.match(ran.stderr, told(command.id))
   await Promise.all([gone(query), gone(command)])
 })
 

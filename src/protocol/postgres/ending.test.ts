@@ -3,17 +3,17 @@ import { after, before, describe, test } from 'node:test'
 import { startPostgres, type TestOrders } from '../../../test/fixtures/postgres.ts'
 import { until } from '../../../test/fixtures/run.ts'
 import { type Home, openHome } from '../../demo/home.ts'
+import { endingOf } from '../../ending.ts'
 import { RecordingLost } from '../../recording/record.ts'
-import type { Ending } from '../../words.ts'
 import { type LiveSession, type OpenDoor, openDoor } from './door.fixture.ts'
 import { bind, execute, parse, query, RawClient, sync, terminate } from './raw.fixture.ts'
 import { int32 } from './wire.ts'
 
-const expired: Ending = {
-  how: 'cut',
-  why: 'grant_expired',
-  text: "grant g_x expired at 12:00:05Z (the rule's 10m)",
-}
+const expired = endingOf({
+  id: 'g_x',
+  state: 'expired',
+  ending: "it expired at 2026-03-01T12:00:05Z (the rule's 10m)",
+})
 
 describe('how a session ends', () => {
   let home: Home

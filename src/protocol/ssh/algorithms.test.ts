@@ -6,6 +6,7 @@ import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Refused } from '../../denial.ts'
+import { endingOf } from '../../ending.ts'
 import type { Grant, Narrowed } from '../../words.ts'
 import { ssh } from './index.ts'
 import type { SshScope } from './scope.ts'
@@ -103,7 +104,7 @@ test('a cut in the middle of key changes is on time', async () => {
   while (bytes < 20_000_000) await once(client.stdout, 'data')
   const began = performance.now()
   const closed = once(client, 'close')
-  await w.last().end({ how: 'cut', why: 'grant_expired', text: 'grant g_1 expired; session ended' })
+  await w.last().end(endingOf({ id: 'g_1', state: 'expired', ending: 'it expired just now' }))
   await closed
   assert.ok(performance.now() - began < 1000)
   assert.match(said, /postern: grant g_1 expired; session ended/)

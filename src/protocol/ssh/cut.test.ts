@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { Ending } from '../../words.ts'
+import { endingOf } from '../../ending.ts'
 import { processes, run, until, type World, world } from './world.fixture.ts'
 
 let w: World
@@ -13,11 +13,11 @@ before(async () => {
 })
 after(() => w.close())
 
-const expired: Ending = {
-  how: 'cut',
-  why: 'grant_expired',
-  text: "grant g_1 expired at 12:00:05Z (the rule's 10m)",
-}
+const expired = endingOf({
+  id: 'g_1',
+  state: 'expired',
+  ending: "it expired at 2026-03-01T12:00:05Z (the rule's 10m)",
+})
 let unique = 7_000_000 + Math.floor(Math.random() * 100_000)
 
 test('at the cut a running command is gone from the host, and its client is told why', async () => {
@@ -28,7 +28,10 @@ test('at the cut a running command is gone from the host, and its client is told
   await until(() => processes(`sleep ${seconds}`) === 0, 'nothing of it runs')
   const ran = await client
   assert.equal(ran.code, 255)
-  assert.match(ran.stderr, /postern: grant g_1 expired at 12:00:05Z \(the rule's 10m\)/)
+  assert.match(
+    ran.stderr,
+    /postern: grant g_1 expired; session ended: it expired at 2026-03-01T12:00:05Z \(the rule's 10m\)/,
+  )
 })
 
 test("at the cut everything in the command's own session goes, also what ignores HUP", async () => {
@@ -58,7 +61,7 @@ test('at the cut every channel is told and every command goes, a terminal too', 
   await w.last().end(expired)
   await until(() => processes(`sleep ${seconds}`) === 0, 'nothing of it runs')
   await Promise.all([first, over])
-  assert.match(seen, /\r\npostern: grant g_1 expired/)
+  assert.match(seen, /\r\npostern: grant g_1 expired; session ended/)
   const ends = w.last().recorder.of('end')
   assert.equal(ends?.length, 2)
 })

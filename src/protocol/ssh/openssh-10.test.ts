@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
+import { endingOf } from '../../ending.ts'
 import { type Granted, run, until, type World, world } from './world.fixture.ts'
 
 const bin = resolve(import.meta.dirname, '../../../node_modules/.cache/postern/openssh-10/bin')
@@ -106,7 +107,7 @@ test('a cut tells the client why, and the command is told to go', { skip }, asyn
   const running = ssh(g, '-tt', '127.0.0.1', `echo up; exec sleep ${marker}`)
   const sleeps = async () => (await run('pgrep', ['-f', `^sleep ${marker}`])).code === 0
   await until(sleeps, 'the command runs')
-  await w.last().end({ how: 'cut', why: 'grant_expired', text: 'grant g_1 expired; session ended' })
+  await w.last().end(endingOf({ id: 'g_1', state: 'expired', ending: 'it expired just now' }))
   const ran = await running
   assert.match(`${ran.stdout}${ran.stderr}`, /postern: grant g_1 expired; session ended/)
   await until(async () => !(await sleeps()), 'the command is gone')
