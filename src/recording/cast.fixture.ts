@@ -25,6 +25,7 @@ export function parseCast(bytes: Uint8Array): { header: Record<string, unknown>;
     assert.match(code, /^[oirx]$/)
     assert.equal(typeof data, 'string')
     if (code === 'r') assert.match(data, /^\d+x\d+$/)
+    if (code === 'x') assert.match(data, /^\d+$/)
     last = time
     return { time, code, data }
   })

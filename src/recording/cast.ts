@@ -1,6 +1,6 @@
 /**
  * A terminal as an asciicast. Version 2, for every player that was ever made reads it, and its absolute times survive a
- * torn line. Codes: o output, i input, r resize, x exit status (players that do not know `x` pass over it).
+ * torn line. Codes: o output, i input, r resize, x exit status, bare (players that do not know `x` pass over it).
  *
  * A program that prints a line which looks like an event (attack 181) prints a JSON string: it stays inside its event.
  */

@@ -30,6 +30,9 @@ export interface Stream extends StreamRecorder {
   marks(): Mark[]
 }
 
+/** The tag of what ended by itself. An `x` event holds a status alone; a signal, or a host that says nothing, has none. */
+const exited = /^exit ([0-9]+)$/
+
 export class TerminalRecorder implements Stream {
   readonly #tracks: Tracks
   readonly #of: Seq
@@ -71,7 +74,7 @@ export class TerminalRecorder implements Stream {
 
   end(result: Result): void {
     if (!this.#open) return
-    this.#finish(result.tag)
+    this.#finish(exited.exec(result.tag ?? '')?.[1])
     this.#tracks.result(this.#of, result)
     // It stays among the recorder's casts, whose digests the close repeats.
     this.#tracks.ended(this)

@@ -1,0 +1,106 @@
+/** A real `ssh` in a real terminal, and what the recording of it holds. */
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { type Home, openHome } from '../../src/demo/home.ts'
+import { parseCast } from '../../src/recording/cast.fixture.ts'
+import { type AgentKey, type Credential, newKey, python3, sshOptions } from '../fixtures/clients.ts'
+import { type Gateway, startGateway } from '../fixtures/gateway.ts'
+import { type FakeOkta, fakeOkta } from '../fixtures/issuer.ts'
+import { missing, type Ran, run, until } from '../fixtures/run.ts'
+import { startSshd } from '../fixtures/sshd.ts'
+
+const skip = missing('/usr/sbin/sshd', 'ssh', 'bash')
+let home: Home
+let okta: FakeOkta
+let gateway: Gateway
+
+before(async () => {
+  if (skip) return
+  home = await openHome()
+  okta = await fakeOkta(home)
+  gateway = await startGateway(home, {
+    okta,
+    sshd: await startSshd(home),
+    rules: `
+  - { group: plain-agents, connection: web-1, ttl: 10m, scope: { shell: true } }
+`,
+  })
+})
+after(() => home?.close())
+
+// What is waited for is spelled with a quote in it, so that its own echo is not taken for it.
+const script = (ending: string) => `
+import fcntl, os, pty, signal, struct, sys, termios
+signal.alarm(60)
+pid, fd = pty.fork()
+if pid == 0: os.execvp('ssh', ['ssh', '-tt'] + sys.argv[1:])
+seen = b''
+def until(text):
+    global seen
+    while text not in seen: seen += os.read(fd, 4096)
+    seen = seen.split(text, 1)[1]
+def type(line): os.write(fd, line.encode() + b'\\r')
+type("PS1=OK'> ' exec bash --norc --noprofile"); until(b'OK> ')
+fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', 31, 97, 0, 0))
+type("until [ \\"$(stty size)\\" = '31 97' ]; do sleep 0.1; done; echo si'zed'"); until(b'sized'); until(b'OK> ')
+type("read -rsp P'W:' secret; echo 'got':\${#secret}"); until(b'PW:')
+type('hunter2'); until(b'got:7'); until(b'OK> ')
+type('echo pst_' + 'x' * 43); until(b'OK> ')
+type('${ending}')
+try:
+    while os.read(fd, 4096): pass
+except OSError: pass
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`
+
+interface Recorded {
+  readonly ran: Ran
+  readonly records: readonly Record<string, unknown>[]
+  readonly events: ReturnType<typeof parseCast>['events']
+}
+
+async function recorded(group: string, ending = 'exit 3'): Promise<Recorded> {
+  const key: AgentKey = await newKey(home)
+  const token = okta.token({ groups: [group] })
+  const grant: Credential = (await gateway.grant(token, 'web-1', { public_key: key.public })).json
+  const to = `${grant.credential.username}@127.0.0.1`
+  const ran = await run(python3, ['-c', script(ending), ...sshOptions(gateway, key), to], { timeout: 60_000 })
+  const data = join(gateway.dir, 'data')
+  const file = globSync(join(data, 'recordings', '*', 'session.jsonl')).find(one =>
+    readFileSync(one, 'utf8').includes(grant.id),
+  )
+  assert.ok(file)
+  const folder = dirname(file)
+  const lines = async () => (await readFile(join(folder, 'session.jsonl'), 'utf8')).trimEnd().split('\n')
+  await until(
+    'the recording is sealed',
+    async () => (await lines()).at(-1)?.includes('"type":"seal"') === true,
+  )
+  return {
+    ran,
+    records: (await lines()).map(line => JSON.parse(line)),
+    events: parseCast(await readFile(join(folder, 'terminal.cast'))).events,
+  }
+}
+
+const of = (events: Recorded['events'], code: string) =>
+  events.filter(event => event.code === code).map(event => event.data)
+
+test('the cast holds sizes as they change and the bare exit status, and nothing that was typed', {
+  skip,
+}, async () => {
+  const { ran, events } = await recorded('plain-agents')
+  assert.equal(ran.status, 3, ran.stderr)
+  assert.deepEqual(of(events, 'r'), ['97x31'])
+  assert.deepEqual(of(events, 'x'), ['3'])
+  assert.deepEqual(of(events, 'i'), [])
+})
+
+test('a shell that a signal ends has no exit status in its cast', { skip }, async () => {
+  const { records, events } = await recorded('plain-agents', 'kill -KILL $$')
+  assert.equal(records.find(({ type }) => type === 'result')?.['tag'], 'signal KILL')
+  assert.deepEqual(of(events, 'x'), [])
+})
