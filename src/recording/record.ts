@@ -67,6 +67,8 @@ export interface Recorder {
   statement(verdict: Verdict, parameters?: Uint8Array): Seq
   result(of: Seq, result: Result): void
   file(of: Seq, file: FileRecord): void
+  /** A line that was typed in a terminal and shown by it: likely a command. Best effort, and the record says so. */
+  echoed(of: Seq, line: Uint8Array): void
   /** A terminal becomes an asciicast; a digest stream SHA-256, count and the first 64 KiB each way. */
   stream(of: Seq, form: StreamForm): StreamRecorder
   /** From now on this value is replaced by a mark with its length, also where it is split over chunks. */

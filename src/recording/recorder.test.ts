@@ -191,6 +191,39 @@ test('a terminal is an asciicast: sizes, output split inside a character, invali
   assert.deepEqual((await verify(data)).faults, [])
 })
 
+test('an echoed line says that it is best effort, and holds no secret and no line end of its own', async t => {
+  const data = tempFolder(t)
+  const { audit, record } = await openWorld(data)
+  const recorder = await record('s_1')
+  recorder.hide('lease-value')
+  const of = recorder.statement(allowed('shell'))
+  const line = `echo lease-value pst_${'x'.repeat(43)}\u2028; psql -c "alter role a password 'hunter2'"`
+  recorder.echoed(of, Buffer.from(line))
+  recorder.echoed(of, Buffer.concat([Buffer.from('lease-value '), Buffer.of(0xff)]))
+  await recorder.close(byClient)
+  await audit.close()
+  const echoed = recordsOf(data).filter(({ type }) => type === 'echoed')
+  assert.deepEqual(
+    echoed.map(({ of: number, line: text, encoding, best_effort }) => [number, text, encoding, best_effort]),
+    [
+      [
+        of,
+        `echo [redacted 11] [redacted 47]\u2028; psql -c "alter role a password '[redacted 7]'"`,
+        undefined,
+        true,
+      ],
+      [
+        of,
+        Buffer.concat([Buffer.from('[redacted 11] '), Buffer.of(0xff)]).toString('base64'),
+        'base64',
+        true,
+      ],
+    ],
+  )
+  assert.ok(textOf(data).includes('\\u2028'))
+  assert.deepEqual((await verify(data)).faults, [])
+})
+
 test('a stream without a terminal is its digest, its count and its first 64 KiB each way', async t => {
   const data = tempFolder(t)
   const { audit, record } = await openWorld(data)

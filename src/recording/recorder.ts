@@ -24,7 +24,7 @@ import {
   type StreamRecorder,
   type Verdict,
 } from './record.ts'
-import { parameterMembers, statementMembers } from './records.ts'
+import { echoedMembers, parameterMembers, statementMembers } from './records.ts'
 import { recoverRecording } from './recover.ts'
 import { redactTokens } from './redact.ts'
 import { Results } from './results.ts'
@@ -140,6 +140,10 @@ export class SessionRecorder implements Recorder, Followed, Tracks {
 
   file(of: Seq, file: FileRecord): void {
     this.append('file', `"of":${of},${this.hidden.redact(members({ ...file }))}`)
+  }
+
+  echoed(of: Seq, line: Uint8Array): void {
+    this.append('echoed', `"of":${of},${echoedMembers(line, this.hidden)}`)
   }
 
   stream(of: Seq, form: StreamForm): StreamRecorder {

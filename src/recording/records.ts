@@ -103,6 +103,16 @@ export function resultMembers(
   return joined
 }
 
+/** `best_effort`: a command need be neither typed nor shown, and what is typed and shown need not be one. */
+export function echoedMembers(line: Uint8Array, hidden: Hidden): string {
+  const { data, encoding } = textOrBase64(Buffer.from(line))
+  return members(
+    encoding === undefined
+      ? { line: hidden.redact(redactPasswords(data)), best_effort: true }
+      : { line: hidden.redactBytes(line).toString('base64'), encoding, best_effort: true },
+  )
+}
+
 /** Bytes that are characters, none of which a reader of lines takes for anything else. */
 const ascii = /^[\0-~]*$/
 

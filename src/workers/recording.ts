@@ -37,6 +37,7 @@ export class RemoteRecording implements Recorder, Followed {
   readonly statement = elsewhere
   readonly result = elsewhere
   readonly file = elsewhere
+  readonly echoed = elsewhere
   readonly stream = elsewhere
   readonly flush = elsewhere
   readonly #at: RemoteRecordingAt

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Home, openHome } from '../../src/demo/home.ts'
 import { parseCast } from '../../src/recording/cast.fixture.ts'
@@ -26,6 +26,7 @@ before(async () => {
     sshd: await startSshd(home),
     rules: `
   - { group: plain-agents, connection: web-1, ttl: 10m, scope: { shell: true } }
+  - { group: told-agents, connection: web-1, ttl: 10m, scope: { shell: true }, record: values }
 `,
   })
 })
@@ -60,6 +61,7 @@ interface Recorded {
   readonly ran: Ran
   readonly records: readonly Record<string, unknown>[]
   readonly events: ReturnType<typeof parseCast>['events']
+  readonly replayed: string
 }
 
 async function recorded(group: string, ending = 'exit 3'): Promise<Recorded> {
@@ -83,6 +85,7 @@ async function recorded(group: string, ending = 'exit 3'): Promise<Recorded> {
     ran,
     records: (await lines()).map(line => JSON.parse(line)),
     events: parseCast(await readFile(join(folder, 'terminal.cast'))).events,
+    replayed: (await gateway.cli(['replay', basename(folder), '--data', data])).stdout,
   }
 }
 
@@ -92,15 +95,37 @@ const of = (events: Recorded['events'], code: string) =>
 test('the cast holds sizes as they change and the bare exit status, and nothing that was typed', {
   skip,
 }, async () => {
-  const { ran, events } = await recorded('plain-agents')
+  const { ran, records, events } = await recorded('plain-agents')
   assert.equal(ran.status, 3, ran.stderr)
   assert.deepEqual(of(events, 'r'), ['97x31'])
   assert.deepEqual(of(events, 'x'), ['3'])
   assert.deepEqual(of(events, 'i'), [])
+  assert.deepEqual(
+    records.filter(({ type }) => type === 'echoed'),
+    [],
+  )
 })
 
 test('a shell that a signal ends has no exit status in its cast', { skip }, async () => {
   const { records, events } = await recorded('plain-agents', 'kill -KILL $$')
   assert.equal(records.find(({ type }) => type === 'result')?.['tag'], 'signal KILL')
   assert.deepEqual(of(events, 'x'), [])
+})
+
+test('with record: values each line that was echoed can be searched for, as best effort, without secrets', {
+  skip,
+}, async () => {
+  const { records, replayed } = await recorded('told-agents')
+  const echoed = records.filter(({ type }) => type === 'echoed')
+  const shell = records.find(({ type }) => type === 'statement')
+  assert.ok(echoed.every(({ of: number, best_effort }) => number === shell?.['seq'] && best_effort === true))
+  const lines = echoed.map(({ line }) => line)
+  // What came before was typed ahead of its prompt, or ran over the terminal's edge: that may be missing.
+  assert.deepEqual(lines.slice(-3), [
+    `read -rsp P'W:' secret; echo 'got':$` + '{#secret}',
+    'echo [redacted 47]',
+    'exit 3',
+  ])
+  assert.ok(!JSON.stringify(records).includes('hunter2'))
+  assert.match(replayed, / echoed of=2 line=exit 3 best_effort=true\n/)
 })

@@ -54,6 +54,9 @@ export class KeptRecorder implements Recorder {
   file(): void {
     throw new TypeError('a database has no files')
   }
+  echoed(): void {
+    throw new TypeError('a database has no terminals')
+  }
   /** One line when it is over. */
   stream(of: Seq): StreamRecorder {
     const pieces: Uint8Array[] = []

@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks'
 import type { Seq, StreamRecorder } from '../../recording/record.ts'
 import type { RelaySide } from './sides.ts'
 import type { Terminal } from './terminal.ts'
-import { Typed } from './typed.ts'
+import { commandIn, Typed } from './typed.ts'
 import { Watch } from './watch.ts'
 
 /** What is started, for its record. */
@@ -38,7 +38,14 @@ export class Program {
         : { kind: 'terminal', cols: pty.cols, rows: pty.rows, term: pty.term, title },
     )
     if (pty !== undefined)
-      this.#typed = relay.recordValues ? new Typed(line => this.#stream.input(line)) : 'never'
+      this.#typed = relay.recordValues ? new Typed(line => this.#shown(of, line)) : 'never'
+  }
+
+  /** In the cast every key, in the records what a reader looks for. */
+  #shown(of: Seq, line: Buffer): void {
+    this.#stream.input(line)
+    const command = commandIn(line)
+    if (command !== undefined) this.#relay.recorder.echoed(of, command)
   }
 
   /** Whether it may be passed on: not where `cut_on` has caught it. */

@@ -29,6 +29,9 @@ export class MemoryRecorder implements Recorder {
   file(of: Seq, value: FileRecord): void {
     this.lines.push({ what: 'file', of, value })
   }
+  echoed(of: Seq, line: Uint8Array): void {
+    this.lines.push({ what: 'echoed', of, value: Buffer.from(line).toString() })
+  }
   stream(of: Seq, form: StreamForm) {
     const sums = { output: 0, stderr: 0, input: 0, text: '', typed: '' }
     this.lines.push({ what: 'stream', of, value: form })

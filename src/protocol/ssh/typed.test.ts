@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Typed } from './typed.ts'
+import { commandIn, Typed } from './typed.ts'
 
 /** `>` is what is typed, `<` what the terminal shows. */
 function typing(...events: readonly string[]): string[] {
@@ -46,6 +46,14 @@ test('stars for a password, half an echo, an echo of something else: not recorde
 test('given up with ^C: recorded where it was shown', () => {
   assert.deepEqual(typing(...keys('slee'), '>\u0003', '<^C\r\n'), ['slee\u0003'])
   assert.deepEqual(typing('>hunt', '>\u0003', '<^C\r\n'), [])
+})
+
+test('likely a command is what was shown of a line that Enter has ended, without the keys that drew nothing', () => {
+  const command = (line: string) => commandIn(Buffer.from(line))?.toString()
+  assert.equal(command('ls -l\r'), 'ls -l')
+  assert.equal(command('l\u001b[A\ts\n'), 'ls')
+  for (const none of ['\r', '  \r', '\u001b[A\r', 'slee\u0003', 'x\u0004', 'ls\u001a'])
+    assert.equal(command(none), undefined)
 })
 
 test('a line without an end is not kept, nor is what follows it until the next line', () => {

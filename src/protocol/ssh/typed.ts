@@ -11,7 +11,16 @@ import { type ShownState, shownBytes, shownStart } from './shown.ts'
 
 /** Bytes of a line, and of what is typed ahead of its echo: Linux's own limit for a line that is being edited. */
 const longest = 4096
-const [endOfText, endOfInput, newline, enter, suspend] = [3, 4, 10, 13, 26]
+const [endOfText, endOfInput, newline, enter, suspend, space] = [3, 4, 10, 13, 26, 32]
+
+/** What is likely a command in such a line: the characters that were shown, of a line that Enter has ended. */
+export function commandIn(line: Buffer): Buffer | undefined {
+  const { shown } = shownBytes(shownStart, line)
+  const last = shown.pop()
+  return last !== undefined && isEnter(last) && shown.some(byte => byte !== space)
+    ? Buffer.from(shown)
+    : undefined
+}
 
 export class Typed {
   /** Given each line that the terminal has shown, as it was typed, its end included. */
