@@ -41,6 +41,11 @@ test('stars for a password, half an echo, an echo of something else: not recorde
   assert.deepEqual(typing('>hunter2', '<hun', '>\r', '<\r\nhello'), [])
   assert.deepEqual(typing('>hunter2\r', '<hunter3\r\n'), [])
   assert.deepEqual(typing('>h', '<job done', '>i\r', '<hi\r\n'), [], 'until the line is over')
+  assert.deepEqual(
+    typing('>h', '<h', '<job done', '>i\r', '<i\r\n'),
+    [],
+    'nor where all of it was shown before',
+  )
 })
 
 test('given up with ^C: recorded where it was shown', () => {

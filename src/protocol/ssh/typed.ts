@@ -50,7 +50,7 @@ export class Typed {
 
   output(bytes: Uint8Array): void {
     // The usual case, and the costly one: nothing has been typed, and a screen goes by.
-    if (this.#waiting.length === 0) {
+    if (this.#waiting.length + this.#seen.length === 0) {
       this.#output = shownStart
       return
     }
@@ -58,7 +58,11 @@ export class Typed {
     this.#output = state
     for (const byte of shown) {
       const next = this.#waiting[0]
-      if (next === undefined) return
+      // In the middle of a line, and nobody typed it: what follows would be recorded as one with what came before.
+      if (next === undefined) {
+        if (this.#seen.length > 0) this.#hide(false)
+        return
+      }
       // An Enter is shown as CR LF.
       if (isEnter(byte) && !isEnter(next) && this.#seen.length === 0) continue
       if (byte !== next && !(isEnter(next) && isEnter(byte))) {
