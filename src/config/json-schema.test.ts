@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { protocols } from '../protocol/registry.ts'
 import { jsonSchema } from './json-schema.ts'
 import { sample } from './sample.fixture.ts'
 import { twoProtocols } from './two-protocols.fixture.ts'
@@ -17,6 +18,22 @@ test("the JSON Schema accepts the design's own configuration, and empty sections
     ),
   )
 })
+
+test('a limit that may be null, and is a number or a text, is taken as each of them', () => {
+  const all = every('idle_timeout', jsonSchema(protocols))
+  assert.ok(all.length > 0)
+  for (const one of all) {
+    const limit = z.fromJSONSchema(one as Parameters<typeof z.fromJSONSchema>[0])
+    for (const good of ['10m', 5000, null]) assert.ok(limit.safeParse(good).success, String(good))
+    for (const bad of ['10 minutes', 0, true, {}]) assert.ok(!limit.safeParse(bad).success, String(bad))
+  }
+})
+
+/** What this property may be, wherever there is one. */
+function every(property: string, json: unknown): unknown[] {
+  if (typeof json !== 'object' || json === null) return []
+  return Object.entries(json).flatMap(([key, value]) => (key === property ? [value] : every(property, value)))
+}
 
 const refused: readonly (readonly [string, string])[] = [
   ['rules:\n', 'rulez:\n'],

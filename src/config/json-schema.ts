@@ -51,7 +51,8 @@ function plain(schema: z.ZodType): Json {
 /** `key:` with nothing under it is an empty map or list: nullish sections are written as what they hold. */
 function keepOpen({ jsonSchema: json }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void {
   const [first, second, ...more] = json.anyOf ?? []
-  if (first === undefined || second?.type !== 'null' || more.length > 0) return
+  // What has no type of its own, such as a number or a text, stays one of several.
+  if (typeof first?.type !== 'string' || second?.type !== 'null' || more.length > 0) return
   delete json.anyOf
   Object.assign(json, first, { type: [first.type, 'null'] })
 }
