@@ -20,7 +20,7 @@ export const layers: readonly (readonly string[])[] = [
   ['broker'],
   ['identity', 'policy', 'approval', 'grant'],
   ['protocol/*'],
-  ['protocol/protocol', 'protocol/reads'],
+  ['protocol/protocol', 'protocol/reads', 'protocol/limit'],
   ['statement', 'recording', 'audit'],
   ['config', 'store', 'ledger'],
   ['telemetry', 'words', 'denial', 'unfit', 'ending', 'bag'],

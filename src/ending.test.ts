@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { endingOf, endings, recordingLost, refusedBy } from './ending.ts'
+import { endedIdle, endingOf, endings, recordingLost, refusedBy } from './ending.ts'
 
 test('a session that is over is told by its own sentence, whoever asks', () => {
   const { denial } = refusedBy(endings.shuttingDown)
@@ -25,5 +25,6 @@ test("a grant's expiry is told in the promised words, with when and by which lim
 
 test('a fault of ours is told as ours, and an end that nobody here is to blame for as the end of the grant', () => {
   assert.equal(refusedBy(endings.failed).denial.code, 'internal_error')
+  assert.equal(refusedBy(endedIdle(400)).denial.code, 'limit_exceeded', 'the grant lives on')
   assert.equal(refusedBy(endings.operator).denial.code, 'grant_revoked')
 })

@@ -24,6 +24,12 @@ export function endingOf({ id, state, ending }: Pick<Grant, 'id' | 'state' | 'en
   return { how: 'cut', why, text }
 }
 
+/** Nobody did anything in the session for as long as its scope's `idle_timeout` says. */
+export function endedIdle(millis: number): Ending {
+  const text = `the session was idle for ${millis} ms (idle_timeout); session ended`
+  return { how: 'cut', why: 'idle', text }
+}
+
 /** A session that was refused while it was being opened: nobody was connected yet, so it is closed, not cut. */
 export function openingFailed(denial: Denial): Ending {
   const why =
@@ -44,7 +50,7 @@ export function recordingLost({ why }: { readonly why: 'recording_unavailable' |
 
 const codes: Readonly<Record<Ending['why'], Code>> = {
   client_closed: 'grant_revoked',
-  idle: 'grant_revoked',
+  idle: 'limit_exceeded',
   upstream_closed: 'upstream_unreachable',
   grant_expired: 'grant_expired',
   grant_revoked: 'grant_revoked',

@@ -6,7 +6,8 @@ import { basename, dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Home, openHome } from '../../src/demo/home.ts'
 import { parseCast } from '../../src/recording/cast.fixture.ts'
-import { type AgentKey, type Credential, newKey, python3, sshOptions } from '../fixtures/clients.ts'
+import { audit } from '../attack/send.ts'
+import { type AgentKey, type Credential, newKey, python3, ssh, sshOptions } from '../fixtures/clients.ts'
 import { type Gateway, startGateway } from '../fixtures/gateway.ts'
 import { type FakeOkta, fakeOkta } from '../fixtures/issuer.ts'
 import { missing, type Ran, run, until } from '../fixtures/run.ts'
@@ -128,4 +129,21 @@ test('with record: values each line that was echoed can be searched for, as best
   ])
   assert.ok(!JSON.stringify(records).includes('hunter2'))
   assert.match(replayed, / echoed of=2 line=exit 3 best_effort=true\n/)
+})
+
+test('a request may ask for less idle time than its rule gives, and the audit says why the session ended', {
+  skip,
+}, async () => {
+  const key = await newKey(home)
+  const asked = { public_key: key.public, scope: { idle_timeout: '1s' } }
+  const grant = (await gateway.grant(okta.token({ groups: ['plain-agents'] }), 'web-1', asked)).json
+  assert.equal(grant.scope.idle_timeout, 1000)
+  const ran = await ssh(gateway, grant, key, ['-N'])
+  assert.match(ran.stderr, /the session was idle for 1000 ms \(idle_timeout\); session ended/)
+  await until('the audit has it', async () =>
+    (await audit(gateway, okta)).some(
+      ({ type, grant: id, facts }) =>
+        type === 'session.cut' && id === grant.id && JSON.stringify(facts).includes('idle'),
+    ),
+  )
 })

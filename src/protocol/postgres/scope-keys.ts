@@ -1,5 +1,6 @@
 /** The keys of a PostgreSQL scope as they are written, each strict. Pure. */
 import { z } from 'zod'
+import { duration, quantity } from '../limit.ts'
 
 /** Every statement a scope can permit. EXPLAIN, VALUES, TABLE, COPY, cursors and PREPARE count as what they hold. */
 export const statementKinds = ['select', 'insert', 'update', 'delete', 'merge'] as const
@@ -42,23 +43,7 @@ const column = named(
 )
 const bareColumn = named(part, 'a column of a table is its bare name, as the catalogue spells it')
 
-const units = (factors: Readonly<Record<string, number>>, say: string) =>
-  z.union([
-    z.int().positive(),
-    z
-      .string()
-      .regex(new RegExp(`^[1-9][0-9]{0,8}(${Object.keys(factors).join('|')})$`), say)
-      .transform(text => Number.parseInt(text, 10) * (factors[text.replace(/^[0-9]+/, '')] ?? 1)),
-  ])
-
-// PostgreSQL keeps its time-outs in 31 bits of milliseconds.
-const duration = (key: string) =>
-  units(
-    { ms: 1, s: 1000, m: 60_000, h: 3_600_000 },
-    'a duration is a number with its unit: 500ms, 30s, 10m, 2h',
-  ).refine(ms => ms <= 0x7fffffff, `a ${key} is at most 24 days`)
-
-const size = units(
+const size = quantity(
   { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 },
   'a size is a number of bytes, or one with its unit: 64KiB, 10MiB, 1GiB',
 ).refine(given => given <= 2 ** 40, 'a size is at most 1024GiB')

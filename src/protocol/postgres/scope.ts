@@ -6,6 +6,7 @@
  */
 import { z } from 'zod'
 import { type MaskWith, stronger } from '../../statement/mask.ts'
+import { smaller } from '../limit.ts'
 import type { ScopeKind } from '../protocol.ts'
 import { type ColumnLists, everyList, meetApart, meetColumns, meetLists } from './column-lists.ts'
 import { meetNames, meetStars } from './relations.ts'
@@ -139,11 +140,6 @@ const writes = ({ write_tables, write_starred }: PostgresLimit) => ({
   list: write_tables,
   starred: write_starred,
 })
-
-function smaller(ours: number | null, theirs: number | null): number | null {
-  if (ours === null || theirs === null) return ours ?? theirs
-  return Math.min(ours, theirs)
-}
 
 /** Both sides' columns; one that both mask gets the stronger mask, and may decide only where both let it. */
 export function meetMasks(ours: readonly ColumnMask[], theirs: readonly ColumnMask[]): readonly ColumnMask[] {

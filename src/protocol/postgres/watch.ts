@@ -2,6 +2,7 @@
  * `idle_timeout` and `transaction_timeout` of a session: looked at when one may have passed, not at every message. Held by the
  * gateway, because servers know them from 14 and 17 on only.
  */
+import { endedIdle } from '../../ending.ts'
 import type { Ending } from '../../words.ts'
 import type { PostgresScope } from './scope.ts'
 
@@ -83,9 +84,8 @@ export class Watch {
     if (whole <= now) {
       const text = `a transaction was open for longer than ${transaction_timeout} ms (transaction_timeout)`
       this.#end({ how: 'cut', why: 'limit_exceeded', text })
-    } else if (idle <= now) {
-      const text = `the session was idle for ${idle_timeout} ms (idle_timeout)`
-      this.#end({ how: 'cut', why: 'idle', text })
+    } else if (idle_timeout !== null && idle <= now) {
+      this.#end(endedIdle(idle_timeout))
     } else this.#arm(now)
   }
 }

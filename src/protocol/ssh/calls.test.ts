@@ -110,6 +110,16 @@ test('a cut answers at once, with the reason', async () => {
   await until(() => processes('sleep 8234567') === 0, 'it is gone')
 })
 
+test('a command that says nothing for as long as idle_timeout allows ends its session, and its caller is told', async () => {
+  const at = await session({ exec: ['*'], idle_timeout: '400ms' })
+  const answer = await call(at, 'exec sleep 8345678')
+  assert.ok(answer instanceof Refused)
+  const say = 'the session was idle for 400 ms (idle_timeout); session ended'
+  assert.deepEqual([answer.denial.code, answer.denial.say], ['limit_exceeded', say])
+  assert.equal(at.ending?.why, 'idle')
+  await until(() => processes('sleep 8345678') === 0, 'it is gone')
+})
+
 test('what cannot be recorded does not run', async () => {
   const at = await session({ exec: ['*'] })
   await ran(at, 'true')

@@ -1,15 +1,16 @@
 /**
  * Between two sides, either of which may take no more for a while. Meanwhile what would be sent to it is neither read nor
- * made, and it is not waited for without end (attack 192).
+ * made, and it is not waited for without end (attack 192); nor are both, where the scope says so.
  */
+import type { Ending } from '../../words.ts'
+import { Idle } from './idle.ts'
 import { Pace } from './pace.ts'
 import { Patience } from './patience.ts'
 import type { NearSide, Payload } from './sides.ts'
 import type { Wire } from './wire.ts'
 
 export interface Flowing {
-  /** The session ends, for this. */
-  limit(why: string): void
+  end(ending: Ending): void
   /** Does this as if the client had said it now. */
   goOn(act: () => void): void
 }
@@ -18,22 +19,24 @@ export class Flow {
   readonly pace: Pace
   readonly #near: NearSide
   readonly #far: Wire
+  readonly #idle: Idle
   readonly #patience: { readonly near: Patience; readonly far: Patience }
 
-  constructor(near: NearSide, far: Wire, by: Flowing) {
+  constructor(near: NearSide, far: Wire, idleTimeout: number | null, by: Flowing) {
     this.#near = near
     this.#far = far
     this.pace = new Pace({ blocked: () => near.blocked, goOn: act => by.goOn(act) })
-    this.#patience = {
-      near: new Patience('client', why => by.limit(why)),
-      far: new Patience('host', why => by.limit(why)),
-    }
+    const lose = (text: string) => by.end({ how: 'cut', why: 'limit_exceeded', text })
+    this.#patience = { near: new Patience('client', lose), far: new Patience('host', lose) }
+    this.#idle = new Idle(idleTimeout, ending => by.end(ending))
   }
 
   toNear(payload: Payload): void {
+    this.#idle.passes(payload)
     if (this.#near.blocked) this.#patience.near.gathers(payload)
   }
   toFar(payload: Payload): void {
+    this.#idle.passes(payload)
     if (this.#far.blocked) this.#patience.far.gathers(payload)
   }
 
@@ -63,6 +66,7 @@ export class Flow {
   end(): void {
     this.#patience.near.end()
     this.#patience.far.end()
+    this.#idle.stop()
     this.pace.end()
   }
 }

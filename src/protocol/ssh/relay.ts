@@ -64,8 +64,8 @@ export class Relay implements RelaySide, FarSide {
     this.recorder = session.recorder
     this.#near = near
     this.#far = session.upstream.wire
-    this.#flow = new Flow(near, this.#far, {
-      limit: why => this.#limit(why),
+    this.#flow = new Flow(near, this.#far, session.scope.idle_timeout, {
+      end: ending => this.#end(ending),
       goOn: act => this.#goOn(act),
     })
     this.pace = this.#flow.pace
@@ -220,7 +220,7 @@ export class Relay implements RelaySide, FarSide {
     this.#toFar.push(payload)
   }
   run(_of: Seq, payload: Payload): void {
-    this.#toFar.push(payload)
+    this.toFar(payload)
   }
   urgent(payload: Payload): void {
     this.#far.send(payload)

@@ -30,6 +30,7 @@ const scopes: fc.Arbitrary<SshScope> = fc
     forward: fc.uniqueArray(fc.constantFrom('db:5432', 'DB:5432', '[::1]:80', '10.0.0.1:80')),
     env: fc.uniqueArray(fc.constantFrom('LANG', 'LC_ALL', 'TZ')),
     cut_on: fc.uniqueArray(fc.constantFrom('rm -rf', 'BEGIN * KEY')),
+    idle_timeout: fc.constantFrom(null, 500, '30s', '10m'),
   })
   .map(said => schema.parse(said))
 const lines = ['uptime', 'ls', 'ls /tmp', 'cat /var/log/x', 'id; id', 'rm x']
@@ -112,6 +113,23 @@ test('a limit that says nothing changes nothing', () => {
   fc.assert(fc.property(scopes, scope => assert.deepEqual(meet(scope, {}), scope)))
 })
 
+test('of two idle_timeouts the smaller one holds, and none is no limit', () => {
+  const [short, long, none] = ['500ms', '10m', null].map(idle_timeout =>
+    schema.parse({ shell: true, idle_timeout }),
+  )
+  assert.ok(short && long && none)
+  assert.deepEqual(schema.parse({ shell: true }), none)
+  for (const [a, b, met] of [
+    [short, long, short],
+    [long, short, short],
+    [long, none, long],
+    [none, long, long],
+    [none, none, none],
+  ] as const)
+    assert.deepEqual(meet(a, b), met)
+  assert.equal(words(short), 'shell; at most 500 ms idle')
+})
+
 test('what is unsaid is refused, and a scope of nothing is empty', () => {
   const nothing = schema.parse({})
   assert.ok(isEmpty(nothing))
@@ -152,6 +170,8 @@ test('what is dangerous, unknown or not well said is a configuration error', () 
     [{ sftp: { write: ['/srv\n'] } }, /control characters/],
     [{ sftp: { read: ['/srv'], list: ['/srv'] } }, /nrecognized key/],
     [{ sftp: { read: ['/srv'], max_bytes: 0 } }, /./],
+    [{ idle_timeout: '0s' }, /a duration is a number with its unit/],
+    [{ idle_timeout: '600h' }, /a idle_timeout is at most 24 days/],
     [{ forward: ['db'] }, /host:port/],
     [{ forward: ['*:22'] }, /host:port/],
     [{ forward: ['db:0'] }, /host:port/],

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { listsOf, matchNothing, meetPatterns, type Patterns } from '../../statement/patterns.ts'
 import { equalsShell } from '../../statement/shell/equal.ts'
 import { type Pattern, patternProblem, patternText } from '../../statement/shell/pattern.ts'
+import { duration, smaller } from '../limit.ts'
 import { runsCode, unvouched } from './env.ts'
 import { forwardSchema } from './forwards.ts'
 import { meetSftp, type SftpScope, sftpSchema, sftpWords } from './paths.ts'
@@ -24,6 +25,8 @@ export interface SshScope {
   readonly env: readonly string[]
   /** Text that ends the session when a program shows it or when it is typed (`watch.ts`). */
   readonly cut_on: readonly string[]
+  /** Milliseconds after which a session in which nobody does anything ends (`idle.ts`). */
+  readonly idle_timeout: number | null
 }
 
 export type SshLimit = { readonly [K in keyof SshScope]?: SshScope[K] | undefined }
@@ -58,6 +61,8 @@ const cutOn = z
   .max(32)
   .transform(tidy)
 
+const idleTimeout = duration('idle_timeout').nullable()
+
 const complete = z.strictObject({
   shell: z.boolean().default(false),
   pty: z.boolean().optional(),
@@ -67,6 +72,7 @@ const complete = z.strictObject({
   forward: forwardSchema.default([]),
   env: z.array(variable).max(64).default([]),
   cut_on: cutOn.default([]),
+  idle_timeout: idleTimeout.default(null),
 })
 
 const limit = z.strictObject({
@@ -78,6 +84,7 @@ const limit = z.strictObject({
   forward: forwardSchema.optional(),
   env: z.array(variable).max(64).optional(),
   cut_on: cutOn.optional(),
+  idle_timeout: idleTimeout.optional(),
 })
 
 export const sshScope = {
@@ -100,6 +107,7 @@ function meet(scope: SshScope, other: SshLimit): SshScope {
       other.forward === undefined ? scope.forward : scope.forward.filter(to => other.forward?.includes(to)),
     env: other.env === undefined ? scope.env : scope.env.filter(name => other.env?.includes(name)),
     cut_on: tidy([...scope.cut_on, ...(other.cut_on ?? [])]),
+    idle_timeout: smaller(scope.idle_timeout, other.idle_timeout ?? null),
   }
 }
 
@@ -124,6 +132,7 @@ function words(scope: SshScope): string {
   if (scope.env.length > 0) parts.push(`env ${scope.env.join(', ')}`)
   if (parts.length === 0) return 'nothing'
   if (scope.cut_on.length > 0) parts.push(`cut on: ${scope.cut_on.join(', ')}`)
+  if (scope.idle_timeout !== null) parts.push(`at most ${scope.idle_timeout} ms idle`)
   return parts.join('; ')
 }
 
