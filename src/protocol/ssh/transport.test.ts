@@ -5,9 +5,10 @@ import fc from 'fast-check'
 import { message } from '../../statement/sftp/fields.ts'
 import { newKey } from './hostkey.ts'
 import { pinned, proofOf } from './identity.ts'
+import type { Sealer } from './layout.ts'
 import { msg, whole } from './messages.ts'
 import { choose, offerOf, read, Unsafe } from './negotiation.ts'
-import { openerOf, plain, sealerOf } from './packets.ts'
+import { type Keys, openerOf, plain, sealerOf } from './packets.ts'
 import { signerOf } from './signature.ts'
 import { Transport } from './transport.ts'
 
@@ -103,22 +104,30 @@ test('what is sent arrives once, whole and in order, however it is cut and whene
   )
 })
 
-test('a packet put in before the first keys ends the connection (Terrapin, attack 125)', () => {
-  for (const where of ['before', 'after'] as const)
-    for (const type of [msg.ignore, msg.debug, msg.unimplemented, msg.extInfo, msg.channelOpen]) {
-      const [client, server] = [end('client'), end('server')]
-      const sly: Uint8Array[] = []
-      plain.seal(message(type, ''), 0, piece => sly.push(piece))
-      const [line = Buffer.alloc(0)] = client.out.splice(0, 1)
-      server.transport.feed(line)
-      client.transport.feed(Buffer.concat(server.out.splice(0)))
-      const offer = Buffer.concat(client.out.splice(0))
-      assert.throws(() => {
-        if (where === 'before') server.transport.feed(Buffer.concat(sly))
-        server.transport.feed(offer)
-        if (where === 'after') server.transport.feed(Buffer.concat(sly))
-      }, /malformed/)
-    }
+test('a packet put in before the first keys ends the connection, on either side (Terrapin, attack 125)', () => {
+  for (const [of, by] of [
+    ['server', 'client'],
+    ['client', 'server'],
+  ] as const)
+    for (const where of ['before', 'after'] as const)
+      for (const type of [msg.ignore, msg.debug, msg.unimplemented, msg.extInfo, msg.channelOpen]) {
+        const [victim, peer] = [end(of), end(by)]
+        const sly: Uint8Array[] = []
+        plain.seal(message(type, ''), 0, piece => sly.push(piece))
+        const [line = Buffer.alloc(0)] = peer.out.splice(0, 1)
+        victim.transport.feed(line)
+        peer.transport.feed(Buffer.concat(victim.out.splice(0)))
+        const offer = Buffer.concat(peer.out.splice(0))
+        assert.throws(
+          () => {
+            if (where === 'before') victim.transport.feed(Buffer.concat(sly))
+            victim.transport.feed(offer)
+            if (where === 'after') victim.transport.feed(Buffer.concat(sly))
+          },
+          /malformed/,
+          `${type} to the ${of} ${where} the other's offer`,
+        )
+      }
 })
 
 test('ChaCha20-Poly1305 is refused in words to a peer that is not strict (attack 125), at first and later', () => {
@@ -200,30 +209,38 @@ test('whatever comes instead of SSH throws, and never anything but an error', ()
   )
 })
 
+const kinds = [
+  ['aes128-gcm@openssh.com', 16, 12],
+  ['aes256-gcm@openssh.com', 32, 12],
+  ['aes128-ctr', 16, 16],
+  ['aes192-ctr', 24, 16],
+  ['aes256-ctr', 32, 16],
+  ['chacha20-poly1305@openssh.com', 64, 0],
+] as const
+
+function keysFor([cipher, keyBytes, ivBytes]: (typeof kinds)[number], mac: string): Keys {
+  const iv = randomBytes(ivBytes)
+  // The counter's carry is in it.
+  if (ivBytes > 0) iv.fill(0xff, ivBytes - 2)
+  const macKey = randomBytes(mac.includes('512') ? 64 : 32)
+  return { cipher, mac, key: randomBytes(keyBytes), iv, macKey }
+}
+
+function sealed(sealer: Sealer, payload: Uint8Array, sequence: number): Buffer {
+  const pieces: Uint8Array[] = []
+  sealer.seal(payload, sequence, piece => pieces.push(piece))
+  return Buffer.concat(pieces)
+}
+
 test('under every cipher a packet opens as it was sealed, and not after any bit of it was altered', () => {
-  for (const [cipher, keyBytes, ivBytes] of [
-    ['aes128-gcm@openssh.com', 16, 12],
-    ['aes256-gcm@openssh.com', 32, 12],
-    ['aes128-ctr', 16, 16],
-    ['aes192-ctr', 24, 16],
-    ['aes256-ctr', 32, 16],
-    ['chacha20-poly1305@openssh.com', 64, 0],
-  ] as const)
+  for (const kind of kinds)
     for (const mac of ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com'])
       fc.assert(
         fc.property(fc.uint8Array({ minLength: 1, maxLength: 300 }), fc.nat(), (payload, at) => {
-          const iv = randomBytes(ivBytes)
-          // The counter's carry is in it.
-          if (ivBytes > 0) iv.fill(0xff, ivBytes - 2)
-          const keys = {
-            ...{ cipher, mac, key: randomBytes(keyBytes), iv },
-            macKey: randomBytes(mac.includes('512') ? 64 : 32),
-          }
+          const keys = keysFor(kind, mac)
           const [sealer, opener, wary] = [sealerOf(keys), openerOf(keys), openerOf(keys)]
           for (let sequence = 0; sequence < 3; sequence++) {
-            const pieces: Uint8Array[] = []
-            sealer.seal(payload, sequence, piece => pieces.push(piece))
-            const packet = Buffer.concat(pieces)
+            const packet = sealed(sealer, payload, sequence)
             assert.equal(opener.measure(packet.readUInt32BE(), sequence), packet.length)
             if (sequence === 0) {
               const altered = Buffer.from(packet)
@@ -239,4 +256,17 @@ test('under every cipher a packet opens as it was sealed, and not after any bit 
         }),
         { numRuns: 30 },
       )
+})
+
+test('a packet over 35,000 bytes is refused by its length alone, under every cipher and under none', () => {
+  const ends = kinds.map(kind => {
+    const keys = keysFor(kind, 'hmac-sha2-256-etm@openssh.com')
+    return [sealerOf(keys), openerOf(keys)] as const
+  })
+  for (const [sealer, opener] of [[plain, plain] as const, ...ends]) {
+    const lead = (bytes: number) => sealed(sealer, Buffer.alloc(bytes), 0).readUInt32BE()
+    assert.ok(opener.measure(lead(34_980), 0) >= 34_980)
+    // With its length, its padding's and the least padding there is, 35,001.
+    assert.throws(() => opener.measure(lead(34_992), 0), /packet length/)
+  }
 })
