@@ -34,6 +34,11 @@ const idOf = (payload: Buffer) => {
   return fields.u32()
 }
 const said = Buffer.from('OFF THE RECORD')
+/** For a client that has a MiB of window and gives no more. */
+const tooMuch = (id: number) => [
+  ...Array.from({ length: 64 }, () => channelData(id, Buffer.alloc(32_768), false)),
+  channelData(id, said, false),
+]
 
 /** Opens its channels, and says this at that moment. */
 const saying =
@@ -50,7 +55,7 @@ async function run(asked: 'exec' | 'subsystem', what: string): Promise<RawClient
   return client
 }
 
-test('a host says nothing in a channel before it is open, before something runs in it, or behind its close', async () => {
+test('a host says nothing in a channel before it is open, before something runs in it, beyond its window, or behind its close', async () => {
   const ways: readonly (readonly [name: string, Meet])[] = [
     [
       'before the confirmation',
@@ -81,6 +86,13 @@ test('a host says nothing in a channel before it is open, before something runs 
       ),
     ],
     [
+      'behind all that its window holds',
+      saying(
+        id => [confirmed(id)],
+        () => [message(msg.channelSuccess, 0), ...tooMuch(0)],
+      ),
+    ],
+    [
       'a second EOF',
       saying(
         id => [confirmed(id)],
@@ -100,6 +112,18 @@ test('a host says nothing in a channel before it is open, before something runs 
     assert.ok(!client.data.includes(said), name)
     assert.match(w.last().ending?.text ?? '', /broke the protocol/, name)
   }
+})
+
+test('a host is held to its window in a forwarded connection too', async () => {
+  meet = saying(
+    id => [confirmed(id), ...tooMuch(id)],
+    () => [],
+  )
+  const client = await RawClient.enter(w, w.grant({ forward: ['db:5432'] }))
+  client.send(message(msg.channelOpen, 'direct-tcpip', 0, MiB, 32_768, 'db', 5432, '127.0.0.1', 1))
+  await client.end()
+  assert.ok(!client.data.includes(said))
+  assert.match(w.last().ending?.text ?? '', /broke the protocol/)
 })
 
 test('what a host says on stderr beside sftp reaches nobody', async () => {
