@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { endingOf } from '../../ending.ts'
+import { channelRequest, msg } from './messages.ts'
+import { RawClient } from './raw.fixture.ts'
 import { processes, run, until, type World, world } from './world.fixture.ts'
 
 let w: World
@@ -87,6 +89,60 @@ test('a client that stops and ignores everything is cut all the same', async () 
   await w.last().end(expired)
   await until(() => processes(`sleep ${seconds}`) === 0, 'nothing of it runs')
   client.kill('SIGKILL')
+})
+
+/** Each answers, once it has come to that, with the command line of what runs. */
+const busy: Record<string, (mark: string) => Promise<string>> = {
+  'its window is full': async mark => {
+    const client = await RawClient.enter(w, w.grant({ exec: ['*'] }))
+    await client.start(await client.channel(0, 70_000), 'exec', `yes ${mark}`)
+    // But for what is kept for last words.
+    await until(() => client.bytes >= 68_000, 'no more fits')
+    return `yes ${mark}`
+  },
+  'its client takes nothing': async mark => {
+    const client = await RawClient.enter(w, w.grant({ exec: ['*'] }))
+    await client.start(await client.channel(0, 0xffff_ffff), 'exec', `yes ${mark}`)
+    client.socket.pause()
+    const pid = execFileSync('pgrep', ['-fx', `yes ${mark}`], { encoding: 'utf8' }).trim()
+    let before = ''
+    await until(() => {
+      const now = readFileSync(`/proc/${pid}/io`, 'utf8')
+      const same = now === before
+      before = now
+      return same
+    }, 'it is held up')
+    return `yes ${mark}`
+  },
+  'ten commands run': async mark => {
+    const client = await RawClient.enter(w, w.grant({ exec: ['*'] }))
+    for (let n = 0; n < 10; n++) await client.start(await client.channel(n), 'exec', `sleep ${mark}`)
+    await until(() => processes(`sleep ${mark}`) === 10, 'ten run')
+    return `sleep ${mark}`
+  },
+}
+
+for (const [when, begin] of Object.entries(busy))
+  test(`a cut is no later when ${when}`, async () => {
+    const command = await begin(String(unique++))
+    const began = performance.now()
+    await w.last().end(expired)
+    await until(() => processes(command) === 0, 'nothing of it runs')
+    // Invariant 6 says a second; the machine is busy testing, and looks for processes by starting one.
+    assert.ok(performance.now() - began < 3000)
+  })
+
+test('at the cut a channel is told by exit-signal and the connection by DISCONNECT, each with the reason', async () => {
+  const client = await RawClient.enter(w, w.grant({ exec: ['*'] }))
+  await client.start(await client.channel(5), 'exec', 'sleep 600')
+  await w.last().end(expired)
+  const told = await client.see(msg.channelRequest)
+  assert.deepEqual(told, channelRequest(5, 'exit-signal', false, 'HUP', false, expired.text, ''))
+  const idle = run('ssh', ['-N', ...w.args(w.grant({ exec: ['*'] })), '127.0.0.1'])
+  const before = w.sessions.length
+  await until(() => w.sessions.length > before, 'it is in')
+  await w.last().end(expired)
+  assert.ok((await idle).stderr.includes(`:11: ${expired.text}`))
 })
 
 test('when the record cannot be written nothing reaches the host, and the client is told', async () => {
