@@ -127,6 +127,19 @@ test('expiry, give-back and revocation each say when and why to who shows the cr
   assert.deepEqual(after, ['grant_expired', 'grant_revoked', 'grant_revoked'])
 })
 
+test('a grant ends at its end, not a millisecond before or after, whoever shows it or not', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  await issue({ expiresAt: house.clock.now() + 5000 })
+  const typesAfter = async (ms: number) => {
+    house.clock.pass(ms)
+    t.mock.timers.tick(ms)
+    await new Promise(resolve => setImmediate(resolve))
+    return house.audit.types()
+  }
+  for (const ms of [1000, 1000, 1000, 1000, 999]) assert.deepEqual(await typesAfter(ms), ['grant.issued'])
+  assert.deepEqual(await typesAfter(1), ['grant.issued', 'grant.expired'])
+})
+
 test('a wall clock set back revives nothing, neither in the running gateway nor by a restart', async () => {
   const issued = await issue({ expiresAt: house.clock.now() + MINUTE })
   house.clock.ticks += MINUTE

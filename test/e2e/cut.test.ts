@@ -39,6 +39,7 @@ after(() => home?.close())
 
 interface Running {
   readonly id: string
+  readonly expiresAt: string
   readonly token: string
   readonly client: Promise<Ran>
   /** Whether it still runs where the gateway has dialled to. */
@@ -52,7 +53,7 @@ async function runningQuery(ttl = '10m'): Promise<Running> {
   const upstream = async (): Promise<boolean> =>
     (await orders.activity()).some(s => s.query.includes('pg_sleep(600)'))
   await until('the query runs upstream', upstream)
-  return { id: grant.id, token, client, upstream }
+  return { id: grant.id, expiresAt: grant.expires_at, token, client, upstream }
 }
 
 /** Told apart from the sleeping of anybody else on this machine. */
@@ -65,7 +66,7 @@ async function runningCommand(ttl = '10m'): Promise<Running> {
   const client = ssh(gateway, grant, key, [`exec sleep ${seconds}`])
   const upstream = async (): Promise<boolean> => commandLines().includes(`sleep ${seconds}`)
   await until('the command runs on the host', upstream)
-  return { id: grant.id, token, client, upstream }
+  return { id: grant.id, expiresAt: grant.expires_at, token, client, upstream }
 }
 
 function commandLines(): string[] {
@@ -146,7 +147,21 @@ test('at expiry a running query and a running command are gone, and say so', { s
   assert.notEqual(ran.status, 0)
   assert.match(ran.stderr, told(command.id))
   await Promise.all([gone(query), gone(command)])
+  for (const { id, expiresAt } of [query, command]) {
+    const late = Date.parse(await cutAt(id)) - Date.parse(expiresAt)
+    assert.ok(late >= 0 && late < promised, `${late} ms`)
+  }
 })
+
+/** By the gateway's own clock, once its audit says so. */
+async function cutAt(grant: string): Promise<string> {
+  return until('the cut is on record', async () => {
+    const files = (await gateway.dataFiles()).filter(file => /\/audit\/.*\.jsonl$/.test(file))
+    const lines = files.flatMap(file => readFileSync(file, 'utf8').split('\n').filter(Boolean))
+    return lines.map(line => JSON.parse(line)).find(one => one.type === 'session.cut' && one.grant === grant)
+      ?.time
+  })
+}
 
 test('at SIGTERM the gateway drains: sessions are cut, what ran upstream is gone, it exits zero', {
   skip,
