@@ -6,18 +6,23 @@ import { newKey } from './hostkey.ts'
 import { proofOf } from './identity.ts'
 import { msg } from './messages.ts'
 import { signerOf } from './signature.ts'
-import { Wire } from './wire.ts'
+import { Wire, type WireOptions } from './wire.ts'
 import type { World } from './world.fixture.ts'
 
 export type Meet = (wire: Wire, type: number, payload: Buffer) => void
 
 /** Answers with what closes it. */
-export async function hostileHost({ target }: World, meet: Meet): Promise<() => void> {
+export async function hostileHost(
+  { target }: Pick<World, 'target'>,
+  meet: Meet,
+  rekey: WireOptions['rekey'] = {},
+): Promise<() => void> {
   const key = signerOf(newKey())
   if (key === undefined) throw new Error('no key')
   const server = createServer(socket => {
     const wire: Wire = new Wire(socket, {
       role: { kind: 'server', proof: proofOf(key) },
+      rekey,
       onReady: () => undefined,
       onMessage: (type, payload) => {
         if (type === msg.serviceRequest) wire.send(message(msg.serviceAccept, 'ssh-userauth'))
