@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Refused } from '../../denial.ts'
 import { endingOf } from '../../ending.ts'
 import type { Grant, Narrowed } from '../../words.ts'
+import { userCertificate } from './authority.ts'
 import { ssh } from './index.ts'
 import type { SshScope } from './scope.ts'
 import { run, type World, world } from './world.fixture.ts'
@@ -57,6 +58,49 @@ test('OpenSSH comes in with each cipher and MAC that is offered, and with nothin
     assert.match(ran.stderr, /no matching|Unable to negotiate/)
   }
 })
+
+for (const [algorithm, bits, kex] of [
+  ['ecdsa-sha2-nistp256', '256', 'ecdh-sha2-nistp256'],
+  ['ecdsa-sha2-nistp384', '384', 'ecdh-sha2-nistp384'],
+  ['ecdsa-sha2-nistp521', '521', 'ecdh-sha2-nistp521'],
+  ['rsa-sha2-256', '2048', 'curve25519-sha256'],
+  ['rsa-sha2-512', '2048', 'curve25519-sha256@libssh.org'],
+] as const)
+  test(`${algorithm} opens the door and is believed of a host, bare and certified, over ${kex}`, async () => {
+    const certified = `${algorithm}-cert-v01@openssh.com`
+    await using host = await world({
+      extra: folder =>
+        `HostKey ${folder}/own\nHostCertificate ${folder}/own-cert.pub\nHostKeyAlgorithms ${algorithm},${certified}\nKexAlgorithms ${kex}`,
+      prepare(folder) {
+        const keygen = (...args: readonly string[]) => execFileSync('ssh-keygen', ['-q', ...args])
+        const [ca, own] = [join(folder, 'ca'), join(folder, 'own')]
+        keygen('-t', 'ed25519', '-N', '', '-f', ca)
+        keygen('-t', algorithm.startsWith('rsa') ? 'rsa' : 'ecdsa', '-b', bits, '-N', '', '-f', own)
+        for (const end of ['', '.pub']) copyFileSync(`${own}${end}`, join(folder, `user${end}`))
+        keygen('-s', ca, '-h', '-I', 'web', '-n', '127.0.0.1', `${own}.pub`)
+      },
+    })
+    const publicOf = (name: string) =>
+      readFileSync(join(host.folder, name), 'utf8').split(' ').slice(0, 2).join(' ')
+    const publicKey = publicOf('own.pub')
+    const g = host.grant({ exec: ['echo *'] }, { key: Buffer.from(publicKey.split(' ')[1] ?? '', 'base64') })
+    const dates = { issuedAt: Date.now() - 5000, expiresAt: Date.now() + 60_000 }
+    const grant = { id: g.id, request: { connection: 'web-1', publicKey }, ...dates } as Grant
+    const user = join(host.folder, 'user')
+    writeFileSync(
+      `${user}-cert.pub`,
+      userCertificate(grant, g.scope, host.authority, undefined) ?? assert.fail(),
+    )
+    for (const [name, target] of [
+      [algorithm, { host_key: publicKey }],
+      [certified, { host_key: undefined, host_ca: publicOf('ca.pub') }],
+    ] as const) {
+      Object.assign(host.target, target)
+      const only = ['-i', user, '-o', `PubkeyAcceptedAlgorithms=${name}`]
+      const ran = await run('ssh', [...only, ...host.args(g), '127.0.0.1', 'echo in'])
+      assert.equal(ran.stdout, 'in\n', `${name}: ${ran.stderr}`)
+    }
+  })
 
 test('keys change on both sides in the middle of a transfer, and nothing is lost', async () => {
   const g = w.grant({ exec: ['*'] })
