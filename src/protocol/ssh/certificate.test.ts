@@ -183,6 +183,32 @@ test('raw abuses of certificates are refused (CVE-2025-49825, CVE-2026-35414)', 
   )
 })
 
+test("a grant's certificate lives from its activation to its end, and may what the scope may", () => {
+  const file = join(w.folder, 'granted-cert.pub')
+  const publicKey = w.publicKey.split(' ').slice(0, 2).join(' ')
+  const dates = {
+    issuedAt: Date.UTC(2026, 2, 1, 12),
+    activatedAt: Date.UTC(2026, 2, 1, 12, 1),
+    expiresAt: Date.UTC(2026, 2, 1, 12, 10, 5) - 1,
+  }
+  const grant = { id: 'g_1', request: { connection: 'web-1', publicKey }, ...dates } as Grant
+  const scope = w.grant({ exec: ['*'] }).scope
+  for (const [more, extensions] of [
+    [{}, /Extensions: \(none\)/],
+    [{ pty: true }, /Extensions: \n\s+permit-pty\n$/],
+    [
+      { pty: true, forward: ['db:5432'] as never },
+      /Extensions: \n\s+permit-port-forwarding\n\s+permit-pty\n$/,
+    ],
+  ] as const) {
+    writeFileSync(file, `${userCertificate(grant, { ...scope, ...more }, ca, undefined)}\n`)
+    const env = { ...process.env, TZ: 'UTC' }
+    const said = execFileSync('ssh-keygen', ['-L', '-f', file], { encoding: 'utf8', env })
+    assert.match(said, /Valid: from 2026-03-01T12:01:00 to 2026-03-01T12:10:05\n/)
+    assert.match(said, extensions)
+  }
+})
+
 test("OpenSSH comes in with the grant's certificate alone, and trusts the gateway by its authority", async () => {
   const g = w.grant({ exec: ['echo *'], pty: true })
   const grant = {

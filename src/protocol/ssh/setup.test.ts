@@ -52,7 +52,7 @@ test('what is typed where no terminal was given is recorded, however early or in
   assert.deepEqual(touches(w, 'exec'), ['sh'])
 })
 
-test('a terminal and variables asked for in one go with their command are given, set and on record', async () => {
+test('a terminal and variables asked for in one go with their command are given, set and on record, later sizes too', async () => {
   const client = await RawClient.enter(w, w.grant(scope))
   const channel = await client.channel(0)
   client.send(
@@ -60,13 +60,19 @@ test('a terminal and variables asked for in one go with their command are given,
     channelRequest(channel, 'env', false, 'FOO', 'one'),
     channelRequest(channel, 'window-change', false, 90, 30, 0, 0),
     channelRequest(channel, 'exec', true, 'sh'),
-    channelData(channel, Buffer.from('echo $FOO; stty size; exit\n'), false),
+    channelData(channel, Buffer.from('echo $FOO; stty size\n'), false),
+  )
+  await until(() => client.data.includes('30 90'), 'its size at the start')
+  client.send(
+    channelRequest(channel, 'window-change', false, 100, 40, 0, 0),
+    channelData(channel, Buffer.from('stty size; exit\n'), false),
   )
   await client.see(msg.channelClose)
-  assert.match(client.data.toString(), /one\r\n30 90/)
+  assert.match(client.data.toString(), /one\r\n30 90.*40 100/s)
   assert.equal(client.count(msg.channelSuccess), 2, 'of what no answer was wanted to there is none')
   assert.deepEqual(touches(w, 'exec'), ['sh', 'FOO=one'])
   assert.deepEqual([forms(w)[0]?.kind, forms(w)[0]?.cols], ['terminal', 90])
+  assert.deepEqual(w.last().recorder.of('resize'), [{ cols: 100, rows: 40 }])
   assert.equal(streams(w)[0]?.typed, '')
   const files = await RawClient.enter(w, w.grant(scope))
   const other = await files.channel(0)
