@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Home, openHome } from '../../src/demo/home.ts'
 import { newKey, python, sshOptions } from '../fixtures/clients.ts'
@@ -130,6 +130,37 @@ t.close()
     assert.equal((await asked('e'.repeat(1022), how)).stdout, 'refused \n')
   }
 })
+
+for (const [version, program] of [
+  ['the system', 'ssh'],
+  ['OpenSSH 10', resolve(import.meta.dirname, '../../node_modules/.cache/postern/openssh-10/bin/ssh')],
+] as const)
+  test(`a token is given to ${version}'s ssh by askpass, and one that it cuts is told so`, {
+    skip: skip || (program !== 'ssh' && missing(program)),
+  }, async () => {
+    const askpass = join(await mkdtemp(join(home.dir, 'askpass-')), 'askpass')
+    await writeFile(askpass, '#!/bin/sh\nprintf "%s\\n" "$TOKEN"\n', { mode: 0o700 })
+    const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'NumberOfPasswordPrompts=1']
+    const asked = (token: string, how: string) =>
+      run(
+        program,
+        [
+          ...['-F', 'none', '-p', String(gateway.ports.ssh)],
+          ...[...options, `PreferredAuthentications=${how}`].flatMap(option => ['-o', option]),
+          ...['web-1@127.0.0.1', 'echo token'],
+        ],
+        { env: { SSH_ASKPASS: askpass, SSH_ASKPASS_REQUIRE: 'force', DISPLAY: 'none', TOKEN: token } },
+      )
+    const [short, long] = [okta.token(), okta.token({ more: 'x'.repeat(1000) })]
+    assert.ok(short.length < 1023 && long.length > 2000)
+    for (const how of ['password', 'keyboard-interactive']) {
+      const ran = await asked(short, how)
+      assert.equal(ran.stdout, 'token\n', ran.stderr)
+      const cut = await asked(long, how)
+      assert.deepEqual([cut.status, cut.stdout], [255, ''])
+      assert.match(cut.stderr, /postern: token cut by your ssh client; use postern connect/)
+    }
+  })
 
 test("the authority's key stays in data/keys, and is in no answer, log or record", { skip }, async () => {
   const files = await gateway.dataFiles()
