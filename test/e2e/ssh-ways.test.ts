@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Home, openHome } from '../../src/demo/home.ts'
+import { sshClients } from '../../src/protocol/ssh/openssh.fixture.ts'
 import { newKey, python, sshOptions } from '../fixtures/clients.ts'
 import { type Gateway, startGateway } from '../fixtures/gateway.ts'
 import { type FakeOkta, fakeOkta } from '../fixtures/issuer.ts'
@@ -131,19 +132,16 @@ t.close()
   }
 })
 
-for (const [version, program] of [
-  ['the system', 'ssh'],
-  ['OpenSSH 10', resolve(import.meta.dirname, '../../node_modules/.cache/postern/openssh-10/bin/ssh')],
-] as const)
-  test(`a token is given to ${version}'s ssh by askpass, and one that it cuts is told so`, {
-    skip: skip || (program !== 'ssh' && missing(program)),
+for (const client of sshClients)
+  test(`a token is given to ${client.of}'s ssh by askpass, and one that it cuts is told so`, {
+    skip: skip || client.skip,
   }, async () => {
     const askpass = join(await mkdtemp(join(home.dir, 'askpass-')), 'askpass')
     await writeFile(askpass, '#!/bin/sh\nprintf "%s\\n" "$TOKEN"\n', { mode: 0o700 })
     const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'NumberOfPasswordPrompts=1']
     const asked = (token: string, how: string) =>
       run(
-        program,
+        client.ssh,
         [
           ...['-F', 'none', '-p', String(gateway.ports.ssh)],
           ...[...options, `PreferredAuthentications=${how}`].flatMap(option => ['-o', option]),

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { refuse } from '../../denial.ts'
+import { sshClients } from './openssh.fixture.ts'
 import { run, until, type World, world } from './world.fixture.ts'
 
 let w: World
@@ -199,36 +200,46 @@ test('megabytes pass both ways unharmed', async () => {
   assert.equal(ran.stdout.split(' ')[0], createHash('sha256').update(bytes).digest('hex'))
 })
 
-test('ten channels share one connection and one session, and one more than the cap is refused', async () => {
-  const g = w.grant({ exec: ['*'] })
-  const control = join(w.folder, 'ctl')
-  const before = w.sessions.length
-  const master = run('ssh', ['-M', '-N', '-S', control, ...w.args(g), '127.0.0.1'])
-  await until(
-    async () => (await run('ssh', ['-S', control, '-O', 'check', '127.0.0.1'])).code === 0,
-    'the master is up',
-  )
-  const ten = Array.from({ length: 10 }, (_, i) =>
-    run('ssh', [
-      '-S',
-      control,
-      ...w.args(g),
-      '127.0.0.1',
-      `echo ${i}; while [ ! -e ${w.folder}/go ]; do sleep .1; done`,
-    ]),
-  )
-  const started = () => w.last().recorder.of('allowed').length
-  await until(() => started() === 10, 'ten run')
-  assert.equal(w.sessions.length - before, 1)
-  // OpenSSH's client falls back to a connection of its own.
-  const eleventh = await run('ssh', ['-S', control, ...w.args(g), '127.0.0.1', 'echo e'])
-  assert.equal(eleventh.stdout, 'e\n', eleventh.stderr)
-  assert.equal(w.sessions.length - before, 2)
-  writeFileSync(join(w.folder, 'go'), '')
-  assert.deepEqual(
-    (await Promise.all(ten)).map(ran => ran.stdout).sort(),
-    [...'0123456789'].map(n => `${n}\n`),
-  )
-  await run('ssh', ['-S', control, '-O', 'exit', '127.0.0.1'])
-  await master
-})
+for (const { of, ssh, skip } of sshClients) {
+  test(`${of}'s ssh -T is a shell without a terminal`, { skip }, async () => {
+    const typed = 'tty; echo hello; exit 5\n'
+    const ran = await run(ssh, ['-T', ...w.args(w.grant({ shell: true })), '127.0.0.1'], typed)
+    assert.deepEqual([ran.code, ran.stdout], [5, 'not a tty\nhello\n'])
+  })
+  test(`ten channels of ${of}'s ssh share one connection and one session, and one more is refused`, {
+    skip,
+  }, async () => {
+    const g = w.grant({ exec: ['*'] })
+    const at = mkdtempSync(join(w.folder, 'ten-'))
+    const control = join(at, 'ctl')
+    const before = w.sessions.length
+    const master = run(ssh, ['-M', '-N', '-S', control, ...w.args(g), '127.0.0.1'])
+    await until(
+      async () => (await run(ssh, ['-S', control, '-O', 'check', '127.0.0.1'])).code === 0,
+      'the master is up',
+    )
+    const ten = Array.from({ length: 10 }, (_, i) =>
+      run(ssh, [
+        '-S',
+        control,
+        ...w.args(g),
+        '127.0.0.1',
+        `echo ${i}; while [ ! -e ${at}/go ]; do sleep .1; done`,
+      ]),
+    )
+    const started = () => w.last().recorder.of('allowed').length
+    await until(() => started() === 10, 'ten run')
+    assert.equal(w.sessions.length - before, 1)
+    // OpenSSH's client falls back to a connection of its own.
+    const eleventh = await run(ssh, ['-S', control, ...w.args(g), '127.0.0.1', 'echo e'])
+    assert.equal(eleventh.stdout, 'e\n', eleventh.stderr)
+    assert.equal(w.sessions.length - before, 2)
+    writeFileSync(join(at, 'go'), '')
+    assert.deepEqual(
+      (await Promise.all(ten)).map(ran => ran.stdout).sort(),
+      [...'0123456789'].map(n => `${n}\n`),
+    )
+    await run(ssh, ['-S', control, '-O', 'exit', '127.0.0.1'])
+    await master
+  })
+}

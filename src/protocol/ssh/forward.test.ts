@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:net'
 import { after, before, test } from 'node:test'
 import { message, Reader } from '../../statement/sftp/fields.ts'
 import { channelData, msg } from './messages.ts'
+import { sshClients } from './openssh.fixture.ts'
 import { RawClient } from './raw.fixture.ts'
 import { run, until, type World, world } from './world.fixture.ts'
 
@@ -36,14 +37,15 @@ test('ssh -W reaches what the scope lists, and its bytes are on record', async (
   assert.deepEqual([end.tag, end.output, end.input], ['sent 11, received 11', 11, 11])
 })
 
-test('ssh -L and -D work for what is listed, and for nothing else', async () => {
-  const g = w.grant({ forward: [`127.0.0.1:${port}`] })
-  const [here, socks] = [await free(), await free()]
-  const forwards = ['-L', `${here}:127.0.0.1:${port}`, '-D', String(socks)]
-  const control = ['-S', `${w.folder}/fwd`]
-  const client = run('ssh', ['-N', '-M', ...control, ...forwards, ...w.args(g), '127.0.0.1'])
-  await until(async () => (await run('ssh', [...control, '-O', 'check', 'x'])).code === 0, 'the master is up')
-  const python = `
+for (const { of, ssh, skip } of sshClients)
+  test(`-L and -D of ${of}'s ssh work for what is listed, and for nothing else`, { skip }, async () => {
+    const g = w.grant({ forward: [`127.0.0.1:${port}`] })
+    const [here, socks] = [await free(), await free()]
+    const forwards = ['-L', `${here}:127.0.0.1:${port}`, '-D', String(socks)]
+    const control = ['-S', `${w.folder}/fwd-${of.length}`]
+    const client = run(ssh, ['-N', '-M', ...control, ...forwards, ...w.args(g), '127.0.0.1'])
+    await until(async () => (await run(ssh, [...control, '-O', 'check', 'x'])).code === 0, 'the master is up')
+    const python = `
 import socket
 def talk(s):
     s.sendall(b'ping'); s.shutdown(socket.SHUT_WR); return s.recv(100).decode()
@@ -55,11 +57,11 @@ for port in (${port}, ${port + 1}):
     said = s.recv(10)
     print(talk(s) if said[1:2] == b'\\x00' else 'refused')
 `
-  const ran = await run('/usr/bin/python3', ['-c', python])
-  assert.equal(ran.stdout, 'ping\nping\nrefused\n', ran.stderr)
-  await run('ssh', [...control, '-O', 'exit', 'x'])
-  await client
-})
+    const ran = await run('/usr/bin/python3', ['-c', python])
+    assert.equal(ran.stdout, 'ping\nping\nrefused\n', ran.stderr)
+    await run(ssh, [...control, '-O', 'exit', 'x'])
+    await client
+  })
 
 test('only the literal host and port that are listed are dialled (attack 108)', async () => {
   const g = w.grant({ exec: ['*'], forward: [`127.0.0.1:${port}`, 'db.internal:5432', '[::1]:80'] })

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { sshClients } from './openssh.fixture.ts'
 import { run, type World, world } from './world.fixture.ts'
 
 const cache = fileURLToPath(new URL('../../../node_modules/.cache/postern/', import.meta.url))
@@ -27,39 +28,45 @@ function absent(program: string, ...args: readonly string[]): string | false {
   }
 }
 
-const shell = (g: ReturnType<World['grant']>) => ['ssh', ...w.args(g)].join(' ')
+for (const { of, ssh, skip } of sshClients) {
+  const shell = (g: ReturnType<World['grant']>) => [ssh, ...w.args(g)].join(' ')
 
-test('rsync over ssh copies both ways', { skip: absent('rsync', '--version') }, async () => {
-  const g = w.grant({ exec: ['*'] })
-  const up = await run('rsync', ['-a', '-e', shell(g), `${w.folder}/here/`, `127.0.0.1:${w.folder}/there/`])
-  assert.equal(up.code, 0, up.stderr)
-  const down = await run('rsync', ['-a', '-e', shell(g), `127.0.0.1:${w.folder}/there/`, `${w.folder}/back/`])
-  assert.equal(down.code, 0, down.stderr)
-  assert.equal(readFileSync(join(w.folder, 'back/deep/b'), 'utf8'), 'b\n')
-})
+  test(`rsync over ${of}'s ssh copies both ways`, {
+    skip: skip || absent('rsync', '--version'),
+  }, async () => {
+    const g = w.grant({ exec: ['*'] })
+    const at = mkdtempSync(join(w.folder, 'rsync-'))
+    const up = await run('rsync', ['-a', '-e', shell(g), `${w.folder}/here/`, `127.0.0.1:${at}/there/`])
+    assert.equal(up.code, 0, up.stderr)
+    const down = await run('rsync', ['-a', '-e', shell(g), `127.0.0.1:${at}/there/`, `${at}/back/`])
+    assert.equal(down.code, 0, down.stderr)
+    assert.equal(readFileSync(join(at, 'back/deep/b'), 'utf8'), 'b\n')
+  })
 
-test('git over ssh clones and pushes, under patterns that name its two programs and a folder', {
-  skip: absent('git', '--version'),
-}, async () => {
-  const repo = join(w.folder, 'repo.git')
-  execFileSync('git', ['init', '-q', '--bare', '-b', 'main', repo])
-  const pull = w.grant({ exec: [`git-upload-pack ${w.folder}/*.git`] })
-  const push = w.grant({ exec: [['git-receive-pack', `${w.folder}/*.git`]] })
-  const git = (g: ReturnType<World['grant']>, ...args: readonly string[]) =>
-    run('git', ['-c', 'user.name=x', '-c', 'user.email=x@example.com', ...args], '', {
-      GIT_SSH_COMMAND: shell(g),
-    })
-  const copy = join(w.folder, 'copy')
-  assert.equal((await git(pull, 'clone', '-q', `ssh://127.0.0.1${repo}`, copy)).code, 0)
-  writeFileSync(join(copy, 'a'), 'a\n')
-  await git(pull, '-C', copy, 'add', 'a')
-  await git(pull, '-C', copy, 'commit', '-qm', 'a')
-  const refused = await git(pull, '-C', copy, 'push', '-q', 'origin', 'HEAD:main')
-  assert.match(refused.stderr, /statement_refused/)
-  const pushed = await git(push, '-C', copy, 'push', '-q', 'origin', 'HEAD:main')
-  assert.equal(pushed.code, 0, pushed.stderr)
-  assert.match(execFileSync('git', ['-C', repo, 'log', '--oneline', 'main'], { encoding: 'utf8' }), / a\n/)
-})
+  test(`git over ${of}'s ssh clones and pushes, under patterns that name its two programs and a folder`, {
+    skip: skip || absent('git', '--version'),
+  }, async () => {
+    const at = mkdtempSync(join(w.folder, 'git-'))
+    const repo = join(at, 'repo.git')
+    execFileSync('git', ['init', '-q', '--bare', '-b', 'main', repo])
+    const pull = w.grant({ exec: [`git-upload-pack ${at}/*.git`] })
+    const push = w.grant({ exec: [['git-receive-pack', `${at}/*.git`]] })
+    const git = (g: ReturnType<World['grant']>, ...args: readonly string[]) =>
+      run('git', ['-c', 'user.name=x', '-c', 'user.email=x@example.com', ...args], '', {
+        GIT_SSH_COMMAND: shell(g),
+      })
+    const copy = join(at, 'copy')
+    assert.equal((await git(pull, 'clone', '-q', `ssh://127.0.0.1${repo}`, copy)).code, 0)
+    writeFileSync(join(copy, 'a'), 'a\n')
+    await git(pull, '-C', copy, 'add', 'a')
+    await git(pull, '-C', copy, 'commit', '-qm', 'a')
+    const refused = await git(pull, '-C', copy, 'push', '-q', 'origin', 'HEAD:main')
+    assert.match(refused.stderr, /statement_refused/)
+    const pushed = await git(push, '-C', copy, 'push', '-q', 'origin', 'HEAD:main')
+    assert.equal(pushed.code, 0, pushed.stderr)
+    assert.match(execFileSync('git', ['-C', repo, 'log', '--oneline', 'main'], { encoding: 'utf8' }), / a\n/)
+  })
+}
 
 test('ssh -J jumps through the gateway to a host that forward lists, and to no other', async () => {
   const { host, port } = w.target

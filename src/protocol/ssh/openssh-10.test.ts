@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { endingOf } from '../../ending.ts'
+import { openssh10 as bin, noOpenssh10 as skip } from './openssh.fixture.ts'
 import { type Granted, run, until, type World, world } from './world.fixture.ts'
 
-const bin = resolve(import.meta.dirname, '../../../node_modules/.cache/postern/openssh-10/bin')
-const skip = existsSync(join(bin, 'sshd')) ? false : 'OpenSSH 10 is not installed: make setup'
 const mlkem = 'mlkem768x25519-sha256'
 
 let w: World

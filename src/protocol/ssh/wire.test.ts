@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { after, before, type TestContext, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { message, Reader } from '../../statement/sftp/fields.ts'
@@ -12,6 +12,7 @@ import { newKey } from './hostkey.ts'
 import { pinned, proofOf } from './identity.ts'
 import { pinnedKey } from './knownhosts.ts'
 import { channelData, channelRequest, msg } from './messages.ts'
+import { sshClients } from './openssh.fixture.ts'
 import { signerOf } from './signature.ts'
 import { Wire, type WireOptions } from './wire.ts'
 import { run, until, type World, world } from './world.fixture.ts'
@@ -117,13 +118,8 @@ for (const [after, rekey] of [
     assert.deepEqual(ends, [])
   })
 
-for (const [version, ssh] of [
-  ['the system', 'ssh'],
-  ['OpenSSH 10', resolve(import.meta.dirname, '../../../node_modules/.cache/postern/openssh-10/bin/ssh')],
-] as const)
-  test(`OpenSSH's client takes the new keys that we wish for in the middle of what it gets: ${version}'s`, {
-    skip: ssh !== 'ssh' && !existsSync(ssh) && `${version} is not installed: make setup`,
-  }, async t => {
+for (const { of, ssh, skip } of sshClients)
+  test(`${of}'s ssh takes the new keys that we wish for in the middle of what it gets`, { skip }, async t => {
     // As much as its first window takes.
     const pieces = Array.from({ length: 60 }, () => randomBytes(16_384).toString('hex'))
     let exchanges = 0
