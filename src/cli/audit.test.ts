@@ -67,6 +67,42 @@ test('audit tail says what a person called and what one decided', async t => {
   assert.match(stdout, /Z people\.called GET \/v1\/sessions\n\S+ approval\.decided deny g_1\n$/)
 })
 
+test('replay waits as long as was waited, faster by --speed, no longer than --idle, and not at all into a pipe', async t => {
+  const folder = tempFolder(t)
+  let ticks = 0
+  const clock = { now: () => Date.UTC(2026, 0, 1) + ticks, mono: () => ticks }
+  const { audit, record } = await openWorld(folder, { clock })
+  const recorder = await record('s_1')
+  const terminal = { kind: 'terminal', cols: 80, rows: 24, term: 'xterm', title: 't' } as const
+  const shell = recorder.stream(recorder.statement(allowed('shell')), terminal)
+  for (const seconds of [0, 1, 3600, 1]) {
+    ticks += seconds * 1000
+    shell.output(Buffer.from('seen\r\n'))
+  }
+  await recorder.close(byClient)
+  await audit.close()
+  const counting = join(folder, 'counting.mjs')
+  writeFileSync(
+    counting,
+    `import { syncBuiltinESMExports } from 'node:module'
+import timers from 'node:timers/promises'
+timers.setTimeout = async millis => void process.stderr.write(millis + ' ')
+syncBuiltinESMExports()`,
+  )
+  const env = { ...process.env, NODE_OPTIONS: `--import ${counting}` }
+  for (const [options, waits] of [
+    [[], ''],
+    [['--speed', '1'], '1000 2000 1000 '],
+    [['--speed', '4', '--idle', '8'], '250 2000 250 '],
+    [['--speed', '1', '--idle', '0.5'], '500 500 500 '],
+  ] as const) {
+    const args = ['replay', 's_1', '--data', folder, ...options]
+    const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', env })
+    assert.equal(stdout.split('seen').length, 5)
+    assert.equal(stderr, waits)
+  }
+})
+
 test('replay plays what was seen and asked, and nothing that acts on the reader', async t => {
   const { folder } = await data(tempFolder(t))
   const { stdout, status } = postern('replay', 's_1', '--data', folder, '--speed', '0')
