@@ -36,6 +36,9 @@ test('a refusal is shown and ends curl with 22; no progress is in the way', {
     // The two do not go together; who says which is asked.
     for (const own of ['-f', '-sf', '--fail'])
       assert.deepEqual(await curling(own).then(r => [r.status, r.stdout]), [22, ''])
+    // An f in a value is none of curl's own.
+    for (const value of ['-dfrom=1', '-Hx-from: y', '-ufoo:bar'])
+      assert.equal((await curling(value)).status, 22, value)
   } finally {
     server.close()
     await rm(folder, { recursive: true })

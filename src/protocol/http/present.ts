@@ -53,7 +53,7 @@ export const curl: ClientProgram = {
   },
 }
 
-/** `-f`, also among others: curl takes one of the two alone. */
-const fails = (arg: string) => arg === '--fail' || /^-[A-Za-z#]*f/.test(arg)
+/** `-f`, also among others that take no value, and not in one (`-dfrom=1`): curl takes one of the two alone. */
+const fails = (arg: string) => arg === '--fail' || /^-[0-6aBgGiIjJklLMnNOpqRsSvVZ#]*f/.test(arg)
 
 const quoted = (text: string) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
