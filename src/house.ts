@@ -14,7 +14,7 @@ import type { Clock, Identity } from './words.ts'
 
 /** A token bucket for each key, on the monotonic clock (`listener/limits.ts`). */
 export interface Rate {
-  take(key: string, now: number): boolean
+  take(key: string, now: number, cost?: number): boolean
   /** Whether `take` would say yes. */
   has(key: string, now: number): boolean
 }

@@ -15,6 +15,7 @@ import type { Use } from './grant/redeem.ts'
 import { refusalOf } from './grant/states.ts'
 import type { House } from './house.ts'
 import { readAuthorization } from './identity/authorization.ts'
+import { json } from './ledger/text.ts'
 import { approved } from './policy/approved.ts'
 import { confirm } from './policy/confirm.ts'
 import { decide } from './policy/decide.ts'
@@ -82,12 +83,17 @@ export async function verifyToken(at: TokenShown, house: House): Promise<{ ident
   return identity instanceof Refused ? identity : { identity }
 }
 
-/** `limits.requests_per_second` of one owner, whatever it asks for (attack 168). */
+/**
+ * `limits.requests_per_second` of one owner, whatever it asks for (attack 168). What is asked for a grant counts once a KiB: it goes
+ * into the audit and the store, twice each, and an agent must not fill the disk with it (attack 199).
+ */
 export function checkRate(
-  { identity }: { identity: Identity },
+  { identity, body }: { identity: Identity } & Partial<Pick<Asked, 'body'>>,
   house: House,
 ): Record<never, never> | Refused {
-  if (house.requests().take(ownerKey(ownerOf(identity)), house.clock.mono())) return {}
+  const most = house.config().limits.requestsPerSecond
+  const cost = Math.min(most, Math.max(1, Math.ceil(json(body).length / 1024)))
+  if (house.requests().take(ownerKey(ownerOf(identity)), house.clock.mono(), cost)) return {}
   return refuse('rate_limited', 'more than limits.requests_per_second by one owner')
 }
 
