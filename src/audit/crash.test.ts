@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,21 +14,20 @@ const child = new URL('./crash.child.ts', import.meta.url).pathname
 
 /** Lets the child run for a moment, kills it with -9, and returns what it had acknowledged. */
 async function runAndKill(data: string, round: number, millis: number): Promise<string[]> {
-  const running = spawn(process.execPath, [child, data, String(round)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let said = ''
-  running.stdout.on('data', (chunk: Buffer) => {
-    said += chunk.toString()
-  })
+  // A file, which takes all that is said at once: a pipe that is full refuses it.
+  const said = `${data}.said-${round}`
+  const out = openSync(said, 'w')
+  const running = spawn(process.execPath, [child, data, String(round)], { stdio: ['ignore', out, 'inherit'] })
+  closeSync(out)
   const gone = new Promise(resolve => running.once('close', resolve))
-  while (!said.includes('ready') && running.exitCode === null) await sleep(5)
+  const lines = () => readFileSync(said, 'utf8').split('\n').slice(0, -1)
+  while (lines().length === 0 && running.exitCode === null) await sleep(5)
   await sleep(millis)
   running.kill('SIGKILL')
   await gone
   assert.equal(running.signalCode, 'SIGKILL')
   // The last line may be half written: it was acknowledged to nobody.
-  return said.slice(0, said.lastIndexOf('\n')).split('\n').slice(1)
+  return lines().slice(1)
 }
 
 test('kill -9 at any moment: nothing acknowledged is lost, and what is left verifies', async t => {
