@@ -239,10 +239,15 @@ test('masks hold, and the recording has statement, parameters and result', async
     parameters: [3],
   })
   assert.deepEqual(rows, [['h***@example.com']])
+  for (const statement of [
+    'select s.e from (select id, email as e from orders) s where s.id = $1',
+    'with a(x, y) as (select email, id from orders) select x from a where y = $1',
+  ])
+    assert.deepEqual((await answered(session, { statement, parameters: [3] })).rows, [['h***@example.com']])
   const lines = session.recorder.lines.filter(({ type }) => type === 'statement')
   assert.deepEqual(
     lines.map(({ statement }) => statement?.kind),
-    ['startup', 'select'],
+    ['startup', 'select', 'select', 'select'],
   )
   assert.match(lines[1]?.parameters?.toString('latin1') ?? '', /3/)
   assert.equal(session.recorder.results()[0]?.rows, 1)

@@ -26,6 +26,8 @@ export type Judged = Verdict & {
   readonly settings?: readonly number[]
   /** Portals that it fetches from. */
   readonly fetches?: readonly string[]
+  /** How many output columns of each statement are masked ones, so that the server must tell as many. */
+  readonly shown?: readonly number[]
 }
 
 export interface PostgresGuard {
@@ -46,7 +48,7 @@ export function createGuard(
   const forms = cache.under(`${digest} without literals`)
   const limits = limitsOf(scope, own)
   /** The form that came last: most sessions say the same again and again. */
-  let last: { readonly pieces: readonly string[]; readonly verdict: Verdict } | undefined
+  let last: { readonly pieces: readonly string[]; readonly verdict: Judged } | undefined
   return {
     judge(sql) {
       if (last !== undefined && sql.length <= LONG && isAround(sql, last.pieces))
@@ -76,11 +78,10 @@ export function createGuard(
 }
 
 /** The verdict on a statement that differs in literals from one that was judged. What is touched is the same object. */
-function likewise({ statement: { kind, touches }, count }: Judged, text: string): Judged {
-  const statement = { kind, text, touches }
-  return count === undefined
-    ? { allow: true, statement, again: 'touches' }
-    : { allow: true, statement, again: 'touches', count }
+function likewise({ statement: { kind, touches }, count, shown }: Judged, text: string): Judged {
+  const alike = { allow: true, statement: { kind, text, touches }, again: 'touches' } as const
+  if (count === undefined && shown === undefined) return alike
+  return { ...alike, ...(count !== undefined && { count }), ...(shown !== undefined && { shown }) }
 }
 
 /** Characters from which on a text is not looked at for its form. */
@@ -104,12 +105,14 @@ function judged(sql: string, analysis: Analysis, scope: PostgresScope): Judged {
   if (first === undefined) {
     const settings = [...new Set(statements.flatMap(facts => facts.settings ?? []))]
     const fetches = statements.flatMap(facts => facts.fetches ?? [])
+    const shown = statements.map(facts => facts.shown ?? 0)
     return {
       allow: true,
       statement,
       again: 'whole',
       ...(settings.length > 0 && { settings }),
       ...(fetches.length > 0 && { fetches }),
+      ...(shown.some(masked => masked > 0) && { shown }),
       ...(statements.length > 1 && { count: statements.length }),
     }
   }

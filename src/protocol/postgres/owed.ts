@@ -41,6 +41,9 @@ export class Owed {
   portal: Portal | null = null
   /** Ours: the client did not ask and gets no answer. */
   quiet = false
+  /** For `query`: how many masked columns each of its statements shows, and how many statements are done. */
+  shown: readonly number[] | null = null
+  done = 0
   /** Told in place of the server's error, which we provoked. */
   refusal: Buffer | null = null
   change: Change | null = null

@@ -258,7 +258,7 @@ export class ServerTurn implements FrameJudge {
   #described(bytes: Buffer, at: number, total: number, head: Owed): boolean {
     if (head.kind !== 'query' && head.kind !== 'describe') return false
     const line = this.#line
-    const { columns, plan } = this.#last.shapeOf(bytes, at + 5, at + total)
+    const { columns, plan } = this.#last.shapeOf(bytes, at + 5, at + total, head)
     if (head.kind === 'query') {
       this.#tally = new Tally()
       this.#tally.columns = columns
@@ -281,6 +281,7 @@ export class ServerTurn implements FrameJudge {
       const told = [truncated(line.scope), wire.frame(wire.COMMAND_COMPLETE, `${said}\0`)]
       this.#replace(at, total, Buffer.concat(told))
     }
+    head.done++
     return this.#ended(head, { tag })
   }
 

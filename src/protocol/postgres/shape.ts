@@ -2,13 +2,17 @@
  * What the server said last of a result: its columns and its tag. Most results in a row say the same, so bytes are compared
  * before they are read, one by one where they are few: that costs less than a call out of JavaScript.
  */
+import type { Judged } from './guard.ts'
 import { type MaskedColumns, type MaskPlan, planMask } from './mask.ts'
-import { rowDescription } from './wire.ts'
+import type { Owed } from './owed.ts'
+import { rowDescription, Violation } from './wire.ts'
 
 /** What a RowDescription says. */
 export interface Shape {
   readonly columns: readonly string[]
   readonly plan: MaskPlan | null
+  /** Columns that are masked. */
+  readonly masked: number
 }
 
 export class LastShape {
@@ -21,15 +25,26 @@ export class LastShape {
     this.#masks = masks
   }
 
-  /** Of a RowDescription's payload. Throws a Violation where it lies about itself. */
-  shapeOf(bytes: Buffer, from: number, to: number): Shape {
+  /**
+   * Of a RowDescription's payload. Throws a Violation where it lies about itself, and where the server tells of fewer masked
+   * columns than the guard found in the statement: what it gives no origin, or that of a table made anew, would pass as it is.
+   */
+  shapeOf(bytes: Buffer, from: number, to: number, of: Owed): Shape {
+    const shape = this.#known(bytes, from, to)
+    if (shape.masked < shownBy(of))
+      throw new Violation('the target does not tell a masked column by its origin')
+    return shape
+  }
+
+  #known(bytes: Buffer, from: number, to: number): Shape {
     if (this.#shape !== null && this.#bytes !== null && isSame(this.#bytes, bytes, from, to))
       return this.#shape
     const own = Buffer.from(bytes.subarray(from, to))
     const fields = rowDescription(own)
     const plan = this.#masks.size > 0 ? planMask(fields, this.#masks) : null
     this.#bytes = own
-    this.#shape = { columns: fields.map(field => field.name), plan }
+    const masked = plan?.reduce((sum, form) => sum + (form === null ? 0 : 1), 0) ?? 0
+    this.#shape = { columns: fields.map(field => field.name), plan, masked }
     return this.#shape
   }
 
@@ -38,6 +53,11 @@ export class LastShape {
     if (!isText(this.#tag, bytes, from, to)) this.#tag = bytes.toString('latin1', from, to)
     return this.#tag
   }
+}
+
+function shownBy({ shown, done, portal }: Owed): number {
+  const bound: Judged | undefined = portal?.prepared.verdict
+  return shown?.[done] ?? bound?.shown?.[0] ?? 0
 }
 
 const FEW = 256

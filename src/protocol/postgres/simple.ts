@@ -82,6 +82,8 @@ export const functionCall = (turn: ClientTurn, at: number, total: number): boole
 function allow({ line }: ClientTurn, verdict: Verdict): void {
   line.seq = line.recorder.statement(verdict)
   const owed = new Owed('query', line.seq, line.time)
+  const { shown }: Judged = verdict
+  if (shown !== undefined) owed.shown = shown
   // A simple query drops the unnamed statement and portal, whatever becomes of it; unless it is skipped.
   if (line.statements.size > 0) owed.change = changing(line.statements, '')
   forgetUnnamed(line)

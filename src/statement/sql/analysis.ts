@@ -20,6 +20,8 @@ export interface Facts {
   readonly settings?: readonly number[]
   /** Portals that FETCH and MOVE name: what these stand for, the session knows. */
   readonly fetches?: readonly string[]
+  /** So many output columns, at least, are masked ones: the server must say so of no fewer. Nothing where it is none. */
+  readonly shown?: number
   /** The facts would be others with another literal in its place: nothing may be concluded for other texts. */
   readonly literal: boolean
 }

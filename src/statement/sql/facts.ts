@@ -4,6 +4,7 @@ import { expressions } from './expression.ts'
 import { from, froms } from './from.ts'
 import { judgeNamed, refuseUnnamed } from './listed.ts'
 import { identifier, parts, relationName } from './names.ts'
+import { hiddenIn } from './outputs.ts'
 import { Enough, type Entry, type Handlers, Notes, Place, type Spent, type Tree } from './place.ts'
 import { select } from './select.ts'
 import { set, show, transactionModes } from './settings.ts'
@@ -37,7 +38,7 @@ function walked(type: string, node: Tree, at: Place): string {
 function run(type: string, node: Tree, at: Place): string {
   switch (type) {
     case 'SelectStmt':
-      select(node, at, 'top')
+      at.notes.shown = hiddenIn(select(node, at, 'top')).filter(one => one.sure).length
       return 'select'
     case 'InsertStmt':
     case 'UpdateStmt':
@@ -96,8 +97,12 @@ function cursor(query: unknown, at: Place): void {
 /** What EXPLAIN, PREPARE and DECLARE hold is judged as if it stood by itself (attacks 73, 74). */
 function inner(statement: unknown, at: Place): string {
   const [type = '', node] = Object.entries((statement ?? {}) as Tree)[0] ?? []
-  if (/^(Select|Insert|Update|Delete|Merge|Execute|DeclareCursor)Stmt$/.test(type))
-    return run(type, node as Tree, at)
+  if (/^(Select|Insert|Update|Delete|Merge|Execute|DeclareCursor)Stmt$/.test(type)) {
+    const word = run(type, node as Tree, at)
+    // Its rows are not what comes back now.
+    at.notes.shown = 0
+    return word
+  }
   at.refuse(`${words(type)} is not permitted`)
   return words(type)
 }
@@ -148,12 +153,12 @@ function copy(node: Tree, around: Place): void {
   }
   const at = around.inFrame()
   around.verb('select')
-  from([{ RangeVar: range }], at)
+  from([{ RangeVar: range }], at, select)
   for (const entry of at.frame.entries) {
-    const { relation, masked } = entry
+    const { masked } = entry
     if (masked.length > 0)
       at.refuse(
-        `${relation}.${masked[0]} is masked: the table cannot be copied out; copy (select ...) to stdout can, with other columns`,
+        `${masked[0]?.of} is masked: the table cannot be copied out; copy (select ...) to stdout can, with other columns`,
       )
     copied(node.attlist, entry, 'copy of', at)
   }

@@ -63,7 +63,7 @@ export function decides(value: unknown, at: Place): void {
     return
   }
   const { masked, row } = resolve(ref, at)
-  for (const column of masked) if (!at.mayDecide(column)) refuseMasked(column, at)
+  for (const column of masked) if (!at.mayDecide(column.of)) refuseMasked(column.of, at)
   if (row !== undefined) refuseRow(row, at)
 }
 

@@ -3,23 +3,28 @@ import { condition } from './filter.ts'
 import { columnsOfSome, functionColumns, otherFunctions } from './functions.gen.ts'
 import { mayBeBarred, refuseName } from './listed.ts'
 import { functionName, identifier, parts, relationName } from './names.ts'
+import { hiddenIn, type Output, renamed, unmasked } from './outputs.ts'
 import { type Entry, type Frame, type Handlers, type Place, type Tree, weightOf } from './place.ts'
 import { refuseMasked } from './reference.ts'
 import { descend, list, only, visit, visitBare } from './walk.ts'
 
 type InFrame = Place & { readonly frame: Frame }
 
+/** Reads a sub-select (select.ts, which reads its FROM by this). */
+export type Read = (node: Tree, at: Place, output: 'carried') => Output
+
 /**
- * Registers every item's name in the frame first and walks into them after, so that a LATERAL item sees its siblings.
- * One that is not LATERAL sees them too: more than the server shows it, which errs on the safe side.
+ * Registers the items' names in the frame as they come; a sub-select is read in its place, for what it gives out has names too,
+ * and sees what stands before it if it is LATERAL. Functions and their like are walked into after: they see their later siblings
+ * too, which is more than the server shows them, and errs on the safe side.
  */
-export function from(items: unknown, at: InFrame): void {
+export function from(items: unknown, at: InFrame, read: Read): void {
   const after: (() => void)[] = []
-  for (const item of list(items)) enter(item, at, after)
+  for (const item of list(items)) enter(item, at, after, read)
   for (const one of after) one()
 }
 
-function enter(item: unknown, at: InFrame, after: (() => void)[]): void {
+function enter(item: unknown, at: InFrame, after: (() => void)[], read: Read): void {
   const [type = '', value] = Object.entries(item as Tree)[0] ?? []
   const node = value as Tree
   const go = () => visitBare(type, node, at)
@@ -29,10 +34,13 @@ function enter(item: unknown, at: InFrame, after: (() => void)[]): void {
       at.frame.entries.push(readRelation(node, at))
       return
     case 'JoinExpr':
-      join(node, at, after)
+      join(node, at, after, read)
+      return
+    case 'RangeSubselect':
+      at.frame.entries.push(subselect(node, at, read))
       return
     case 'RangeTableSample':
-      enter(node.relation, at, after)
+      enter(node.relation, at, after, read)
       after.push(go)
       return
     case 'RangeFunction':
@@ -44,7 +52,7 @@ function enter(item: unknown, at: InFrame, after: (() => void)[]): void {
       after.push(go)
       return
     default:
-      // A sub-select, VALUES, XMLTABLE, JSON_TABLE: its columns are its own. What it is not, the walk refuses.
+      // XMLTABLE, JSON_TABLE: its columns are its own. What it is not, the walk refuses.
       at.frame.entries.push({ name: aliasOf(node, at) ?? '', masked: [] })
       after.push(go)
   }
@@ -54,8 +62,8 @@ function enter(item: unknown, at: InFrame, after: (() => void)[]): void {
 function readRelation(node: Tree, at: Place): Entry {
   const name = aliasOf(node, at) ?? identifier(String(node.relname ?? ''), at)
   descend('RangeVar', node, at)
-  if (node.schemaname === undefined && at.ctes?.has(String(node.relname)) === true)
-    return { name, masked: [] }
+  const cte = node.schemaname === undefined ? at.ctes?.get(String(node.relname)) : undefined
+  if (cte !== undefined) return derived(name, cte, node.alias, at)
   const relation = relationName(node, at)
   at.touch('read', relation)
   const limits = at.limitsOf(relation)
@@ -64,6 +72,33 @@ function readRelation(node: Tree, at: Place): Entry {
   if (limits.only?.columns.length === 0) at.refuse(`no column of ${relation} is permitted`)
   const renamed = list((node.alias as Tree | undefined)?.colnames).length > 0
   return { name, relation, ...limits, ...(renamed && { renamed }) }
+}
+
+/** A sub-select or VALUES. */
+function subselect(node: Tree, at: Place, read: Read): Entry {
+  const inside = node.lateral === true ? at : at.besides()
+  const select = only(node.subquery, 'SelectStmt')
+  const output = select === undefined ? unmasked : read(select, inside, 'carried')
+  descend('RangeSubselect', node, inside, select === undefined ? [] : ['subquery'])
+  return derived(aliasOf(node, at) ?? '', output, node.alias, at)
+}
+
+/** What has the columns that a sub-select or CTE gives out. */
+function derived(name: string, gives: Output, alias: unknown, at: Place): Entry {
+  const output = renaming(gives, (alias as Tree | undefined)?.colnames, at)
+  return { name, masked: hiddenIn(output), output }
+}
+
+export function renaming(output: Output, colnames: unknown, at: Place): Output {
+  const names = parts(colnames, at)
+  at.notes.work(output.length)
+  const [hidden] = hiddenIn(output)
+  const called = renamed(output, names)
+  if (called !== undefined || hidden === undefined) return called ?? output
+  at.refuse(
+    `${hidden.of} is masked: beside columns that a * shows it cannot be renamed by place; write select ... as a, ... as b`,
+  )
+  return output
 }
 
 /** `orders o(a, b, c)` gives other names to columns that are told by theirs. */
@@ -78,22 +113,22 @@ export function refuseRenaming(
   if (only !== undefined) at.refuse(`${relation} has columns that are not permitted: they cannot be renamed`)
 }
 
-function join(node: Tree, at: InFrame, after: (() => void)[]): void {
+function join(node: Tree, at: InFrame, after: (() => void)[], read: Read): void {
   const first = at.frame.entries.length
-  enter(node.larg, at, after)
-  enter(node.rarg, at, after)
+  enter(node.larg, at, after, read)
+  enter(node.rarg, at, after, read)
   const joined = at.frame.entries.slice(first)
   const using = parts(node.usingClause, at)
   for (const entry of joined) {
     const { relation, masked, only } = entry
     at.notes.work(using.length * weightOf(entry))
-    for (const column of masked) if (using.includes(column)) refuseMasked(`${relation}.${column}`, at)
+    for (const column of masked) if (using.includes(column.name)) refuseMasked(column.of, at)
     for (const column of using) if (mayBeBarred(entry, column)) refuseName(entry, column, at)
     if (node.isNatural !== true && node.alias === undefined) continue
     const why = masked.length > 0 ? 'masked columns' : 'columns that are not permitted'
     if (masked.length > 0 || only !== undefined)
       at.refuse(
-        `${relation} has ${why}: it cannot stand in a NATURAL join or in a join with a name; write ON`,
+        `${relation ?? entry.name} has ${why}: it cannot stand in a NATURAL join or in a join with a name; write ON`,
       )
   }
   for (const alias of [node.alias, node.join_using_alias] as (Tree | undefined)[]) {

@@ -3,13 +3,16 @@ import type { Touch } from '../../recording/record.ts'
 import type { Facts, Limits, Listed, Verb } from './analysis.ts'
 import { catalogueColumns } from './catalogue.gen.ts'
 import type { Ctes } from './ctes.ts'
+import type { Hidden, Output } from './outputs.ts'
 
 /** One thing in FROM, or the target of a write. */
 export interface Entry {
   readonly name: string
   /** A relation's resolved name; nothing for what a sub-select, CTE or function gives. */
   readonly relation?: string
-  readonly masked: readonly string[]
+  readonly masked: readonly Hidden[]
+  /** All columns of a sub-select or a CTE. */
+  readonly output?: Output
   /** Only these of the relation's columns may be used. */
   readonly only?: Listed | undefined
   /** The target of a write: reading any column of it is reading the relation. */
@@ -58,8 +61,12 @@ export class Notes {
   literal = false
   /** A masked column is among what it gives out. */
   shows = false
+  /** So many output columns are masked ones for certain. */
+  shown = 0
   readonly settings: number[] = []
   readonly fetches: string[] = []
+  /** Of relations that were met, by their names. */
+  readonly hidden = new Map<string, readonly Hidden[]>()
   /** Inside PREPARE, whose parameters EXECUTE gives: no message holds them. */
   prepares = false
   #entries = 0
@@ -108,6 +115,7 @@ export class Notes {
       ...(this.timeout !== undefined && { timeout: this.timeout }),
       ...(this.settings.length > 0 && { settings: this.settings }),
       ...(this.fetches.length > 0 && { fetches: this.fetches }),
+      ...(this.shown > 0 && { shown: this.shown }),
     }
   }
 }
@@ -132,6 +140,11 @@ export class Place {
     return new Place(this.notes, frame, this.ctes, this.where) as Place & { readonly frame: Frame }
   }
 
+  /** Outside of the FROM that is being read: where a sub-select that is not LATERAL stands. */
+  besides(): Place {
+    return new Place(this.notes, this.frame?.outer, this.ctes, this.where)
+  }
+
   knowing(ctes: Ctes): Place {
     return new Place(this.notes, this.frame, ctes, this.where)
   }
@@ -154,9 +167,16 @@ export class Place {
 
   /** What the scope says of a relation's columns. */
   limitsOf(relation: string): Pick<Entry, 'masked' | 'only'> {
-    const { masked, columns, catalog } = this.notes.limits
+    const { limits, hidden } = this.notes
+    const { masked, columns, catalog } = limits
+    let known = hidden.get(relation)
+    if (known === undefined) {
+      const names = of(masked, relation) ?? []
+      known = names.map(name => ({ name, of: `${relation}.${name}`, sure: true }))
+      hidden.set(relation, known)
+    }
     return {
-      masked: of(masked, relation) ?? [],
+      masked: known,
       only: of(columns, relation) ?? (catalog ? of(catalogueColumns, relation) : undefined),
     }
   }

@@ -8,12 +8,15 @@ import { catalogueByHand } from './catalogue-by-hand.ts'
 import { rowFunctions, vettedFunctions } from './functions.gen.ts'
 import { given, mayBeBarred, refuseColumn, refuseName, refuseStar, refuseWholeRow } from './listed.ts'
 import { functionName, parts } from './names.ts'
+import type { Hidden, Output } from './outputs.ts'
 import type { Entry, Place, Tree } from './place.ts'
 import { list, only } from './walk.ts'
 
 export interface Reference {
-  /** Masked columns that it covers, `schema.table.column`. */
-  readonly masked: readonly string[]
+  /** Masked columns that it covers. */
+  readonly masked: readonly Hidden[]
+  /** Of a star: all columns that it covers. */
+  readonly output?: Output
   /** A relation with masked columns that it names as a whole row. */
   readonly row?: string
 }
@@ -35,17 +38,18 @@ function everything(at: Place): Reference {
     readTarget(entry, at)
     if (entry.only !== undefined) refuseStar(entry, at)
   }
-  return { masked: allMasked(entries, at) }
+  return everyColumn(entries, at)
 }
 
 function bare(name: string, at: Place): Reference {
-  const masked: string[] = []
+  const masked: Hidden[] = []
+  let own = at.frame?.entries.length ?? 0
   for (const entry of at.entries()) {
     readTarget(entry, at)
     if (entry.name === name && entry.only !== undefined) refuseWholeRow(entry, at)
     else if (mayBeBarred(entry, name)) refuseName(entry, name, at)
     if (entry.name === name && entry.masked.length > 0) return { masked, row: entry.relation ?? name }
-    if (entry.masked.includes(name)) masked.push(`${entry.relation}.${name}`)
+    masked.push(...called(name, entry, own-- > 0))
   }
   return { masked }
 }
@@ -58,7 +62,7 @@ function qualified(qualifier: string, column: string | undefined, at: Place): Re
     if (column === undefined && entry.only !== undefined) refuseStar(entry, at)
     else if (column !== undefined && !given(entry, column)) refuseColumn(entry, column, at)
   }
-  if (column === undefined) return { masked: allMasked(entries, at) }
+  if (column === undefined) return everyColumn(entries, at)
   for (const entry of entries) {
     const own = isOwn(column, entry, at)
     if (entry.columns !== undefined) {
@@ -68,8 +72,8 @@ function qualified(qualifier: string, column: string | undefined, at: Place): Re
       if (!vettedFunctions.has(column) || own) attribute(column, at)
     }
   }
-  const masking = entries.filter(entry => entry.masked.includes(column))
-  return { masked: masking.map(entry => `${entry.relation}.${column}`) }
+  const [nearest] = entries
+  return { masked: entries.flatMap(entry => called(column, entry, entry === nearest)) }
 }
 
 /** Whether a function of the database's own takes what is called so as a row. Only a relation's own columns come before it. */
@@ -86,9 +90,19 @@ export function attribute(name: string, at: Place): void {
   else if (!catalog || !catalogueByHand.fields.has(name)) at.touch('call', functionName([name], at))
 }
 
-function allMasked(entries: readonly Entry[], at: Place): readonly string[] {
+/** An entry's masked columns of a name. What stands further out than another that has the name may not be meant. */
+function called(name: string, { masked }: Entry, nearest: boolean): readonly Hidden[] {
+  const found = masked.filter(one => one.name === name)
+  return nearest ? found : found.map(one => ({ ...one, sure: false }))
+}
+
+/** A star. What joins merge and where they put it only the server knows, so that columns are counted where there is but one thing. */
+function everyColumn(entries: readonly Entry[], at: Place): Reference {
   at.notes.work(entries.reduce((sum, { masked }) => sum + 1 + masked.length, 0))
-  return entries.flatMap(({ masked, relation }) => masked.map(column => `${relation}.${column}`))
+  const [first, ...more] = entries
+  const masked = entries.flatMap(entry => entry.masked)
+  const output = more.length === 0 ? first?.output : undefined
+  return { masked, output: output ?? ['many', ...masked] }
 }
 
 function readTarget(entry: Entry, at: Place): void {
@@ -98,7 +112,7 @@ function readTarget(entry: Entry, at: Place): void {
 /** A reference anywhere but as plain output: nothing masked may be in it (attack 85). */
 export function inExpression(ref: Tree, at: Place): void {
   const { masked, row } = resolve(ref, at)
-  for (const column of masked) refuseMasked(column, at)
+  for (const column of masked) refuseMasked(column.of, at)
   if (row !== undefined) refuseRow(row, at)
 }
 
@@ -106,13 +120,14 @@ export function refuseMasked(column: string, at: Place): void {
   if (at.mayDecide(column)) {
     at.refuse(
       `${column} is masked: as it is, or in lower(), upper(), trim(), left() or length(), it may be compared, matched, ordered ` +
-        'and grouped by; it can be selected as it is by the outermost select; nothing else can be done with it',
+        'and grouped by; it can be selected as it is by the outermost select, out of sub-selects in FROM and WITH too; nothing ' +
+        'else can be done with it',
     )
     return
   }
   at.refuse(
-    `${column} is masked: it can be selected as it is by the outermost select, not used in an expression, a condition, ` +
-      'an order, a grouping, a join or a sub-select',
+    `${column} is masked: it can be selected as it is by the outermost select, out of sub-selects in FROM and WITH too, not used in ` +
+      'an expression, a condition, an order, a grouping, a join, a set operation, a recursive WITH or another sub-select',
   )
 }
 

@@ -1,17 +1,19 @@
 /** SELECT, VALUES and TABLE, set operations, and WITH. */
 import { Ctes } from './ctes.ts'
 import { condition, sorts } from './filter.ts'
-import { from } from './from.ts'
+import { from, renaming } from './from.ts'
 import { identifier, parts } from './names.ts'
+import { type Hidden, type Output, unmasked } from './outputs.ts'
 import type { Place, Tree } from './place.ts'
 import { refuseMasked, refuseRow, resolve } from './reference.ts'
 import { descend, list, only, visit } from './walk.ts'
 
 /**
  * Where a SELECT's rows go: `top` to the client, who is told each plain column's origin by the server, by which the
- * relay masks it; `exists` nowhere; `nested` into something else, where a masked column's origin would be lost.
+ * relay masks it; `carried` into the FROM of another, through which the server follows it; `exists` nowhere; `nested` into
+ * something else, where a masked column's origin would be lost.
  */
-export type Output = 'top' | 'exists' | 'nested'
+export type Use = 'top' | 'carried' | 'exists' | 'nested'
 
 /** What {@link select} sees to itself. */
 const done = [
@@ -28,7 +30,8 @@ const done = [
   'lockingClause',
 ]
 
-export function select(node: Tree, around: Place, output: Output): void {
+/** Answers which of its columns are masked ones: none where `use` is `nested`. */
+export function select(node: Tree, around: Place, use: Use): Output {
   const before = around.notes.touches.length
   around.verb('select')
   if (node.intoClause !== undefined) around.refuse('SELECT INTO makes a table')
@@ -38,8 +41,8 @@ export function select(node: Tree, around: Place, output: Output): void {
     select(node.larg as Tree, outer, 'nested')
     select(node.rarg as Tree, outer, 'nested')
   }
-  from(node.fromClause, at)
-  const shown = list(node.targetList).map(target => column(target, at, output))
+  from(node.fromClause, at, select)
+  const shown = list(node.targetList).map(target => column(target, at, use))
   plainly(node, shown, at)
   condition(node.whereClause, at)
   condition(node.havingClause, at)
@@ -47,12 +50,24 @@ export function select(node: Tree, around: Place, output: Output): void {
   sorts(node.sortClause, at, by => namesOutput(by, shown, at))
   descend('SelectStmt', node, at, done)
   if (node.lockingClause !== undefined) lock(node, around, before)
+  // VALUES and set operations have no select list; nothing masked passes through them.
+  return node.targetList === undefined ? unmasked : gives(shown, at)
+}
+
+/** The columns of a select list under their names. */
+function gives(shown: readonly Shown[], at: Place): Output {
+  at.notes.work(shown.reduce((sum, one) => sum + one.output.length, 0))
+  return shown.flatMap(({ output, star, name = '' }) =>
+    star ? output : output.map(one => (typeof one === 'string' ? one : { ...one, name })),
+  )
 }
 
 /** One item of the select list. */
 interface Shown {
   /** The masked columns it shows; several under a star. */
-  readonly masked: readonly string[]
+  readonly masked: readonly Hidden[]
+  /** The columns that it gives. */
+  readonly output: Output
   /** Nobody here can count its columns, or knows what they are called. */
   readonly star: boolean
   /** What the output column is called. */
@@ -61,23 +76,30 @@ interface Shown {
   readonly renamed: boolean
 }
 
-function column(target: unknown, at: Place, output: Output): Shown {
+function column(target: unknown, at: Place, use: Use): Shown {
   const item = only(target, 'ResTarget') ?? {}
   const ref = only(item.val, 'ColumnRef')
   if (ref === undefined) {
     visit(target, at)
     // `(s).* as ssn` is as many columns as s has, by their own names: nothing is called ssn but the table's column.
     if (endsInStar(only(item.val, 'A_Indirection')?.indirection))
-      return { masked: [], star: true, renamed: false }
-    return { masked: [], star: false, ...called(item, at) }
+      return { masked: [], output: unmasked, star: true, renamed: false }
+    return { masked: [], output: ['one'], star: false, ...called(item, at) }
   }
-  const { masked, row } = resolve(ref, at)
+  const { masked, output = [single(masked, at)], row } = resolve(ref, at)
   if (row !== undefined) refuseRow(row, at)
   if (masked.length > 0) at.notes.shows = true
-  if (output === 'nested') for (const one of masked) refuseMasked(one, at)
-  if (endsInStar(ref.fields)) return { masked, star: true, renamed: false }
+  if (use === 'nested') for (const one of masked) refuseMasked(one.of, at)
+  if (endsInStar(ref.fields)) return { masked, output, star: true, renamed: false }
   const { name, renamed } = called(item, at)
-  return { masked, star: false, name: name ?? parts(ref.fields, at).at(-1), renamed }
+  return { masked, output, star: false, name: name ?? parts(ref.fields, at).at(-1), renamed }
+}
+
+/** A name that may mean several masked columns is the one of which least may be done, and nothing for sure. */
+function single(masked: readonly Hidden[], at: Place): Hidden | 'one' {
+  const strictest = masked.find(one => !at.mayDecide(one.of)) ?? masked[0]
+  if (strictest === undefined) return 'one'
+  return { ...strictest, sure: masked.some(one => one.sure) }
 }
 
 const endsInStar = (steps: unknown): boolean => only(list(steps).at(-1), 'A_Star') !== undefined
@@ -105,8 +127,8 @@ function bareName(by: unknown, at: Place): string | undefined {
  * and tells all the same: of `exists (select distinct ssn ... offset 1)` whether there are two.
  */
 function plainly(node: Tree, shown: readonly Shown[], at: Place): void {
-  const hidden = shown.map(one => ({ ...one, masked: one.masked.filter(column => !at.mayDecide(column)) }))
-  const [first] = hidden.flatMap(one => one.masked)
+  const hidden = shown.map(one => ({ ...one, masked: one.masked.filter(column => !at.mayDecide(column.of)) }))
+  const first = hidden.find(one => one.masked.length > 0)?.masked[0]?.of
   if (first === undefined) return
   if (
     node.distinctClause !== undefined ||
@@ -153,10 +175,13 @@ export function withClause(clause: unknown, at: Place): Place {
     const name = identifier(String(cte.ctename), at)
     if (!places.has(name)) places.set(name, place)
   }
-  const known = (count: number) => at.knowing(new Ctes(at.ctes, places, count))
+  const outputs: Output[] = []
+  const known = (count: number) => at.knowing(new Ctes(at.ctes, places, count, outputs))
   for (const [place, cte] of named.entries()) {
     const inside = known(recursive === true ? named.length : place).inside('inside WITH')
-    visit(cte.ctequery, inside)
+    const query = recursive === true ? undefined : only(cte.ctequery, 'SelectStmt')
+    if (query === undefined) visit(cte.ctequery, inside)
+    else outputs[place] = renaming(select(query, inside, 'carried'), cte.aliascolnames, inside)
     // SEARCH and CYCLE name the CTE's own columns.
     descend('CommonTableExpr', cte, inside, ['ctequery'])
   }

@@ -86,7 +86,7 @@ export const writes: Handlers = {
     const at = outer.inFrame([on])
     at.verb('merge')
     at.touch('read', on.relation)
-    from([node.sourceRelation], at)
+    from([node.sourceRelation], at, select)
     visit([node.joinCondition, ...list(node.mergeWhenClauses)], at)
     for (const clause of list(node.mergeWhenClauses)) {
       const { commandType, targetList, values } = only(clause, 'MergeWhenClause') ?? {}
@@ -108,7 +108,7 @@ function changing(type: string, verb: Verb, node: Tree, around: Place): void {
   const on = target(node, outer)
   const at = outer.inFrame([on])
   write(verb, on, at)
-  from(node.fromClause ?? node.usingClause, at)
+  from(node.fromClause ?? node.usingClause, at, select)
   targets(node.targetList, on, at)
   visit(node.targetList, at)
   condition(node.whereClause, at)

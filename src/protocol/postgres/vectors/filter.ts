@@ -27,6 +27,13 @@ export const allowedFilters: readonly string[] = [
   'with a as (select id from orders where email > $1) select * from a',
   'copy (select id from orders where email > $$a$$) to stdout',
   'explain select id from orders where email = $$x$$',
+  // Out of a sub-select or a CTE too.
+  'select s.e from (select id, email as e from orders) s where s.e = $1 or lower(e) like $2 order by e desc',
+  'select e, n from (select email as e, count(*) as n from orders group by email) s where n > 0 order by e',
+  'select * from (select distinct email from orders order by email) s(x) where x > $1',
+  'with a as (select * from orders), b(i, x) as (select id, email from a) select x, count(*) from b group by x having x <> $1 order by x',
+  'select s.x, i.id from (select email as x from orders) s join order_items i on i.name = s.x',
+  'select count(*) from (select email as x from orders) s group by x',
 ]
 
 export const refusedFilters: readonly string[] = [
@@ -44,13 +51,22 @@ export const refusedFilters: readonly string[] = [
   'select case when email = $1 then 1 end from orders',
   'select (select email from orders limit 1)',
   'select array(select email from orders)',
-  'select * from (select email from orders) s',
-  'with a as (select email from orders) select * from a',
   'select email from orders union select $1',
   'select lower(email), count(*) from orders group by lower(email)',
   'select orders from orders',
   'select row_to_json(o) from orders o',
   'copy (select email from orders where email = $$x$$) to stdout',
+  'select lower(e) from (select email as e from orders) s',
+  'select e = $1 from (select email as e from orders where email > $1) s',
+  'select max(e) from (select email as e from orders) s',
+  'select e from (select email as e from orders) s union select $1',
+  'select s.id from (select id, email as e from orders) s where s.e::int = 1',
+  'select s.id from (select id, email as e from orders) s where $1 ~ s.e',
+  'select s from (select email from orders) s where s.email = $1',
+  'with a as (select email as e from orders) select (select e from a where e = $1)',
+  'with a as (select id, email as e from orders) select id from a order by length(e, $1)',
+  'select s.c from (select email, customer as c from orders) s order by s.c',
+  'select distinct * from (select email as e, customer as c from orders) s',
   'copy orders to stdout',
   'declare c cursor for select lower(email) from orders',
   // Forms whose errors would say the value.
