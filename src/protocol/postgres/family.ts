@@ -6,7 +6,7 @@
  */
 import type { Narrowed } from '../../words.ts'
 import { type ColumnLists, everyList, meetColumns } from './column-lists.ts'
-import type { MaskedColumns } from './mask.ts'
+import { isTextual, type MaskedColumns } from './mask.ts'
 import { literal } from './quote.ts'
 import { permits } from './relations.ts'
 import { type ColumnMask, meetMasks, type PostgresScope } from './scope.ts'
@@ -27,7 +27,7 @@ export const needsFamilies = (scope: PostgresScope): boolean =>
   scope.mask.length > 0 || Object.keys(scope.columns).length > 0
 
 /**
- * Rows are of two kinds. `column, said, relation, oid, column, number, masked`: a relation that shows rows of the limited table
+ * Rows are of two kinds. `column, said, relation, oid, column, number, masked, type`: a relation that shows rows of the limited table
  * `said`, once for each of its columns that has a listed one's name, or shows the masked column `masked`; once without where it
  * has none; of `said` itself, all columns. `listed, null, relation` and `view, null, relation`: what the lists name or may mean, and which of it
  * reads limited tables, or tables of elsewhere: those may be the limited ones once more.
@@ -67,14 +67,16 @@ export function findFamilies(scope: PostgresScope): string {
           AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
         JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid AND r.ev_class <> s.relation
         JOIN pg_catalog.pg_class v ON v.oid = r.ev_class AND v.relkind IN ('v', 'm'))
-    SELECT 'column', f.said, n.nspname || '.' || c.relname, c.oid::pg_catalog.int8, a.attname, a.attnum, a.masked FROM family f
+    SELECT 'column', f.said, n.nspname || '.' || c.relname, c.oid::pg_catalog.int8, a.attname, a.attnum, a.masked,
+        (SELECT CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid)::pg_catalog.int8
+      FROM family f
       JOIN named o ON o.said = f.said
       JOIN pg_catalog.pg_class c ON c.oid = f.relation JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       LEFT JOIN LATERAL (
-        SELECT p.attname, p.attnum, CASE WHEN p.attname = ANY (o.masked) THEN p.attname END AS masked
+        SELECT p.attname, p.attnum, p.atttypid, CASE WHEN p.attname = ANY (o.masked) THEN p.attname END AS masked
           FROM pg_catalog.pg_attribute p
           WHERE p.attrelid = c.oid AND NOT p.attisdropped AND (c.oid = o.relation OR p.attname = ANY (o.masked || o.listed))
-        UNION SELECT g.attname, g.attnum, p.attname FROM pg_catalog.pg_attribute p
+        UNION SELECT g.attname, g.attnum, g.atttypid, p.attname FROM pg_catalog.pg_attribute p
           JOIN pg_catalog.pg_attribute g ON g.attrelid = p.attrelid AND g.attgenerated <> '' AND NOT g.attisdropped
           LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid = g.attrelid AND e.adnum = g.attnum
           WHERE p.attrelid = c.oid AND p.attname = ANY (o.masked) AND EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
@@ -82,7 +84,7 @@ export function findFamilies(scope: PostgresScope): string {
               AND (d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.objid = e.oid
                 OR d.classid = d.refclassid AND d.objid = c.oid AND d.objsubid = g.attnum))) a ON true
     UNION ALL SELECT CASE WHEN c.oid IN (SELECT relation FROM showing WHERE is_view)
-        THEN 'view' ELSE 'listed' END, NULL, n.nspname || '.' || c.relname, NULL, NULL, NULL, NULL
+        THEN 'view' ELSE 'listed' END, NULL, n.nspname || '.' || c.relname, NULL, NULL, NULL, NULL, NULL
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND (${listed.map(one => `(${one})`).join(' OR ') || 'false'})`
 }
@@ -93,25 +95,27 @@ export function scopeThere<Scope extends PostgresScope>(
   rows: Rows,
   connection: string,
 ): There<Scope> {
-  const members = rows.flatMap(([is, said, relation, oid, column, number, masked]) =>
-    is === 'column' ? [{ said: said ?? '', relation: relation ?? '', oid, column, number, masked }] : [],
+  const members = rows.flatMap(([is, said, relation, oid, column, number, masked, type]) =>
+    is === 'column'
+      ? [{ said: said ?? '', relation: relation ?? '', oid, column, number, masked, type }]
+      : [],
   )
   const asked = new Map(scope.mask.map(one => [one.column, one]))
   const found: ColumnMask[] = []
-  const numbers = new Map<string, string>()
-  for (const { said, relation, oid, column, number, masked } of members) {
+  const numbers = new Map<string, { readonly column: string; readonly textual: boolean }>()
+  for (const { said, relation, oid, column, number, masked, type } of members) {
     const mask = asked.get(`${said}.${masked}`)
     if (mask === undefined) continue
     found.push({ ...mask, column: `${relation}.${column}` })
-    numbers.set(`${oid}.${number}`, `${relation}.${column}`)
+    numbers.set(`${oid}.${number}`, { column: `${relation}.${column}`, textual: isTextual(Number(type)) })
   }
   const mask = meetMasks(found, [])
   const withOf = new Map(mask.map(one => [one.column, one.with]))
   const masks = new Map(
-    [...numbers].flatMap(([at, column]) => {
+    [...numbers].flatMap(([at, { column, textual }]) => {
       const form = withOf.get(column)
       const of = JSON.stringify([connection, column])
-      return form === undefined ? [] : [[at, { with: form, of }] as const]
+      return form === undefined ? [] : [[at, { with: form, of, column, textual }] as const]
     }),
   )
   const families = familiesOf(members)

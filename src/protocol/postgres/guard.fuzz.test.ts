@@ -46,7 +46,7 @@ async function connected(server: TestOrders) {
     await server.run(name, world(email))
     // Rows come in the order of values, not of hashes of what differs anyway, such as an oid.
     const options =
-      '-c search_path=pg_catalog,public -c statement_timeout=2s -c default_transaction_read_only=on -c enable_hashagg=off -c enable_hashjoin=off'
+      '-c search_path=pg_catalog,public -c statement_timeout=2s -c default_transaction_read_only=on -c enable_hashagg=off -c enable_hashjoin=off -c jit=off'
     const client = new pg.Client({
       host: '127.0.0.1',
       port: server.port,

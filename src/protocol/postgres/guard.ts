@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { Refused, refuse } from '../../denial.ts'
 import type { Touch, Verdict } from '../../recording/record.ts'
 import type { SqlAnalyser } from '../../statement/sql/analyser.ts'
-import type { Analysis, Facts, Limits, OwnFunctions } from '../../statement/sql/analysis.ts'
+import type { Analysis, CopiedOut, Facts, Limits, OwnFunctions } from '../../statement/sql/analysis.ts'
 import type { VerdictCache } from '../../statement/sql/cache.ts'
 import { checkCaps } from '../../statement/sql/caps.ts'
 import { aroundLiterals, isAround } from '../../statement/sql/literals.ts'
@@ -28,6 +28,8 @@ export type Judged = Verdict & {
   readonly fetches?: readonly string[]
   /** How many output columns of each statement are masked ones, so that the server must tell as many. */
   readonly shown?: readonly number[]
+  /** What each statement copies out of masked columns. */
+  readonly copied?: readonly (CopiedOut | undefined)[]
 }
 
 export interface PostgresGuard {
@@ -106,6 +108,7 @@ function judged(sql: string, analysis: Analysis, scope: PostgresScope): Judged {
     const settings = [...new Set(statements.flatMap(facts => facts.settings ?? []))]
     const fetches = statements.flatMap(facts => facts.fetches ?? [])
     const shown = statements.map(facts => facts.shown ?? 0)
+    const copied = statements.map(facts => facts.copied)
     return {
       allow: true,
       statement,
@@ -113,6 +116,7 @@ function judged(sql: string, analysis: Analysis, scope: PostgresScope): Judged {
       ...(settings.length > 0 && { settings }),
       ...(fetches.length > 0 && { fetches }),
       ...(shown.some(masked => masked > 0) && { shown }),
+      ...(copied.some(one => one !== undefined) && { copied }),
       ...(statements.length > 1 && { count: statements.length }),
     }
   }

@@ -10,6 +10,10 @@ export interface Masked {
   readonly with: MaskWith
   /** What column it is, of which connection: digests of different ones have nothing in common. */
   readonly of: string
+  /** `schema.table.column`. */
+  readonly column: string
+  /** Its type can hold every form. */
+  readonly textual: boolean
 }
 
 /** `oid.attnum` to the mask. */
@@ -18,7 +22,9 @@ export type MaskedColumns = ReadonlyMap<string, Masked>
 /** Types whose bytes are their text in both formats: text, varchar, bpchar, name, unknown. */
 const textual = new Set([25, 1043, 1042, 19, 705])
 
-type Form = (value: Buffer) => Buffer | null
+export const isTextual = (type: number): boolean => textual.has(type)
+
+export type Form = (value: Buffer) => Buffer | null
 
 /** One entry a column; null passes. */
 export type MaskPlan = readonly (Form | null)[]
@@ -30,7 +36,7 @@ export function planMask(fields: readonly Field[], masks: MaskedColumns): MaskPl
     const mask = field.table === 0 ? undefined : masks.get(`${field.table}.${field.column}`)
     if (mask === undefined) return null
     any = true
-    return textual.has(field.type) ? formOf(mask) : () => null
+    return isTextual(field.type) ? formOf(mask) : () => null
   })
   return any ? plan : null
 }
@@ -58,7 +64,8 @@ export function maskWith(run: Uint8Array): void {
   key = createHmac('sha256', run).update('postgres hash mask').digest()
 }
 
-const formOf = (mask: Masked): Form => (mask.with === 'hash' ? digestOf(mask.of) : forms[mask.with])
+export const formOf = (mask: Pick<Masked, 'with' | 'of'>): Form =>
+  mask.with === 'hash' ? digestOf(mask.of) : forms[mask.with]
 
 function digestOf(of: string): Form {
   const own = createHmac('sha256', key).update(of).digest()

@@ -6,6 +6,7 @@
  * because of one before it, {@link OwedQueue.fail} takes the change back: a verdict stays tied to what the server holds (attack 93).
  */
 import type { Seq, Verdict } from '../../recording/record.ts'
+import type { Judged } from './guard.ts'
 import type { MaskPlan } from './mask.ts'
 import { type Change, type Held, undo } from './names.ts'
 import type { Given } from './tally.ts'
@@ -41,8 +42,9 @@ export class Owed {
   portal: Portal | null = null
   /** Ours: the client did not ask and gets no answer. */
   quiet = false
-  /** For `query`: how many masked columns each of its statements shows, and how many statements are done. */
-  shown: readonly number[] | null = null
+  /** For `query`: what the guard found in it. */
+  judged: Judged | null = null
+  /** So many of its statements are done. */
   done = 0
   /** Told in place of the server's error, which we provoked. */
   refusal: Buffer | null = null
@@ -55,6 +57,15 @@ export class Owed {
     this.seq = seq
     this.since = since
   }
+}
+
+/** What the guard found in the statement that is being answered, of what is said of each statement of a string. */
+export function foundIn<T>(
+  { judged, done, portal }: Owed,
+  of: (verdict: Judged) => readonly T[] | undefined,
+): T | undefined {
+  const verdict: Judged | undefined = portal?.prepared.verdict ?? judged ?? undefined
+  return verdict === undefined ? undefined : of(verdict)?.[done]
 }
 
 /** Answered entries that an idle session may hold on to. */

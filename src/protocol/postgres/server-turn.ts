@@ -4,6 +4,7 @@
  */
 import { performance } from 'node:perf_hooks'
 import { Copied } from './copied.ts'
+import { copyOutOf } from './copy-out.ts'
 import { type FrameJudge, Frames } from './frames.ts'
 import type { Line } from './line.ts'
 import { maskRow } from './mask.ts'
@@ -14,10 +15,10 @@ import { LastShape } from './shape.ts'
 import { Tally } from './tally.ts'
 import * as wire from './wire.ts'
 import { type Withhold, withholdUnder } from './withhold.ts'
+import { writeAll } from './write-all.ts'
 
 /** A masked row is held whole while it is rewritten. */
 const MAX_MASKED_ROW = 16 * 1024 * 1024
-const SMALL = 16 * 1024
 /** Length of the CopyData that ends a binary COPY, and of a row without columns. */
 const TRAILER = 7
 
@@ -71,9 +72,10 @@ export class ServerTurn implements FrameJudge {
   }
 
   needs(type: number, total: number): number {
-    if (type === wire.COPY_DATA) return total === TRAILER ? total : 5
-    if (type !== wire.DATA_ROW) return total
-    if (this.#planOf(this.#line.owed.head) === null) return 5
+    const copies = type === wire.COPY_DATA
+    if (!copies && type !== wire.DATA_ROW) return total
+    const masks = copies ? this.#tally?.copy : this.#planOf(this.#line.owed.head)
+    if (!masks) return copies && total === TRAILER ? total : 5
     if (total > MAX_MASKED_ROW) throw new wire.Violation('a row with masked columns is larger than 16 MiB')
     return total
   }
@@ -127,15 +129,21 @@ export class ServerTurn implements FrameJudge {
   #copyRow(bytes: Buffer, at: number, total: number): void {
     const tally = this.#tally
     if (tally === null) throw unexpected(wire.COPY_DATA)
+    const rewritten = tally.copy?.row(bytes.subarray(at + 5, at + total))
     // The two bytes that end a binary COPY are not a row. Two others are one that has no columns, and counts.
-    const trailer = tally.binaryCopy && total === TRAILER && bytes.readInt16BE(at + 5) === -1
-    if (!trailer && !tally.given.takes(total, this.#line.scope)) {
+    const trailer = rewritten
+      ? !rewritten.counts
+      : tally.binaryCopy && total === TRAILER && bytes.readInt16BE(at + 5) === -1
+    if (!trailer && !tally.given.takes(rewritten?.masked.length ?? total, this.#line.scope)) {
       tally.truncated = true
       this.#drop(at, total)
       return
     }
     if (!trailer) tally.rows++
-    if (this.#run < 0) this.#run = at
+    if (rewritten !== undefined) {
+      tally.relayed(rewritten.masked)
+      this.#replace(at, total, rewritten.masked)
+    } else if (this.#run < 0) this.#run = at
   }
 
   #endRun(at: number): void {
@@ -195,6 +203,7 @@ export class ServerTurn implements FrameJudge {
       case wire.COPY_OUT:
         this.#tally = new Tally()
         this.#tally.binaryCopy = bytes[at + 5] === 1
+        this.#tally.copy = copyOutOf(head, this.#line.upstream.masks, bytes.subarray(at + 5, at + total))
         return runs
       case wire.COPY_DONE:
         return this.#tally !== null
@@ -336,17 +345,9 @@ export class ServerTurn implements FrameJudge {
 
   #write(): boolean {
     const out = this.#out
-    const [first] = out
-    if (first === undefined) return true
+    if (out.length === 0) return true
     this.#out = []
-    const { client } = this.#line
-    if (out.length === 1) return client.write(first)
-    if (out.reduce((sum, piece) => sum + piece.length, 0) <= SMALL) return client.write(Buffer.concat(out))
-    client.cork()
-    let room = true
-    for (const piece of out) room = client.write(piece)
-    client.uncork()
-    return room
+    return writeAll(this.#line.client, out)
   }
 }
 

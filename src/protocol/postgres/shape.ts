@@ -2,9 +2,8 @@
  * What the server said last of a result: its columns and its tag. Most results in a row say the same, so bytes are compared
  * before they are read, one by one where they are few: that costs less than a call out of JavaScript.
  */
-import type { Judged } from './guard.ts'
 import { type MaskedColumns, type MaskPlan, planMask } from './mask.ts'
-import type { Owed } from './owed.ts'
+import { foundIn, type Owed } from './owed.ts'
 import { rowDescription, Violation } from './wire.ts'
 
 /** What a RowDescription says. */
@@ -31,7 +30,7 @@ export class LastShape {
    */
   shapeOf(bytes: Buffer, from: number, to: number, of: Owed): Shape {
     const shape = this.#known(bytes, from, to)
-    if (shape.masked < shownBy(of))
+    if (shape.masked < (foundIn(of, verdict => verdict.shown) ?? 0))
       throw new Violation('the target does not tell a masked column by its origin')
     return shape
   }
@@ -53,11 +52,6 @@ export class LastShape {
     if (!isText(this.#tag, bytes, from, to)) this.#tag = bytes.toString('latin1', from, to)
     return this.#tag
   }
-}
-
-function shownBy({ shown, done, portal }: Owed): number {
-  const bound: Judged | undefined = portal?.prepared.verdict
-  return shown?.[done] ?? bound?.shown?.[0] ?? 0
 }
 
 const FEW = 256

@@ -5,7 +5,6 @@
 import { type Denial, type Refused, refuse } from '../../denial.ts'
 import type { Verdict } from '../../recording/record.ts'
 import type { ClientTurn } from './client-turn.ts'
-import type { Judged } from './guard.ts'
 import { changing, ranInSql } from './names.ts'
 import { Owed } from './owed.ts'
 import { refusal } from './refuse.ts'
@@ -82,8 +81,7 @@ export const functionCall = (turn: ClientTurn, at: number, total: number): boole
 function allow({ line }: ClientTurn, verdict: Verdict): void {
   line.seq = line.recorder.statement(verdict)
   const owed = new Owed('query', line.seq, line.time)
-  const { shown }: Judged = verdict
-  if (shown !== undefined) owed.shown = shown
+  owed.judged = verdict
   // A simple query drops the unnamed statement and portal, whatever becomes of it; unless it is skipped.
   if (line.statements.size > 0) owed.change = changing(line.statements, '')
   forgetUnnamed(line)

@@ -1,6 +1,7 @@
 /** One statement's result while it is relayed: rows, bytes and digest of what the client was given. */
 import { createHash, hash } from 'node:crypto'
 import type { Result } from '../../recording/record.ts'
+import type { CopyOut } from './copy-out.ts'
 import type { MaskPlan } from './mask.ts'
 import type { PostgresScope } from './scope.ts'
 
@@ -28,6 +29,8 @@ export class Tally {
   bytes = 0
   truncated = false
   binaryCopy = false
+  /** Of a COPY TO STDOUT with masked columns. */
+  copy: CopyOut | null = null
   plan: MaskPlan | null = null
   columns: readonly string[] | undefined
   #digest: ReturnType<typeof createHash> | null = null

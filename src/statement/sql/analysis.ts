@@ -22,8 +22,27 @@ export interface Facts {
   readonly fetches?: readonly string[]
   /** So many output columns, at least, are masked ones: the server must say so of no fewer. Nothing where it is none. */
   readonly shown?: number
+  /** COPY TO STDOUT with masked columns. */
+  readonly copied?: CopiedOut
   /** The facts would be others with another literal in its place: nothing may be concluded for other texts. */
   readonly literal: boolean
+}
+
+/** How COPY TO STDOUT writes rows. */
+export interface CopyForm {
+  readonly format: 'text' | 'csv' | 'binary'
+  /** The first line has the columns' names. */
+  readonly header: boolean
+  readonly delimiter: string
+  readonly quote: string
+  readonly escape: string
+  /** What stands for NULL. */
+  readonly none: string
+}
+
+export interface CopiedOut extends CopyForm {
+  /** For each column as they come the masked one that it is, `schema.table.column`, or null. '' where it may be several. */
+  readonly columns: readonly (string | null)[]
 }
 
 export type Analysis =

@@ -1,11 +1,11 @@
 /** From a parse tree to the facts that a scope is held against, statement by statement. */
 import type { Facts, Limits } from './analysis.ts'
+import { copy } from './copy.ts'
 import { expressions } from './expression.ts'
-import { from, froms } from './from.ts'
-import { judgeNamed, refuseUnnamed } from './listed.ts'
-import { identifier, parts, relationName } from './names.ts'
+import { froms } from './from.ts'
+import { identifier } from './names.ts'
 import { hiddenIn } from './outputs.ts'
-import { Enough, type Entry, type Handlers, Notes, Place, type Spent, type Tree } from './place.ts'
+import { Enough, type Handlers, Notes, Place, type Spent, type Tree } from './place.ts'
 import { select } from './select.ts'
 import { set, show, transactionModes } from './settings.ts'
 import { list, only, visit, visitBare, words } from './walk.ts'
@@ -59,6 +59,7 @@ function run(type: string, node: Tree, at: Place): string {
       cursor(node.query, at)
       return 'declare cursor'
     case 'CopyStmt':
+      options('copy', node.options, copies, at)
       copy(node, at)
       return 'copy'
     case 'ExecuteStmt':
@@ -131,43 +132,6 @@ function options(what: string, given: unknown, known: RegExp, at: Place): void {
     const name = String(only(option, 'DefElem')?.defname)
     if (!known.test(name)) at.refuse(`${what} with ${name} is not permitted`)
   }
-}
-
-/** COPY to and from the client; never a file or a program (attack 71). Its rows carry no origin, so nothing masked. */
-function copy(node: Tree, around: Place): void {
-  if (node.is_program === true) around.refuse('copy with a program is not permitted')
-  if (node.filename !== undefined) around.refuse('copy with a file is not permitted')
-  options('copy', node.options, copies, around)
-  if (node.query !== undefined) visit(node.query, around)
-  const range = node.relation as Tree | undefined
-  if (range === undefined) return
-  if (node.is_from === true) {
-    // Only what is written: no row of the table is seen, but by a WHERE over what comes in.
-    around.verb('insert')
-    around.touch('insert', relationName(range, around))
-    const relation = relationName(range, around)
-    const entry = { name: String(range.relname), relation, masked: [], only: around.limitsOf(relation).only }
-    copied(node.attlist, entry, 'copy into', around)
-    visit(node.whereClause, around.inFrame([entry]))
-    return
-  }
-  const at = around.inFrame()
-  around.verb('select')
-  from([{ RangeVar: range }], at, select)
-  for (const entry of at.frame.entries) {
-    const { masked } = entry
-    if (masked.length > 0)
-      at.refuse(
-        `${masked[0]?.of} is masked: the table cannot be copied out; copy (select ...) to stdout can, with other columns`,
-      )
-    copied(node.attlist, entry, 'copy of', at)
-  }
-}
-
-/** The columns that COPY names, or all of them. */
-function copied(named: unknown, entry: Entry, what: string, at: Place): void {
-  judgeNamed(entry, parts(named, at), at)
-  if (entry.only !== undefined && named === undefined) refuseUnnamed(entry, what, at)
 }
 
 const controls: Readonly<Record<string, string | undefined>> = {

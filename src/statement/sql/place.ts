@@ -1,6 +1,6 @@
 /** Where the walk stands in a statement: what is found goes into one notebook, names resolve along the frames. */
 import type { Touch } from '../../recording/record.ts'
-import type { Facts, Limits, Listed, Verb } from './analysis.ts'
+import type { CopiedOut, Facts, Limits, Listed, Verb } from './analysis.ts'
 import { catalogueColumns } from './catalogue.gen.ts'
 import type { Ctes } from './ctes.ts'
 import type { Hidden, Output } from './outputs.ts'
@@ -63,6 +63,7 @@ export class Notes {
   shows = false
   /** So many output columns are masked ones for certain. */
   shown = 0
+  copied: CopiedOut | undefined
   readonly settings: number[] = []
   readonly fetches: string[] = []
   /** Of relations that were met, by their names. */
@@ -116,6 +117,7 @@ export class Notes {
       ...(this.settings.length > 0 && { settings: this.settings }),
       ...(this.fetches.length > 0 && { fetches: this.fetches }),
       ...(this.shown > 0 && { shown: this.shown }),
+      ...(this.copied !== undefined && { copied: this.copied }),
     }
   }
 }

@@ -43,13 +43,16 @@ function everything(at: Place): Reference {
 
 function bare(name: string, at: Place): Reference {
   const masked: Hidden[] = []
-  let own = at.frame?.entries.length ?? 0
+  let nearest = at.frame
+  while (nearest?.entries.length === 0) nearest = nearest.outer
+  let own = nearest?.entries.length ?? 0
   for (const entry of at.entries()) {
     readTarget(entry, at)
     if (entry.name === name && entry.only !== undefined) refuseWholeRow(entry, at)
     else if (mayBeBarred(entry, name)) refuseName(entry, name, at)
     if (entry.name === name && entry.masked.length > 0) return { masked, row: entry.relation ?? name }
-    masked.push(...called(name, entry, own-- > 0))
+    const sure = own-- > 0
+    if (entry.masked.length > 0) masked.push(...called(name, entry, sure))
   }
   return { masked }
 }

@@ -27,6 +27,7 @@ export const allowedFilters: readonly string[] = [
   'with a as (select id from orders where email > $1) select * from a',
   'copy (select id from orders where email > $$a$$) to stdout',
   'explain select id from orders where email = $$x$$',
+  'copy (select email from orders where email = $$x$$ order by email) to stdout',
   // Out of a sub-select or a CTE too.
   'select s.e from (select id, email as e from orders) s where s.e = $1 or lower(e) like $2 order by e desc',
   'select e, n from (select email as e, count(*) as n from orders group by email) s where n > 0 order by e',
@@ -55,7 +56,7 @@ export const refusedFilters: readonly string[] = [
   'select lower(email), count(*) from orders group by lower(email)',
   'select orders from orders',
   'select row_to_json(o) from orders o',
-  'copy (select email from orders where email = $$x$$) to stdout',
+  'copy (select lower(email) from orders where email = $$x$$) to stdout',
   'select lower(e) from (select email as e from orders) s',
   'select e = $1 from (select email as e from orders where email > $1) s',
   'select max(e) from (select email as e from orders) s',
