@@ -82,12 +82,9 @@ export class ServerTurn implements FrameJudge {
 
   judge(type: number, bytes: Buffer, at: number, total: number): boolean {
     this.#dropping = false
-    if (type === wire.DATA_ROW) {
-      this.#row(bytes, at, total)
-      return true
-    }
-    if (type === wire.COPY_DATA) {
-      this.#copyRow(bytes, at, total)
+    if (type === wire.DATA_ROW || type === wire.COPY_DATA) {
+      if (type === wire.DATA_ROW) this.#row(bytes, at, total)
+      else this.#copyRow(bytes, at, total)
       return true
     }
     this.#endRun(at)

@@ -5,6 +5,7 @@
 import { type Denial, type Refused, refuse } from '../../denial.ts'
 import type { Verdict } from '../../recording/record.ts'
 import type { ClientTurn } from './client-turn.ts'
+import type { Judged } from './guard.ts'
 import { changing, ranInSql } from './names.ts'
 import { Owed } from './owed.ts'
 import { refusal } from './refuse.ts'
