@@ -206,8 +206,8 @@ class Attempt {
       return
     }
     const now = Date.now()
-    const minted = mint({ authority: signer, user: leased.user, grant, session, scope, now })
-    this.#upstream.forced = minted.forced !== undefined
+    const { guardian } = this.#dialling.target
+    const minted = mint({ authority: signer, user: leased.user, grant, session, scope, guardian, now })
     const { type } = minted.key
     this.#sign(leased.user, minted.key, type, certificateType(type), minted.certificate)
   }

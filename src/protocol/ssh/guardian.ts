@@ -8,9 +8,10 @@
  * connection's SSH_CONNECTION and is not older than it. HUP first, KILL soon after.
  *
  * It needs /proc with its lists of children and a POSIX shell; elsewhere it fails without a sound, and signals are what is left. It takes nothing of
- * the client's: the text below is all that is ever run. The account that it runs as can end it: docs/threat-model.md.
+ * the client's: its text (`guardian-text.ts`) is all that is ever run. The account that it runs as can end it: docs/threat-model.md.
  */
 import { message, Reader } from '../../statement/sftp/fields.ts'
+import { command } from './guardian-text.ts'
 import { channelRequest, maxPacket, msg } from './messages.ts'
 import type { Wire } from './wire.ts'
 
@@ -25,34 +26,6 @@ const firstChannel = 0xffff_0000
  *   whether the connection's sshd is there, and takes its end for a cut, whatever its reason.
  */
 export type Word = 'cut' | 'end' | 'go' | 'stay'
-
-/**
- * `look` reads parent, session and start from /proc/PID/stat, behind the name. What sshd itself has started is told at
- * once, with its process group; then all of their sessions and what carries the connection's name. grep does the
- * searching: where many connections end at once, loops of the shell over all of /proc took a host fifteen seconds.
- * Joined to one line without quote, backslash or exclamation mark, so that csh and fish read it as sh does; and short
- * enough for csh.
- */
-const script = `
-exec 2>/dev/null; trap "" HUP INT TERM PIPE; PATH=/usr/bin:/bin:$PATH; c="$SSH_CONNECTION"; our=x
-look() { l=; read -r l </proc/$1/stat; set -- \${l##*) }; pp=$2; s=$4; t=\${20:-0}; }
-own() { case "$s" in ""|0|1|$me) ;; *) our="$our|$s";; esac; }
-end() { kill -$k $p; }
-each() { a=$1; shift; for f in $(grep -ls "$@"); do p=\${f#/proc/}; p=\${p%/*}; look $p; [ $t -ge $t0 ] && $a; done; }
-sweep() { for k in HUP KILL; do look $up; l=; [ $t = $t0 ] && read -r l </proc/$up/task/$up/children; \
-for p in $l; do look $p; case "$pp $s" in "$up $me") ;; "$up $p") own; kill -$k -$p;; esac; done
-case "$c" in *" "*" "*" "*) each own -Fe "SSH_CONNECTION=$c" /proc/[0-9]*/environ;; esac
-each end -E "[)] . [0-9]+ [0-9]+ ($our) " /proc/[0-9]*/stat
-case $k in HUP) echo; sleep .2 || sleep 1;; esac; done; }
-look $$; me=$s; up=$pp; look $up; t0=$t; w=; read -r w
-case "$w" in go) exit;; end) c=;; stay) { while look $up; [ $t = $t0 ]; do sleep .1 || sleep 1; done; sweep; } </dev/null >/dev/null & exit;; esac
-sweep
-`
-  .trim()
-  .replaceAll('\n', '; ')
-
-/** `exec` keeps the login shell's place, so that sshd is the parent. */
-export const command = `exec sh -c '${script}'`
 
 export class Guardian {
   /** It has done as it was told, or there is nobody to do it. */

@@ -8,6 +8,7 @@ import { Secret } from '../../config/secret.ts'
 import { Refused } from '../../denial.ts'
 import type { Grant, Narrowed } from '../../words.ts'
 import { readCertificate } from './certificate.ts'
+import { forcing } from './guardian-text.ts'
 import { newKey } from './hostkey.ts'
 import { ssh } from './index.ts'
 import { exactCommand, mint } from './minted.ts'
@@ -116,25 +117,25 @@ test('a certificate is minted for the session by an authority that the host trus
 test('a minted certificate holds the account, the end to the second, and no more than the scope', () => {
   const authority = signerOf(newKey()) ?? assert.fail()
   const now = 1_800_000_000_500
-  const minted = (scope: unknown, account = 'deploy', forward: readonly string[] = []) =>
+  const minted = (scope: unknown, guardian = true, forward: readonly string[] = []) =>
     readCertificate(
       mint({
-        ...{ authority, user: account, session: 's_1', now },
+        ...{ authority, user: 'deploy', session: 's_1', guardian, now },
         scope: { ...scopeOf(scope), forward: forward as never[] },
         grant: { id: 'g_1', expiresAt: now + 60_000 } as Grant,
       }).certificate,
       authority.blob,
     )
-  const shell = minted({ shell: true }, 'deploy', ['10.0.0.1:80'])
+  const shell = minted({ shell: true }, true, ['10.0.0.1:80'])
   assert.deepEqual(shell.principals, ['deploy'])
   assert.equal(shell.before, 1_800_000_061n)
   assert.equal(shell.keyId, 'postern g_1 s_1')
   assert.deepEqual([...shell.extensions.keys()], ['permit-port-forwarding', 'permit-pty'])
   assert.equal(shell.critical.size, 0)
   const one = minted({ exec: ['systemctl status nginx'] })
-  assert.deepEqual([...one.critical], [['force-command', 'systemctl status nginx']])
+  assert.deepEqual([...one.critical], [['force-command', forcing('systemctl status nginx')]])
   assert.equal(one.extensions.size, 0)
-  assert.equal(minted({ exec: ['uptime'] }, 'root').critical.size, 0)
+  assert.equal(minted({ exec: ['uptime'] }, false).critical.size, 0)
   for (const scope of [
     { exec: ['*'] },
     { exec: ['ls *'] },
@@ -143,6 +144,7 @@ test('a minted certificate holds the account, the end to the second, and no more
     { exec: ['uptime'], sftp: 'read' },
     { exec: ["grep 'a b' /x"] },
     { exec: ['echo $HOME'] },
+    { exec: [`echo ${'x'.repeat(512)}`] },
   ])
     assert.equal(exactCommand(scopeOf(scope)), undefined, JSON.stringify(scope))
 })

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Grant } from '../../words.ts'
 import { issue } from './certificate.ts'
+import { forcing } from './guardian-text.ts'
 import { newKey } from './hostkey.ts'
 import type { SshScope } from './scope.ts'
 import { type Signer, signerOf } from './signature.ts'
@@ -15,8 +16,6 @@ const slackSeconds = 300
 export interface Minted {
   readonly key: Signer
   readonly certificate: Buffer
-  /** The host runs this whatever is asked of it. */
-  readonly forced: string | undefined
 }
 
 export function mint(at: {
@@ -25,12 +24,14 @@ export function mint(at: {
   readonly grant: Grant
   readonly session: string
   readonly scope: SshScope
+  /** Whether a guardian may run on the host. */
+  readonly guardian: boolean
   readonly now: number
 }): Minted {
   const key = signerOf(newKey())
   if (key === undefined) throw new TypeError('a new key cannot be read')
-  // Root's sessions take no signals before OpenSSH 9.9, so a cut must be able to run something there (`guardian.ts`).
-  const forced = at.user === 'root' ? undefined : exactCommand(at.scope)
+  // sshd takes no signals for what is forced: without a guardian a cut would end nothing there.
+  const forced = at.guardian ? exactCommand(at.scope) : undefined
   const certificate = issue(
     {
       kind: 'user',
@@ -41,7 +42,7 @@ export function mint(at: {
       principals: [at.user],
       after: Math.floor(at.now / 1000) - slackSeconds,
       before: Math.ceil(at.grant.expiresAt / 1000),
-      ...(forced === undefined ? {} : { critical: { 'force-command': forced } }),
+      ...(forced === undefined ? {} : { critical: { 'force-command': forcing(forced) } }),
       extensions: [
         ...(at.scope.pty ? ['permit-pty'] : []),
         ...(at.scope.forward.length > 0 ? ['permit-port-forwarding'] : []),
@@ -50,11 +51,13 @@ export function mint(at: {
     at.authority,
     randomBytes(32),
   )
-  return { key, certificate, forced }
+  return { key, certificate }
 }
 
 /** Words that mean the same to every shell. */
 const plainWord = /^[\w.,:=@%+/-]+$/
+/** With what is around it in {@link forcing}, less than csh's longest word. */
+const maxForced = 512
 
 /** The one command line that the scope allows, where it allows exactly one and nothing else. */
 export function exactCommand({ shell, exec, sftp, forward }: SshScope): string | undefined {
@@ -62,5 +65,6 @@ export function exactCommand({ shell, exec, sftp, forward }: SshScope): string |
   const [pattern, ...more] = exec
   if (pattern === undefined || more.length > 0) return undefined
   const words: readonly string[] = typeof pattern === 'string' ? pattern.split(' ') : pattern
-  return words.every(word => plainWord.test(word)) ? words.join(' ') : undefined
+  const line = words.join(' ')
+  return words.every(word => plainWord.test(word)) && line.length <= maxForced ? line : undefined
 }

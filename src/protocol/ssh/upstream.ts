@@ -47,8 +47,6 @@ export class SshUpstream implements Upstream {
   #stays = false
   #word: Word = 'cut'
   readonly #guarded: boolean
-  /** The host runs one command whatever is asked: what the guardian is would start it once more. */
-  forced = false
   #cancelled: Promise<void> | undefined
   #leftBehind = false
   #ended: { readonly error: Error | undefined } | undefined
@@ -88,7 +86,7 @@ export class SshUpstream implements Upstream {
 
   /** What opens the guardian's channel, if it has none: behind a channel of the client's, which goes first where room is short. */
   guardian(): Buffer | undefined {
-    if (this.forced || !this.#guarded || this.#stays) return undefined
+    if (!this.#guarded || this.#stays) return undefined
     if (this.#guardian?.lost === false || this.#guardians >= mostGuardians) return undefined
     this.#guardian = new Guardian(this.wire, this.#guardians++)
     return this.#guardian.opening()

@@ -100,6 +100,8 @@ export interface World extends AsyncDisposable {
 
 export interface HostOptions {
   readonly user?: string
+  /** The lease is a certificate by an authority that the host trusts, made for each session. */
+  readonly minted?: boolean
   /** More lines of sshd_config. */
   readonly extra?: string | ((folder: string) => string)
   /** A folder with another sshd than the system's, and its parts. */
@@ -118,6 +120,7 @@ export async function world(options: HostOptions = {}): Promise<World> {
   writeFileSync(join(folder, 'authorized'), `${key('lease')}\n`)
   execFileSync('chmod', ['755', folder])
   const agentKey = key('agent')
+  if (options.minted === true) key('user_ca')
   options.prepare?.(folder)
   const sshdPort = await freePort()
   const privsep = '/run/sshd'
@@ -135,6 +138,7 @@ AcceptEnv *
 SetEnv SHLVL=9
 Subsystem sftp internal-sftp
 PasswordAuthentication no
+${options.minted === true ? `TrustedUserCAKeys ${folder}/user_ca.pub` : ''}
 ${options.openssh === undefined ? '' : `SshdSessionPath ${options.openssh}/sshd-session\nSshdAuthPath ${options.openssh}/sshd-auth`}
 ${typeof options.extra === 'function' ? options.extra(folder) : (options.extra ?? '')}
 `
@@ -148,9 +152,12 @@ ${typeof options.extra === 'function' ? options.extra(folder) : (options.extra ?
   )
   await listening(sshdPort)
   const target = ssh.target.parse({ host: '127.0.0.1', port: sshdPort, host_key: hostKey })
+  const secret = (name: string) => new SecretRef(`file:${join(folder, name)}`).resolve()
   const lease = {
     user: options.user ?? process.env.USER ?? 'root',
-    private_key: await new SecretRef(`file:${join(folder, 'lease')}`).resolve(),
+    ...(options.minted === true
+      ? { ca_key: await secret('user_ca') }
+      : { private_key: await secret('lease') }),
   }
   const grants = new Map<string, Granted>()
   const sessions: TestSession[] = []
@@ -198,7 +205,7 @@ ${typeof options.extra === 'function' ? options.extra(folder) : (options.extra ?
           target,
           lease: lease as never,
           scope: granted.scope as Narrowed<SshScope>,
-          grant: { id: granted.id } as Grant,
+          grant: { id: granted.id, expiresAt: Date.now() + 600_000 } as Grant,
           session: 's_1',
           signal: drain.signal,
         })
@@ -277,17 +284,9 @@ ${typeof options.extra === 'function' ? options.extra(folder) : (options.extra ?
       return granted
     },
     args: (granted, flag = '-p') => [
-      ...[
-        '-F',
-        'none',
-        '-i',
-        join(folder, 'agent'),
-        flag,
-        String(port),
-        '-o',
-        `UserKnownHostsFile=${folder}/known_hosts`,
-      ],
-      ...['-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes', '-o', `User=${granted.id}`],
+      ...['-F', 'none', '-i', join(folder, 'agent'), flag, String(port)],
+      ...['-o', `UserKnownHostsFile=${folder}/known_hosts`, '-o', 'IdentitiesOnly=yes'],
+      ...['-o', 'BatchMode=yes', '-o', `User=${granted.id}`],
     ],
     close,
     [Symbol.asyncDispose]: close,

@@ -1,0 +1,51 @@
+/**
+ * What the {@link Guardian} runs on a host, and how a command that the host itself enforces leaves room for it.
+ *
+ * Each line is joined to one without quote, backslash or exclamation mark, so that csh and fish read it as sh does; and
+ * none is as long as csh's longest word.
+ */
+
+/**
+ * `look` reads parent, session and start from /proc/PID/stat, behind the name. What sshd itself has started is told at
+ * once, with its process group; then all of their sessions and what carries the connection's name. grep does the
+ * searching: where many connections end at once, loops of the shell over all of /proc took a host fifteen seconds.
+ */
+const knows = oneLine(`
+exec 2>/dev/null; trap "" HUP INT TERM PIPE; PATH=/usr/bin:/bin:$PATH; c="$SSH_CONNECTION"; our=x
+look() { l=; read -r l </proc/$1/stat; set -- \${l##*) }; pp=$2; s=$4; t=\${20:-0}; }
+own() { case "$s" in ""|0|1|$me) ;; *) our="$our|$s";; esac; }
+end() { kill -$k $p; }
+each() { a=$1; shift; for f in $(grep -ls "$@"); do p=\${f#/proc/}; p=\${p%/*}; look $p; [ $t -ge $t0 ] && $a; done; }
+sweep() { for k in HUP KILL; do look $up; l=; [ $t = $t0 ] && read -r l </proc/$up/task/$up/children; \
+for p in $l; do look $p; case "$pp $s" in "$up $me") ;; "$up $p") own; kill -$k -$p;; esac; done
+case "$c" in *" "*" "*" "*) each own -Fe "SSH_CONNECTION=$c" /proc/[0-9]*/environ;; esac
+each end -E "[)] . [0-9]+ [0-9]+ ($our) " /proc/[0-9]*/stat
+case $k in HUP) echo; sleep .2 || sleep 1;; esac; done; }
+`)
+
+const does = oneLine(`
+look $$; me=$s; up=$pp; look $up; t0=$t; w=; read -r w
+case "$w" in go) exit;; end) c=;; stay) { while look $up; [ $t = $t0 ]; do sleep .1 || sleep 1; done; sweep; } </dev/null >/dev/null & exit;; esac
+sweep
+`)
+
+/** `exec` keeps the login shell's place, so that sshd is the parent. */
+const shell = 'exec sh -c '
+
+/** What the gateway asks the host for. */
+export const command = `${shell}'eval "$0; $1"' '${knows}' '${does}'`
+
+/**
+ * What a host runs whatever it is asked for (`force-command`): the one command, and where the guardian is asked for the
+ * guardian, as it stands here. sshd takes no signals for such a session, so nothing else would end the command at a cut.
+ * What was asked for is looked at and never run. It is read by sh, in single quotes: no login shell expands it. The command
+ * itself is the login shell's, as without this. `line` is plain words, in which there is no semicolon.
+ */
+export function forcing(line: string): string {
+  const choice = `case "$SSH_ORIGINAL_COMMAND" in "${shell}"*";"*) eval "$0; $1";; *) exec "$SHELL" -c "${line}";; esac`
+  return `${shell}'${choice}' '${knows}' '${does}'`
+}
+
+function oneLine(text: string): string {
+  return text.trim().replaceAll('\n', '; ')
+}
