@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import type { Ending } from '../../words.ts'
@@ -119,4 +119,29 @@ test('a host that opens one channel, and one that runs its own command, serve as
     const ran = await run('ssh', [...w.args(w.grant({ exec: ['*'] })), '127.0.0.1', 'uptime'])
     assert.deepEqual([ran.code, ran.stdout, ran.stderr], [0, 'forced\n', ''])
   })
+})
+
+/** In namespaces of their own, where the only process of another account's is `sleep 301`. */
+const namespaces = ['unshare', '-m', '-p', '-f', '--mount-proc'] as const
+const noNamespaces =
+  spawnSync(namespaces[0], [...namespaces.slice(1), 'true']).status === 0
+    ? false
+    : 'no namespaces can be made here'
+
+test("no name that another account gives a process has root's guardian end more", {
+  skip: noNamespaces,
+}, () => {
+  const script = `
+export SSH_CONNECTION="127.0.0.1 1 127.0.0.1 22"
+mount -t tmpfs none /mnt; cd /mnt; touch a 'b|.*' c d e f g h i j k l m n o p q
+(sleep 0.5; setsid env -i sleep 301 &) &
+sh -c 'setpriv --reuid=65534 --clear-groups setsid sh -c "$NAMED" & sleep 1; setsid sh -c "$GUARDIAN" </dev/null; :'
+sleep 1; pgrep -xf "sleep 301" >/dev/null && echo alive`
+  const named = 'printf " /mnt/* 999999\\n" >/proc/$$/comm; sleep 302; :'
+  const ran = spawnSync(namespaces[0], [...namespaces.slice(1), 'sh', '-c', script], {
+    env: { ...process.env, GUARDIAN: command, NAMED: named },
+    encoding: 'utf8',
+    timeout: 30_000,
+  })
+  assert.match(ran.stdout, /alive\n$/, ran.stderr)
 })
