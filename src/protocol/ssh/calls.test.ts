@@ -1,19 +1,13 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { SecretRef } from '../../config/secret.ts'
 import { Refused } from '../../denial.ts'
 import { message, Reader } from '../../statement/sftp/fields.ts'
 import { allowed, escapes, patterns } from '../../statement/shell/escapes.fixture.ts'
-import type { Grant, Narrowed } from '../../words.ts'
 import { type ExecOutput, exec } from './calls.ts'
-import { ssh } from './index.ts'
 import { channelRequest, msg } from './messages.ts'
+import { oneShots } from './oneshots.fixture.ts'
 import { RawClient } from './raw.fixture.ts'
-import { MemoryRecorder } from './recorder.fixture.ts'
-import type { SshScope } from './scope.ts'
-import type { SshUpstream } from './upstream.ts'
-import { processes, TestSession, until, type World, world } from './world.fixture.ts'
+import { processes, type TestSession, until, type World, world } from './world.fixture.ts'
 
 let w: World
 before(async () => {
@@ -21,22 +15,7 @@ before(async () => {
 })
 after(() => w.close())
 
-/** A session as the pipeline opens one for one-shots: dialled, and no client at its other end. */
-async function session(scope: unknown): Promise<TestSession> {
-  const granted = w.grant(scope)
-  const lease = {
-    user: process.env.USER ?? 'root',
-    private_key: await new SecretRef(`file:${join(w.folder, 'lease')}`).resolve(),
-  }
-  const up = await ssh.dial({
-    ...{ target: w.target, lease: lease as never, scope: granted.scope as Narrowed<SshScope> },
-    ...{ grant: { id: granted.id } as Grant, session: 's_1', signal: new AbortController().signal },
-  })
-  assert.ok(!(up instanceof Refused))
-  const made = new TestSession(granted, up as SshUpstream, new MemoryRecorder(), () => Promise.resolve())
-  w.sessions.push(made)
-  return made
-}
+const session = (scope: unknown) => oneShots(w, scope)
 
 const call = (at: TestSession, command: string, more: object = {}) =>
   exec.run(exec.input.parse({ command, ...more }), at)
@@ -92,8 +71,31 @@ test('what is too long is cut, what takes too long is ended, and the session liv
   const late = await ran(at, 'echo before; exec sleep 8123456', { timeout: '1s' })
   assert.deepEqual([late.stdout, late.timed_out, late.exit_code], ['before\n', true, null])
   assert.equal((await ran(at, 'echo after')).stdout, 'after\n')
+  await until(() => processes('sleep 8123456') === 0, 'it is gone while the session lives')
   await at.end({ how: 'close', why: 'idle', text: 'unused for a minute' })
   await until(() => processes('sleep 8123456') === 0, 'nothing of it is left')
+})
+
+test('what takes too long is ended with all of its process group, and what runs beside it goes on', async () => {
+  const at = await session({ exec: ['*'] })
+  const runs = (command: string) => until(() => processes(command) === 1, command)
+  const first = call(at, 'exec sleep 8345671')
+  await runs('sleep 8345671')
+  const late = [1, 2].map(n =>
+    ran(at, `trap "" HUP; sleep 834567${n}0 & sleep 834567${n}0; wait`, { timeout: '1s' }),
+  )
+  await until(() => processes('sleep 83456720') === 2, 'both run')
+  const last = call(at, 'exec sleep 8345673')
+  for (const one of await Promise.all(late)) assert.equal(one.timed_out, true)
+  for (let i = 0; i < 5; i++) await ran(at, 'true')
+  await until(
+    () => processes('sleep 83456710') + processes('sleep 83456720') === 0,
+    'nothing of them is left',
+  )
+  assert.deepEqual([processes('sleep 8345671'), processes('sleep 8345673')], [1, 1])
+  assert.equal((await ran(at, 'echo after')).stdout, 'after\n')
+  await at.end({ how: 'close', why: 'idle', text: 'unused for a minute' })
+  await Promise.all([first, last])
 })
 
 test('a cut answers at once, with the reason', async () => {

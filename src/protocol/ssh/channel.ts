@@ -39,6 +39,8 @@ export class SessionChannel implements Channel, Running {
   #early: Pipe | undefined
   #program: Program | undefined
   #service: Service | undefined
+  /** Its client has left it: behind the close that follows the host says nothing of its end. */
+  #left = false
   #finish: () => void = () => undefined
 
   constructor(relay: RelaySide, opening: Opening) {
@@ -78,18 +80,20 @@ export class SessionChannel implements Channel, Running {
   farRefused(fields: Reader): void {
     // sshd frees a place a moment after it has said so: asked at once it may refuse once more.
     const again = () => this.#relay.toFar(this.ends.opening('session'))
-    if (this.ends.confirmed || this.#asked++ === mostAsked || !this.#relay.makeRoom(again))
+    if (this.ends.confirmed || this.#asked++ === mostAsked || !this.#relay.host.makeRoom(again))
       this.ends.refuse(fields)
   }
 
   farClose(): void {
     this.#finish()
-    this.#relay.stopped(this)
+    this.#relay.host.stopped(this)
+    if (!this.#left) this.#relay.host.ended(this)
     this.endRecords()
     this.ends.closedByFar()
   }
 
   farRequest(name: string, wantReply: boolean, fields: Reader): void {
+    if (name === 'exit-status' || name === 'exit-signal') this.#relay.host.ended(this)
     if (name === 'exit-status') {
       const status = fields.u32()
       if (this.#program !== undefined) this.#program.tag = `exit ${status}`
@@ -168,8 +172,10 @@ export class SessionChannel implements Channel, Running {
     }
     this.ends.closedByNear()
     if (!this.ends.farClosed && this.#program !== undefined) {
-      // A host that honours no signals (OpenSSH's, to root) leaves it running until the session's end sweeps it up.
-      void this.#hangUp().then(honoured => honoured || this.#relay.leftBehind())
+      this.#left = true
+      void this.#hangUp().then(honoured =>
+        honoured ? this.#relay.host.ended(this) : this.#relay.host.leftBehind(this),
+      )
     }
     this.ends.closeFar()
   }
@@ -259,6 +265,7 @@ export class SessionChannel implements Channel, Running {
     }
     this.#runs = runs
     this.#replies.later(done => {
+      if (!done) this.#relay.host.ended(this)
       if (!done && this.#program !== undefined) this.#program.tag = 'refused by the host'
       if (done) this.#service?.begin?.()
       return wantReply
@@ -278,7 +285,7 @@ export class SessionChannel implements Channel, Running {
     else if (runs === 'scp') this.#service = scpService(this.#relay, this.ends, seq, text)
     else this.#program = new Program(this.#relay, seq, { what: runs, command: text, pty: this.#setup.pty })
     this.#send(seq, runs, text)
-    this.#relay.started(this)
+    this.#relay.host.started(this)
     if (early === undefined) return
     this.ends.up.hold(-early.waiting)
     early.widen(early.waiting)
@@ -293,7 +300,7 @@ export class SessionChannel implements Channel, Running {
           ? this.ends.request('shell', true)
           : this.ends.request('subsystem', true, 'sftp')
     if (request === undefined) return
-    if (runs === 'exec' || runs === 'shell') this.#relay.guard()
+    if (runs === 'exec' || runs === 'shell') this.#relay.host.guard()
     this.#relay.run(of, request)
   }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { endingOf } from '../../ending.ts'
+import { message } from '../../statement/sftp/fields.ts'
 import { channelRequest, msg } from './messages.ts'
 import { RawClient } from './raw.fixture.ts'
 import { processes, run, until, type World, world } from './world.fixture.ts'
@@ -77,6 +78,24 @@ test('when the client goes away, what it left running goes too', async () => {
   client.kill('SIGKILL')
   await until(() => processes(`sleep ${seconds}`) === 0, 'the command is gone')
   assert.equal(w.last().ending?.why, 'client_closed')
+})
+
+test('when the client closes one of its channels, what ran there goes, and the rest goes on', async () => {
+  const seconds = String(unique++)
+  const client = await RawClient.enter(w, w.grant({ exec: ['*'] }))
+  const stubborn = `trap "" HUP; sleep ${seconds}1 & sleep ${seconds}1; wait`
+  const lines = [`exec sleep ${seconds}0`, stubborn, `exec sleep ${seconds}2`]
+  const channels: number[] = []
+  for (const [i, line] of lines.entries()) {
+    channels.push(await client.channel(i))
+    client.send(channelRequest(channels[i] ?? 0, 'exec', true, line))
+    await until(() => processes(`sleep ${seconds}${i}`) > 0, line)
+  }
+  client.send(message(msg.channelClose, channels[1] ?? 0))
+  await until(() => processes(`sleep ${seconds}1`) === 0, 'it is gone')
+  assert.deepEqual([processes(`sleep ${seconds}0`), processes(`sleep ${seconds}2`)], [1, 1])
+  await w.last().end(expired)
+  client.socket.destroy()
 })
 
 test('a client that stops and ignores everything is cut all the same', async () => {

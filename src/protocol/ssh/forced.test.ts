@@ -8,7 +8,9 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Account, makeAccount, noAccounts } from './account.fixture.ts'
+import { exec } from './calls.ts'
 import { forcing } from './guardian-text.ts'
+import { oneShots } from './oneshots.fixture.ts'
 import { type HostOptions, processes, run, until, type World, world } from './world.fixture.ts'
 
 const bin = resolve(import.meta.dirname, '../../../node_modules/.cache/postern/openssh-10/bin')
@@ -72,6 +74,16 @@ for (const { what, options, missing } of versions)
       }
     })
 
+    on('it is gone after a one-shot that took too long, and the session lives on', async w => {
+      const command = sleeping()
+      const at = await oneShots(w, { exec: [command] })
+      const late = await exec.run(exec.input.parse({ command, timeout: '1s' }), at)
+      assert.ok('timed_out' in late && late.timed_out)
+      await until(() => processes(command) === 0, 'nothing of it is left')
+      assert.equal(at.ending, undefined)
+      await until(() => guardians(w) === 1, 'its guardian stays')
+    })
+
     on('it is gone after the gateway was killed', async w => {
       const command = sleeping()
       const name = who === 'root' ? 'root' : account.name
@@ -95,7 +107,13 @@ function asks(touch: string): readonly { readonly ask: readonly string[]; readon
     ...['exec sh -c', `exec sh -c '${touch}'`, `exec sh -c ";"\n${touch}\n`, `\n${touch}\n`, `!!\n${touch}`],
     ...[`exec sh -c ;"*";"*) ${touch};; *) ${touch};; esac #`, `exec sh -c 'eval "$0"' '${touch};' ';'`],
   ]
-  const inputs = [`end $(${touch})\n`, 'one 1 1\n', 'stay\n', `a[$(${touch})] a[$(${touch})]\n`]
+  const inputs = [
+    `end $(${touch})\n`,
+    'one 1 x\n',
+    `one 0 a[$(${touch})]\n`,
+    'stay\n',
+    `a[$(${touch})] a[$(${touch})]\n`,
+  ]
   const others = [
     ['127.0.0.1'],
     ['-tt', '127.0.0.1'],

@@ -37,6 +37,7 @@ export class Guardian {
   #word: Word | undefined
   #closed = false
   #lost = false
+  #answer: (done: boolean) => void = () => undefined
   #gone: () => void = () => undefined
   #finish: () => void = () => undefined
 
@@ -91,6 +92,19 @@ export class Guardian {
     this.#say()
   }
 
+  /**
+   * Ends one of the `of` that sshd runs besides it, with its process group: the one that was started behind `before`
+   * others. Whether it is ended; not where sshd runs more or fewer by now. One at a time.
+   */
+  end(before: number, of: number): Promise<boolean> {
+    if (this.#far === undefined || this.#closed || this.#runs !== 'yes' || this.#word !== undefined)
+      return Promise.resolve(false)
+    this.#wire.send(message(msg.channelData, this.#far, `one ${of}${' x'.repeat(before)}\n`))
+    return new Promise(resolve => {
+      this.#answer = resolve
+    })
+  }
+
   #say(): void {
     if (this.#far === undefined || this.#closed || this.#runs !== 'yes' || this.#word === undefined) return
     this.#wire.send(message(msg.channelData, this.#far, `${this.#word}\n`))
@@ -114,13 +128,20 @@ export class Guardian {
     } else if (type === msg.channelOpenFailure || type === msg.channelClose) {
       this.#close()
       this.#lost = true
+      this.#answer(false)
       this.#finish()
       this.#gone()
     }
     // The host runs nothing: there is a close to come.
     else if (type === msg.channelFailure) this.#close()
-    // Whatever it says before it was told anything is the account's own start-up noise; then it says that HUP is sent.
-    else if (type === msg.channelData && this.#word !== undefined) this.#finish()
+    else if (type === msg.channelData) this.#hear(fields.bytes().toString('latin1'))
     return true
+  }
+
+  /** Whatever it says before it was told anything is the account's own start-up noise; then it says that HUP is sent. */
+  #hear(said: string): void {
+    const answer = said.trim()
+    if (answer === 'one' || answer === 'not') this.#answer(answer === 'one')
+    else if (this.#word !== undefined) this.#finish()
   }
 }

@@ -38,6 +38,7 @@ export class Relay implements RelaySide, FarSide {
   readonly scope: SshScope
   readonly recordValues: boolean
   readonly recorder: Recorder
+  readonly host: SshUpstream
   readonly turnstile = new Turnstile()
   readonly pace: Pace
   readonly #over = Promise.withResolvers<void>()
@@ -62,6 +63,7 @@ export class Relay implements RelaySide, FarSide {
     this.scope = session.scope
     this.recordValues = session.recordValues
     this.recorder = session.recorder
+    this.host = session.upstream
     this.#near = near
     this.#far = session.upstream.wire
     this.#flow = new Flow(near, this.#far, session.scope.idle_timeout, {
@@ -230,24 +232,9 @@ export class Relay implements RelaySide, FarSide {
     if (near !== undefined && !verdict.allow) this.#near.refused?.(near, verdict.denial)
     if (++this.#refusals === maxRefusals) this.#limit(`${maxRefusals} refused requests`)
   }
-  guard(): void {
-    this.#session.upstream.guard()
-  }
-  makeRoom(again: () => void): boolean {
-    return this.#session.upstream.makeRoom(again)
-  }
   caught(pattern: string, how: 'shown' | 'typed'): void {
     this.recorder.statement(judgeCaught(pattern, how))
     this.#limit(`what was ${how} is named by cut_on in the grant's scope; session ended`)
-  }
-  started(channel: SessionChannel): void {
-    this.#session.upstream.running.add(channel)
-  }
-  stopped(channel: SessionChannel): void {
-    this.#session.upstream.running.delete(channel)
-  }
-  leftBehind(): void {
-    this.#session.upstream.leftBehind()
   }
   forget({ id }: { readonly id: number }): void {
     this.#channels.delete(id)

@@ -1,10 +1,10 @@
 /** What the parts of a relay see of each other: the client's end, and what a channel may do to the session it is in. */
 import type { Denial } from '../../denial.ts'
 import type { Recorder, Seq, Verdict } from '../../recording/record.ts'
-import type { SessionChannel } from './channel.ts'
 import type { Pace } from './pace.ts'
 import type { SshScope } from './scope.ts'
 import type { Turnstile } from './turnstile.ts'
+import type { SshUpstream } from './upstream.ts'
 import type { Wire } from './wire.ts'
 
 /** What a wire sends. */
@@ -22,25 +22,18 @@ export interface RelaySide {
   readonly scope: SshScope
   readonly recordValues: boolean
   readonly recorder: Recorder
+  readonly host: SshUpstream
   readonly turnstile: Turnstile
   readonly pace: Pace
   toNear(payload: Payload): void
   toFar(payload: Payload): void
   /** Sets something running on the host; its record's number is the proof that there is one. */
   run(of: Seq, payload: Payload): void
-  /** A command is about to be run: what guards its end goes before it. */
-  guard(): void
-  /** The host has no room for another channel: whether it may be asked `again`, once there is some. */
-  makeRoom(again: () => void): boolean
   /** Past the turn: at the cut there is no other. */
   urgent(payload: Payload): void
   /** `near`: what the channel was to run was refused, not some request within it. */
   refused(verdict: Verdict, near?: number): void
-  /** Something of ours may still run on the host though its channel is closed. */
-  leftBehind(): void
   /** What was shown or typed matches a pattern of `cut_on`: the session ends. */
   caught(pattern: string, how: 'shown' | 'typed'): void
-  started(channel: SessionChannel): void
-  stopped(channel: SessionChannel): void
   forget(ends: { readonly id: number }): void
 }

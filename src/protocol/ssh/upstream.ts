@@ -3,8 +3,8 @@
  *
  * At a cut what runs there must be gone within the second (invariant 6). A closed connection alone does not end a
  * command that has no terminal, so each one gets the signal HUP, and KILL if it is still there. Where the host's sshd
- * honours no signals (OpenSSH before 9.9 refuses them to root), and where the gateway itself is gone, the
- * {@link Guardian} on the host does the same.
+ * honours no signals (OpenSSH refuses them to a forced command, and before 9.9 to root), and where the gateway itself is
+ * gone, the {@link Guardian} on the host does the same.
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import { message, Reader } from '../../statement/sftp/fields.ts'
@@ -32,6 +32,9 @@ export interface FarSide {
 /** A command gets this long to obey HUP before KILL; with what follows, less than the broker's patience of 500 ms. */
 const hangUpMillis = 150
 const killMillis = 300
+/** What sshd runs is counted again after so long, so often: what has just ended is not yet known on both sides. */
+const recountMillis = 50
+const mostCounts = 40
 /** One that cannot stay is not asked for for ever. */
 const mostGuardians = 3
 
@@ -48,7 +51,11 @@ export class SshUpstream implements Upstream {
   #word: Word = 'cut'
   readonly #guarded: boolean
   #cancelled: Promise<void> | undefined
-  #leftBehind = false
+  /** What sshd was asked to start and has not said the end of, in that order. */
+  readonly #begun = new Set<Running>()
+  /** Those of them that are to be ended and are not, their channels closed. */
+  readonly #left = new Set<Running>()
+  #ends = Promise.resolve()
   #ended: { readonly error: Error | undefined } | undefined
 
   constructor(wire: Wire, guarded = true) {
@@ -117,9 +124,40 @@ export class SshUpstream implements Upstream {
     for (const again of this.#waiting.splice(0)) again()
   }
 
-  /** A command was left by its client and the host honoured no signal: the end of the session ends it. */
-  leftBehind(): void {
-    this.#leftBehind = true
+  /** It is about to be sent to the host. */
+  started(one: Running): void {
+    this.running.add(one)
+    this.#begun.add(one)
+  }
+  /** Its process is over, or never was; its channel may stay open. */
+  ended(one: Running): void {
+    this.#begun.delete(one)
+  }
+  /** Its channel is closed. */
+  stopped(one: Running): void {
+    this.running.delete(one)
+  }
+
+  /**
+   * A command was left by its client, and the host honoured no signal: the guardian ends it. It is told which by its place
+   * among those that run, for sshd says no process's number. Where it cannot, the end of the session ends it.
+   */
+  leftBehind(one: Running): void {
+    this.#left.add(one)
+    this.#ends = this.#ends.then(() => this.#endLeft(one))
+  }
+
+  async #endLeft(one: Running): Promise<void> {
+    for (let count = 0; count < mostCounts && this.#cancelled === undefined; count++) {
+      const begun = [...this.#begun]
+      const over = !this.#begun.has(one)
+      if (over || (await this.#guardian?.end(begun.indexOf(one), begun.length)) === true) {
+        this.#begun.delete(one)
+        this.#left.delete(one)
+        return
+      }
+      await wait(recountMillis, undefined, { ref: false })
+    }
   }
 
   /** The first who asks says how. After a cut nothing of the connection stays; else what its client left on purpose does. */
@@ -130,13 +168,13 @@ export class SshUpstream implements Upstream {
 
   async #cancel(how: Ending['how']): Promise<void> {
     if (this.wire.ended) return
-    const busy = this.running.size > 0 || this.#leftBehind
+    const busy = this.running.size > 0 || this.#left.size > 0
     if (!busy && this.#guardian?.runs !== true) return
     this.wire.resume()
     const over = Promise.all([...this.running].map(one => one.over))
     this.#word = how === 'cut' ? 'cut' : busy ? 'end' : 'go'
     if (this.#guardian?.runs === true) this.#guardian.tell(this.#word)
-    if (this.#leftBehind || (this.#stays && how === 'cut')) this.#guardNow()
+    if (this.#left.size > 0 || (this.#stays && how === 'cut')) this.#guardNow()
     this.#signal('HUP')
     // A word that is not waited for could be lost with the socket, and the guardian would take that for a cut.
     const told = () => (this.#guardian?.runs === true ? this.#guardian.done : undefined)
