@@ -48,6 +48,7 @@ py:psycopg                         python3-psycopg
 py:paramiko                        python3-paramiko
 py:requests                        python3-requests
 curl                               curl
+busybox                            busybox
 nginx                              nginx-light
 wrk                                wrk
 py:pip                             python3-pip

@@ -8,7 +8,8 @@
 /**
  * `look` reads parent, session and start from /proc/PID/stat, behind the name. What sshd itself has started is told at
  * once, with its process group; then all of their sessions and what carries the connection's name. grep does the
- * searching: where many connections end at once, loops of the shell over all of /proc took a host fifteen seconds.
+ * searching: where many connections end at once, loops of the shell over all of /proc took a host fifteen seconds. Only
+ * where it does not find what is in its own command line (busybox's looks no further than the first word) they do.
  *
  * A process may be named as it likes, with the end of the line that is read in it and a pattern: were that to become the
  * names of files, another account could have root's guardian end what is no affair of the connection's.
@@ -18,10 +19,12 @@ exec 2>/dev/null; trap "" HUP INT TERM PIPE; PATH=/usr/bin:/bin:$PATH; c="$SSH_C
 look() { l=; read -r l </proc/$1/stat; set -f; set -- \${l##*) }; set +f; pp=$2; s=$4; t=\${20:-0}; }
 own() { case "$s" in ""|0|1|$me) ;; *) our="$our|$s";; esac; }
 end() { kill -$k $p; }
-each() { a=$1; shift; for f in $(grep -ls "$@"); do p=\${f#/proc/}; p=\${p%/*}; look $p; [ $t -ge $t0 ] && $a; done; }
+at() { p=\${f#/proc/}; p=\${p%/*}; look $p; [ $t -ge $t0 ] && $a; }
+each() { a=$1; shift; for f in $(grep -ls "$@"); do at; done; }
+ours() { if grep -qF sweep /proc/self/cmdline; then each own -Fe "$@"; else a=own; n=$1; shift; for f; do case "$(cat $f)" in *"$n"*) at;; esac; done; fi; }
 sweep() { for k in HUP KILL; do look $up; l=; [ $t = $t0 ] && read -r l </proc/$up/task/$up/children; \
 for p in $l; do look $p; case "$pp $s" in "$up $me") ;; "$up $p") own; kill -$k -$p;; esac; done
-case "$c" in *" "*" "*" "*) each own -Fe "SSH_CONNECTION=$c" /proc/[0-9]*/environ;; esac
+case "$c" in *" "*" "*" "*) ours "SSH_CONNECTION=$c" /proc/[0-9]*/environ;; esac
 each end -E "[)] . [0-9]+ [0-9]+ ($our) " /proc/[0-9]*/stat
 case $k in HUP) echo; sleep .2 || sleep 1;; esac; done; }
 `)
@@ -32,7 +35,7 @@ case $k in HUP) echo; sleep .2 || sleep 1;; esac; done; }
  */
 const does = oneLine(`
 one() { l=; read -r l </proc/$up/task/$up/children; set --; for p in $l; do [ $p = $me ] || set -- "$@" $p; done
-case $# in "$n") for p in $x; do shift; done; { kill -HUP -$1; sleep .2 || sleep 1; kill -KILL -$1; echo one; } & ;; *) echo not;; esac; }
+case $# in "$n") for p in $x; do shift; done; [ $1 ] && { kill -HUP -$1; sleep .2 || sleep 1; kill -KILL -$1; echo one; } & ;; *) echo not;; esac; }
 look $$; me=$s; up=$pp; look $up; t0=$t; while w=; read -r w n x && [ "$w" = one ]; do one; done
 case "$w" in go) exit;; end) c=;; stay) { while look $up; [ $t = $t0 ]; do sleep .1 || sleep 1; done; sweep; } </dev/null >/dev/null & exit;; esac
 sweep

@@ -145,3 +145,21 @@ sleep 1; pgrep -xf "sleep 301" >/dev/null && echo alive`
   })
   assert.match(ran.stdout, /alive\n$/, ran.stderr)
 })
+
+const busybox = spawnSync('sh', ['-c', 'command -v busybox'], { encoding: 'utf8' }).stdout.trim()
+
+test("what sshd left behind when it was gone first is found with busybox's grep too", {
+  skip: noNamespaces || (busybox === '' ? 'busybox is not installed: make setup' : false),
+}, () => {
+  const script = `
+export SSH_CONNECTION="127.0.0.1 1 127.0.0.1 22"
+mount -t tmpfs none /mnt; mkfifo /mnt/in; mount --bind "$BUSYBOX" "$(readlink -f "$(command -v grep)")"
+sleep 2 >/mnt/in & sh -c 'setsid sh -c "$GUARDIAN" </mnt/in & setsid sleep 301 & sleep 1'
+pgrep -xf "sleep 301" >/dev/null && echo left; sleep 3; pgrep -xf "sleep 301" >/dev/null || echo gone`
+  const ran = spawnSync(namespaces[0], [...namespaces.slice(1), 'sh', '-c', script], {
+    env: { ...process.env, GUARDIAN: command, BUSYBOX: busybox },
+    encoding: 'utf8',
+    timeout: 30_000,
+  })
+  assert.match(ran.stdout, /^left\n\n?gone\n$/, ran.stderr)
+})
