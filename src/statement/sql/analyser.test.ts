@@ -132,12 +132,12 @@ test('no statement that the caps let through holds the thread up, whatever it na
     `select ${many(12_000, i => `f${i}()`)}`,
     `select ${many(40, () => 'c')} from ${many(25, i => `items i${i}`)};`.repeat(300),
     `with c0 as (select email, salary from people), ${many(200, i => `c${i + 1} as (select a.*, b.* from c${i} a, c${i} b)`)} select 1 from c200`,
-    `select ${many(8_000, () => 's.*')} from (select ${many(5_000, i => `email as e${i}`)} from people) s`,
-    `select ${many(10_000, i => `s.e${i}`)} from (select ${many(9_000, i => `email as e${i}`)} from people) s`,
+    `select ${many(6_000, () => 's.*')} from (select ${many(4_000, i => `email as e${i}`)} from people) s`,
+    `select ${many(5_000, i => `s.e${i}`)} from (select ${many(5_000, i => `email as e${i}`)} from people) s`,
     `select 1 from ${'(select * from '.repeat(90)}(select ${many(9_000, i => `email as e${i}`)} from people) s${') s'.repeat(90)}`,
     `select ${many(4_000, () => 'salary')} from ${many(400, i => `(select email as x${i} from people) t${i}`)}`,
     `copy (with c as (select ${many(20, i => `email as e${i}`)} from people) select ${many(40, () => 'c.*')} from c) to stdout;`.repeat(
-      300,
+      100,
     ),
   ]
   for (const sql of floods) {
