@@ -82,6 +82,20 @@ const shows: readonly (readonly [sql: string, rows: readonly (readonly (string |
     [[m]],
   ],
   ['select * from (select email from late) s limit 1', [[m]]],
+  // The nearest of a name is meant.
+  [
+    'select l.* from orders o, lateral (select o.name, o.id::text as n from order_items o where o.id = 1) l limit 1',
+    [['i1', '1']],
+  ],
+  [
+    'select l.e from orders o, lateral (select o.name as e from order_items o where o.id = 2) l limit 1',
+    [['i2']],
+  ],
+  [
+    'select l.* from orders o, lateral (select o.* from (select name as n from order_items where id = 2) o) l limit 1',
+    [['i2']],
+  ],
+  ['select s.x from order_items o, (select public.orders.email as x from public.orders) s limit 1', [[m]]],
   ['with a as (select email from parts) select * from a', [[m]]],
   ['with a as (select * from parts_1) select s.x from (select email as x from a) s', [[m]]],
 ]

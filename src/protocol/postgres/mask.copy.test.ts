@@ -249,6 +249,17 @@ for (const version of versions) {
     assert.ok(copied > runs, String(copied))
   })
 
+  test(`of two columns of a name the mask of the nearest holds (PostgreSQL ${version})`, async () => {
+    const masks = { statements: ['select'], tables: ['public.orders', 'public.order_items'] }
+    const nearest = { column: 'public.orders.email', with: 'full', filter: true }
+    const outer = { column: 'public.order_items.email', with: 'partial' }
+    await using door = await maskedDoor(at(version), 'people', { ...masks, mask: [nearest, outer] })
+    const from =
+      'order_items i, lateral (select email as e, i.email as f from orders) l, lateral (select e as g) k limit 1'
+    const bytes = copiedOf(await door.client.query(`copy (select l.e, l.f, k.g from ${from}) to stdout`))
+    assert.equal(bytes.toString(), '***\tx***\t***\n')
+  })
+
   test(`a copy is cut, counted and recorded as the client got it (PostgreSQL ${version})`, async () => {
     await using masks = await maskedDoor(at(version), 'people', { ...scope('full'), max_rows: 5 })
     const { client, door } = masks

@@ -29,7 +29,8 @@ export function resolve(ref: Tree, at: Place): Reference {
   if (names.length + (star ? 1 : 0) !== fields.length || fields.length > 4)
     at.refuse(`${names.join('.')} is not permitted`)
   if (qualifier === undefined) return star ? everything(at) : bare(names[0] ?? '', at)
-  return qualified(qualifier, star ? undefined : names.at(-1), at)
+  const schema = star ? names.at(-2) : names.at(-3)
+  return qualified(qualifier, star ? undefined : names.at(-1), schema, at)
 }
 
 function everything(at: Place): Reference {
@@ -52,12 +53,17 @@ function bare(name: string, at: Place): Reference {
     else if (mayBeBarred(entry, name)) refuseName(entry, name, at)
     if (entry.name === name && entry.masked.length > 0) return { masked, row: entry.relation ?? name }
     const sure = own-- > 0
-    if (entry.masked.length > 0) masked.push(...called(name, entry, sure))
+    if (entry.masked.length > 0) masked.push(...known(called(name, entry), sure))
   }
   return { masked }
 }
 
-function qualified(qualifier: string, column: string | undefined, at: Place): Reference {
+function qualified(
+  qualifier: string,
+  column: string | undefined,
+  schema: string | undefined,
+  at: Place,
+): Reference {
   const entries = [...at.entries()].filter(entry => entry.name === qualifier)
   if (entries.length === 0) at.refuse(`nothing here is called ${qualifier}`)
   for (const entry of entries) {
@@ -65,7 +71,11 @@ function qualified(qualifier: string, column: string | undefined, at: Place): Re
     if (column === undefined && entry.only !== undefined) refuseStar(entry, at)
     else if (column !== undefined && !given(entry, column)) refuseColumn(entry, column, at)
   }
-  if (column === undefined) return everyColumn(entries, at)
+  // What stands further out than another that has the name is not what the server takes, nor what has another's schema before it.
+  const [nearest] = entries
+  const meant = (entry: Entry): boolean =>
+    entry === nearest && (schema === undefined || entry.relation === `${schema}.${qualifier}`)
+  if (column === undefined) return everyColumn(entries, at, meant)
   for (const entry of entries) {
     const own = isOwn(column, entry, at)
     if (entry.columns !== undefined) {
@@ -75,8 +85,7 @@ function qualified(qualifier: string, column: string | undefined, at: Place): Re
       if (!vettedFunctions.has(column) || own) attribute(column, at)
     }
   }
-  const [nearest] = entries
-  return { masked: entries.flatMap(entry => called(column, entry, entry === nearest)) }
+  return { masked: entries.flatMap(entry => known(called(column, entry), meant(entry))) }
 }
 
 /** Whether a function of the database's own takes what is called so as a row. Only a relation's own columns come before it. */
@@ -93,17 +102,20 @@ export function attribute(name: string, at: Place): void {
   else if (!catalog || !catalogueByHand.fields.has(name)) at.touch('call', functionName([name], at))
 }
 
-/** An entry's masked columns of a name. What stands further out than another that has the name may not be meant. */
-function called(name: string, { masked }: Entry, nearest: boolean): readonly Hidden[] {
-  const found = masked.filter(one => one.name === name)
-  return nearest ? found : found.map(one => ({ ...one, sure: false }))
-}
+const called = (name: string, { masked }: Entry): readonly Hidden[] => masked.filter(one => one.name === name)
+
+const known = (hidden: readonly Hidden[], sure: boolean): readonly Hidden[] =>
+  sure ? hidden : hidden.map(one => ({ ...one, sure: false }))
 
 /** A star. What joins merge and where they put it only the server knows, so that columns are counted where there is but one thing. */
-function everyColumn(entries: readonly Entry[], at: Place): Reference {
+function everyColumn(
+  entries: readonly Entry[],
+  at: Place,
+  meant: (entry: Entry) => boolean = () => true,
+): Reference {
   at.notes.work(entries.reduce((sum, { masked }) => sum + 1 + masked.length, 0))
   const [first, ...more] = entries
-  const masked = entries.flatMap(entry => entry.masked)
+  const masked = entries.flatMap(entry => known(entry.masked, meant(entry)))
   const output = more.length === 0 ? first?.output : undefined
   return { masked, output: output ?? ['many', ...masked] }
 }

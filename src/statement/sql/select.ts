@@ -95,11 +95,9 @@ function column(target: unknown, at: Place, use: Use): Shown {
   return { masked, output, star: false, name: name ?? parts(ref.fields, at).at(-1), renamed }
 }
 
-/** A name that may mean several masked columns is the one of which least may be done, and nothing for sure. */
+/** Of what a name may mean the one that it means for sure, or else the one of which least may be done. */
 function single(masked: readonly Hidden[], at: Place): Hidden | 'one' {
-  const strictest = masked.find(one => !at.mayDecide(one.of)) ?? masked[0]
-  if (strictest === undefined) return 'one'
-  return { ...strictest, sure: masked.some(one => one.sure) }
+  return masked.find(one => one.sure) ?? masked.find(one => !at.mayDecide(one.of)) ?? masked[0] ?? 'one'
 }
 
 const endsInStar = (steps: unknown): boolean => only(list(steps).at(-1), 'A_Star') !== undefined

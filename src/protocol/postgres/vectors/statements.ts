@@ -731,6 +731,10 @@ export const refusedMasked: readonly RefusedCase[] = cases(
   'select * from (select id, email from orders) s order by 2',
   'select * from (select id as email, email as id from orders) s order by id',
   'select distinct * from (select * from orders) s',
+  // One that is not LATERAL means the name further out.
+  'select exists (select 1 from order_items email, (select email.email as x) s where s.x > $1) from orders email',
+  'select id from orders o where exists (select 1 from order_items o, (select o.email as x) s where s.x > $1)',
+  'select id from orders where exists (select 1 from order_items i, (select email as x) s where s.x > $1)',
   'select count(*) from (select email as e from orders) s group by e',
   'select count(*) from (select email as e from orders) s group by s.e',
   'select max(e), count(distinct e) from (select email as e from orders) s',
