@@ -54,13 +54,31 @@ const world = `
   create function evil_any(anyelement, int default 1) returns int language sql as 'select 1';
   create function evil_equal(text, text) returns bool language sql as 'select true';
   create operator === (leftarg = text, rightarg = text, function = evil_equal);
+  create function evil_plus(text, text) returns text language sql as 'select $1';
+  create operator + (leftarg = text, rightarg = text, function = evil_plus);
+  create function evil_kind(evil_type, text) returns bool language sql as 'select true';
+  create operator = (leftarg = evil_type, rightarg = text, function = evil_kind);
+  create function evil_number(evil_type) returns int language sql as 'select 1';
+  create cast (evil_type as int) with function evil_number(evil_type);
+  create function evil_row(order_items) returns text language sql as 'select $1.email';
+  create cast (order_items as text) with function evil_row(order_items);
+  create type evil_shade as enum ('b');
+  create function evil_shade_of(evil_shade) returns text language sql as 'select null';
+  create cast (evil_shade as text) with function evil_shade_of(evil_shade) as implicit;
+  create table shades (id int, shade evil_shade default 'b');
+  create function evil_check(text) returns bool language sql as 'select true';
+  create domain evil_domain as text check (evil_check(value));
+  alter table order_items add checked evil_domain default 'x';
+  create aggregate sum(text) (sfunc = textcat, stype = text);
   insert into orders select n, n, 'e' || n, 'c' || n from generate_series(1, 3) n;
   insert into order_items select n, n, 'i' || n, 'e' || n from generate_series(1, 3) n;
   insert into notes values (1, 'a', 's'), (2, 'b', 't');
-  revoke all on function evil(), evil_of(int), evil_equal(text, text), upper(evil_type), evil_item(order_items), evil_any(anyelement, int) from public;`
+  insert into shades values (1);
+  revoke all on function evil(), evil_of(int), evil_equal(text, text), upper(evil_type), evil_item(order_items), evil_any(anyelement, int),
+    evil_plus(text, text), evil_kind(evil_type, text), evil_number(evil_type), evil_row(order_items), evil_shade_of(evil_shade), sum(text), evil_check(text) from public;`
 
 const reads = {
-  tables: ['public.orders', 'public.order_items', 'public.notes'],
+  tables: ['public.orders', 'public.order_items', 'public.notes', 'public.shades'],
   functions: ['public.safe'],
   columns: { 'public.orders': ['id', 'total'], 'public.notes': ['id', 'body'] },
 }
@@ -75,7 +93,7 @@ const scopes = {
 }
 const grants = `
   grant select (id, total) on orders to reader, writer, looker;
-  grant select on order_items to reader, writer, looker;
+  grant select on order_items, shades to reader, writer, looker;
   grant select (id, body) on notes to reader, writer, looker;
   grant insert (id, body), update (id, body), delete on notes to writer;
   grant insert, update, delete on log to writer;
@@ -206,15 +224,20 @@ for (const version of versions) {
       const own = ownFunctions(
         Number(version),
         'public',
-        rows.map(row => [String(row.name), String(row.kind)]),
+        rows.map(row => [row.name, row.kind, row.calls, row.place]),
       )
-      assert.deepEqual(own, {
+      const { unsaid, ...named } = own
+      assert.deepEqual(
+        [...new Set(unsaid.map(one => one.calls))].sort(),
+        ['check', 'equal', 'kind', 'number', 'plus', 'row', 'shade_of'].map(name => `public.evil_${name}`),
+      )
+      assert.deepEqual(named, {
         version: Number(version),
         schema: 'public',
-        rows: ['evil_any', 'evil_item'],
+        rows: ['evil_any', 'evil_item', 'evil_row'],
         hidden: [],
         fields: [],
-        names: ['upper'],
+        names: ['sum', 'upper'],
       })
       const guard = guardOf(scopes[role], new VerdictCache(), own)
       const client = await connect(server, role)
@@ -265,6 +288,13 @@ test('the test finds a hole where there is one', async () => {
     [scopes.reader, 'select i.evil_item from order_items i'],
     [scopes.reader, 'select upper(i.kind) from order_items i'],
     [scopes.reader, 'select s.evil_any from (select 1) s'],
+    [scopes.reader, "select 'a'::text + 'b'::text"],
+    [scopes.reader, "select id from order_items where kind = 'a'::text"],
+    [scopes.reader, 'select kind::int from order_items'],
+    [scopes.reader, 'select i::text from order_items i'],
+    [scopes.reader, 'select length(shade) from shades'],
+    [scopes.reader, "select lag(checked, 1, 'y') over () from order_items"],
+    [scopes.reader, 'select sum(name) from order_items'],
     [scopes.looker, 'select pg_get_userbyid(10)'],
   ] as const) {
     assert.ok((await guardOf(scope).judge(sql)).allow, sql)

@@ -166,6 +166,7 @@ function limitsOf(scope: PostgresScope, own: OwnFunctions): Limits {
     filter: byRelation(scope.mask.filter(mask => mask.filter === true)),
     columns: Object.fromEntries(columns),
     own,
+    functions: scope.functions,
     catalog: scope.catalog,
   }
 }

@@ -117,7 +117,7 @@ after(() => home.close())
 for (const version of everyVersion) {
   test(`PostgreSQL ${version} calls nothing of its own and shows no column where the guard sees a word`, async () => {
     const { rows } = await at(version).run('namesakes', findOwnFunctions('public'))
-    const own = rows.map(row => [String(row.name), String(row.kind)])
+    const own = rows.map(row => [row.name, row.kind, row.calls, row.place])
     const guard = guardOf(scope, cache, ownFunctions(Number(version), 'public', own))
     let mistaken = 0
     for (const sql of [...newerForms.map(one => one.sql), 'select uuidv7()']) {

@@ -110,7 +110,7 @@ for (const version of versions) {
     const own = ownFunctions(
       Number(version),
       'public',
-      rows.map(row => [String(row.name), String(row.kind)]),
+      rows.map(row => [row.name, row.kind, row.calls, row.place]),
     )
     const scope = { statements: ['select'], tables: ['public.people', 'public.items'] }
     for (const catalog of [false, true]) {

@@ -6,6 +6,7 @@
 import type { OwnFunctions } from '../../statement/sql/analysis.ts'
 import { catalogueByHand } from '../../statement/sql/catalogue-by-hand.ts'
 import { columnsOfSome } from '../../statement/sql/functions.gen.ts'
+import { mayFindUnsaid, unsaid } from './own-unsaid.ts'
 import { literal } from './quote.ts'
 
 /** Base types that most functions take: bool to uuid and jsonb, and arrays of the usual ones. Their numbers never change. */
@@ -33,13 +34,14 @@ export const mayFindOwnFunctions = (
       OR p.proname = ANY (${fields}::pg_catalog.name[])
       OR EXISTS (SELECT 1 FROM pg_catalog.pg_proc c
         WHERE c.proname = p.proname AND c.pronamespace = pg_catalog.to_regnamespace('pg_catalog'))))
-  OR EXISTS (SELECT 1 FROM ${namedTypes(schema)})`
+  OR EXISTS (SELECT 1 FROM ${namedTypes(schema)})
+  OR ${mayFindUnsaid(schema)}`
 
 /**
- * `name, kind` a row, in order: `row` for what can be called with one row, `hidden` where a column of the row comes before
+ * `name, kind, calls, place` a row, in order: `row` for what can be called with one row, `hidden` where a column of the row comes before
  * it, `field` for what can be called with one value and is named as a column is; `name` for what is called as a built-in is,
  * extensions' apart, which whoever made the extension answers for. Of a domain counts what lies under all domains, of
- * `variadic item[]` an item.
+ * `variadic item[]` an item. What is called without its name, and the last two columns, own-unsaid.ts says.
  */
 export const findOwnFunctions = (schema: string): string => `WITH RECURSIVE
   under (domain, type) AS (SELECT oid, typbasetype FROM pg_catalog.pg_type WHERE typtype = 'd'
@@ -51,15 +53,16 @@ export const findOwnFunctions = (schema: string): string => `WITH RECURSIVE
     LEFT JOIN under u ON u.domain = f.type
     JOIN pg_catalog.pg_type t ON t.oid = coalesce(u.type, f.type) AND t.typtype <> 'd'
     WHERE p.pronamespace = pg_catalog.to_regnamespace(${literal(schema)}) AND p.pronargs > 0
-      AND (p.pronargs - p.pronargdefaults <= 1 OR (p.provariadic <> 0 AND p.pronargs <= 2)))
-SELECT DISTINCT proname AS name, CASE WHEN hidden THEN 'hidden' ELSE 'row' END AS kind FROM taking WHERE typtype IN ('c', 'p')
-UNION ALL SELECT DISTINCT proname, 'field' FROM taking WHERE proname = ANY (${fields}::pg_catalog.name[])
-UNION ALL SELECT y.typname, 'field' FROM ${namedTypes(schema)}
-UNION ALL SELECT DISTINCT p.proname, 'name' FROM pg_catalog.pg_proc p
+      AND (p.pronargs - p.pronargdefaults <= 1 OR (p.provariadic <> 0 AND p.pronargs <= 2))),${unsaid(schema)}
+SELECT name, kind, calls, place FROM unsaid
+UNION ALL SELECT DISTINCT proname, CASE WHEN hidden THEN 'hidden' ELSE 'row' END, NULL, NULL FROM taking WHERE typtype IN ('c', 'p')
+UNION ALL SELECT DISTINCT proname, 'field', NULL, NULL FROM taking WHERE proname = ANY (${fields}::pg_catalog.name[])
+UNION ALL SELECT y.typname, 'field', NULL, NULL FROM ${namedTypes(schema)}
+UNION ALL SELECT DISTINCT p.proname, 'name', NULL, NULL FROM pg_catalog.pg_proc p
   WHERE p.pronamespace = pg_catalog.to_regnamespace(${literal(schema)})
     AND EXISTS (SELECT 1 FROM pg_catalog.pg_proc c WHERE c.proname = p.proname AND c.pronamespace = pg_catalog.to_regnamespace('pg_catalog'))
     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.objid = p.oid AND d.classid = pg_catalog.to_regclass('pg_catalog.pg_proc') AND d.deptype = 'e')
-  ORDER BY 2, 1`
+  ORDER BY 2, 1, 3, 4`
 
 /** What the database answered. */
 export function ownFunctions(
@@ -69,7 +72,20 @@ export function ownFunctions(
 ): OwnFunctions {
   const of = (kind: string) =>
     rows.flatMap(([name, is]) => (is === kind && name !== null && name !== undefined ? [name] : []))
-  return { version, schema, rows: of('row'), hidden: of('hidden'), fields: of('field'), names: of('name') }
+  const behind = rows.flatMap(([name, kind, calls, place]) =>
+    typeof name === 'string' && typeof calls === 'string' ? [{ name, kind, calls, place }] : [],
+  )
+  return {
+    version,
+    schema,
+    rows: of('row'),
+    hidden: of('hidden'),
+    fields: of('field'),
+    names: of('name'),
+    unsaid: behind.flatMap(({ name, kind, calls, place = null }) =>
+      kind === 'in' || kind === 'read' || kind === 'whole' ? [{ needs: name, how: kind, calls, place }] : [],
+    ),
+  }
 }
 
 export const noFunctions: OwnFunctions = {
@@ -79,4 +95,5 @@ export const noFunctions: OwnFunctions = {
   hidden: [],
   fields: [],
   names: [],
+  unsaid: [],
 }

@@ -13,7 +13,16 @@ const limits: Limits = {
   masked: {},
   filter: {},
   columns: {},
-  own: { version: 18, schema: 'public', rows: [], hidden: [], fields: [], names: [] },
+  own: {
+    version: 18,
+    schema: 'public',
+    rows: [],
+    hidden: [],
+    fields: [],
+    names: [],
+    unsaid: [],
+  },
+  functions: [],
   catalog: false,
 }
 

@@ -59,6 +59,8 @@ export interface Limits {
   /** Relations of which only some columns may be used, read or written. */
   readonly columns: Readonly<Record<string, Listed>>
   readonly own: OwnFunctions
+  /** Functions that may be called beyond the vetted ones. */
+  readonly functions: readonly string[]
   /** Names may be looked up in the catalogue. */
   readonly catalog: boolean
 }
@@ -77,6 +79,21 @@ export interface OwnFunctions {
   readonly fields: readonly string[]
   /** By a built-in's name. */
   readonly names: readonly string[]
+  readonly unsaid: readonly Unsaid[]
+}
+
+/** One that no name calls: it is behind an operator, a cast, a domain's CHECK or a comparison of the database's own. */
+export interface Unsaid {
+  readonly calls: string
+  /** The relation or function that brings values to which it happens; null where any may. */
+  readonly place: string | null
+  /** Where a statement uses the place, only where it reads it, or only where it takes its whole row for a value. */
+  readonly how: 'in' | 'read' | 'whole'
+  /**
+   * What must be in the statement besides: the type of a cast, `operator =`, `operator pg_catalog.=` where it is written so, `[]` for an
+   * array that is made of values or several values for one function; or nothing.
+   */
+  readonly needs: string
 }
 
 export interface Listed {

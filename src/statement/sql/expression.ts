@@ -6,6 +6,7 @@ import type { Handlers, Place, Tree } from './place.ts'
 import { attribute, inExpression } from './reference.ts'
 import { select } from './select.ts'
 import { mayShow } from './settings.ts'
+import { sign } from './unsaid.ts'
 import { asCalled } from './versions.ts'
 import { descend, list, only, visit } from './walk.ts'
 
@@ -16,11 +17,12 @@ const grammar = new Set(['BETWEEN', 'NOT BETWEEN', 'BETWEEN SYMMETRIC', 'NOT BET
 function operator(name: unknown, at: Place): void {
   const names = parts(name, at)
   if (names.length === 0) return
-  const sign = names.at(-1) ?? ''
+  const last = names.at(-1) ?? ''
   const foreign = names.length > 1 && names[0] !== 'pg_catalog'
-  if (names.length > 2 || foreign || !(vettedOperators.has(sign) || grammar.has(sign))) {
+  if (names.length > 2 || foreign || !(vettedOperators.has(last) || grammar.has(last))) {
     at.refuse(`operator ${names.join('.')} is not built in`)
   }
+  sign(names, at)
 }
 
 /** Casting runs the type's input function; reg* types look up what may be barred (attack 84). */
@@ -29,6 +31,7 @@ function typeName(node: Tree, at: Place): void {
   const own = names[0] === 'pg_catalog' ? names.slice(1) : names
   const name = own.join('.')
   const looksUp = catalogueByHand.types.has(name)
+  at.notes.words.add(own.at(-1) ?? '')
   if (vettedTypes.has(name) || (looksUp && at.notes.limits.catalog)) {
     // Known, and harmless under this scope.
   } else if (looksUp) at.refuse(`type ${name} is not vetted without catalog: true, for it looks names up`)
@@ -75,6 +78,14 @@ export const expressions: Handlers = {
     else descend('FuncCall', call, at, ['funcname'])
   },
   ColumnRef: (node, at) => inExpression(node, at),
+  A_ArrayExpr(node, at) {
+    at.notes.words.add('[]')
+    descend('A_ArrayExpr', node, at)
+  },
+  CaseExpr(node, at) {
+    if (node.arg !== undefined) sign(['='], at)
+    descend('CaseExpr', node, at)
+  },
   TypeName: typeName,
   A_Expr(node, at) {
     operator(node.name, at)
@@ -86,6 +97,8 @@ export const expressions: Handlers = {
   },
   SubLink(node, at) {
     operator(node.operName, at)
+    if (node.subLinkType === 'ANY_SUBLINK' && node.operName === undefined) sign(['='], at)
+    if (node.subLinkType === 'ARRAY_SUBLINK') at.notes.words.add('[]')
     const inner = only(node.subselect, 'SelectStmt')
     // What EXISTS selects is thrown away, so that a star there shows nothing.
     if (inner !== undefined && node.subLinkType === 'EXISTS_SUBLINK') select(inner, at, 'exists')

@@ -8,6 +8,7 @@ import { hiddenIn } from './outputs.ts'
 import { Enough, type Handlers, Notes, Place, type Spent, type Tree } from './place.ts'
 import { select } from './select.ts'
 import { set, show, transactionModes } from './settings.ts'
+import { unsaid } from './unsaid.ts'
 import { list, only, visit, visitBare, words } from './walk.ts'
 import { writes } from './write.ts'
 
@@ -27,7 +28,9 @@ export function factsOf(statement: unknown, limits: Limits, spent: Spent): Facts
 /** As far as it is worth going. */
 function walked(type: string, node: Tree, at: Place): string {
   try {
-    return run(type, node, at)
+    const kind = run(type, node, at)
+    unsaid(at.notes)
+    return kind
   } catch (error) {
     if (error instanceof Enough) return words(type)
     throw error

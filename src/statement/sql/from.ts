@@ -6,6 +6,7 @@ import { functionName, identifier, parts, relationName } from './names.ts'
 import { hiddenIn, type Output, renamed, unmasked } from './outputs.ts'
 import { type Entry, type Frame, type Handlers, type Place, type Tree, weightOf } from './place.ts'
 import { refuseMasked } from './reference.ts'
+import { sign } from './unsaid.ts'
 import { descend, list, only, visit, visitBare } from './walk.ts'
 
 type InFrame = Place & { readonly frame: Frame }
@@ -119,6 +120,7 @@ function join(node: Tree, at: InFrame, after: (() => void)[], read: Read): void 
   enter(node.rarg, at, after, read)
   const joined = at.frame.entries.slice(first)
   const using = parts(node.usingClause, at)
+  if (node.isNatural === true || using.length > 0) sign(['='], at)
   for (const entry of joined) {
     const { relation, masked, only } = entry
     at.notes.work(using.length * weightOf(entry))

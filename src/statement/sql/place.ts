@@ -68,6 +68,10 @@ export class Notes {
   readonly fetches: string[] = []
   /** Of relations that were met, by their names. */
   readonly hidden = new Map<string, readonly Hidden[]>()
+  /** What must stand in it for an {@link Unsaid} besides its place: signs, types that are cast to, `[]`. */
+  readonly words = new Set<string>()
+  /** Relations whose whole row is a value somewhere. */
+  readonly whole = new Set<string>()
   /** Inside PREPARE, whose parameters EXECUTE gives: no message holds them. */
   prepares = false
   #entries = 0

@@ -21,7 +21,8 @@ export interface Reference {
   readonly row?: string
 }
 
-export function resolve(ref: Tree, at: Place): Reference {
+/** `spread` where a star stands for columns, and not for a row. */
+export function resolve(ref: Tree, at: Place, spread = false): Reference {
   const fields = list(ref.fields)
   const names = parts(fields, at)
   const star = only(fields.at(-1), 'A_Star') !== undefined
@@ -29,6 +30,10 @@ export function resolve(ref: Tree, at: Place): Reference {
   if (names.length + (star ? 1 : 0) !== fields.length || fields.length > 4)
     at.refuse(`${names.join('.')} is not permitted`)
   if (qualifier === undefined) return star ? everything(at) : bare(names[0] ?? '', at)
+  const { whole } = at.notes
+  if (star && !spread)
+    for (const { name, relation } of at.entries())
+      if (name === qualifier && relation !== undefined) whole.add(relation)
   const schema = star ? names.at(-2) : names.at(-3)
   return qualified(qualifier, star ? undefined : names.at(-1), schema, at)
 }
@@ -49,6 +54,7 @@ function bare(name: string, at: Place): Reference {
   let own = nearest?.entries.length ?? 0
   for (const entry of at.entries()) {
     readTarget(entry, at)
+    if (entry.name === name && entry.relation !== undefined) at.notes.whole.add(entry.relation)
     if (entry.name === name && entry.only !== undefined) refuseWholeRow(entry, at)
     else if (mayBeBarred(entry, name)) refuseName(entry, name, at)
     if (entry.name === name && entry.masked.length > 0) return { masked, row: entry.relation ?? name }

@@ -86,7 +86,7 @@ function column(target: unknown, at: Place, use: Use): Shown {
       return { masked: [], output: unmasked, star: true, renamed: false }
     return { masked: [], output: ['one'], star: false, ...called(item, at) }
   }
-  const { masked, output = [single(masked, at)], row } = resolve(ref, at)
+  const { masked, output = [single(masked, at)], row } = resolve(ref, at, true)
   if (row !== undefined) refuseRow(row, at)
   if (masked.length > 0) at.notes.shows = true
   if (use === 'nested') for (const one of masked) refuseMasked(one.of, at)

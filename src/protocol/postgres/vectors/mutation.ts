@@ -19,13 +19,13 @@ const token =
 
 /** Names that may stand for one another, permitted and barred ones alike. */
 const kinds: readonly (readonly string[])[] = [
-  ['orders', 'order_items', 'notes', 'log', 'public.orders', 'public.notes', 'secret', 'hr.people', '"ORDERS"', 'open_view', 'pg_class', 'pg_proc', 'pg_authid', 'pg_temp.orders', 'information_schema.tables', 'pg_stats'],
-  ['id', 'total', 'email', 'customer', 'body', 'secret', 'name', 'order_id', 'o.id', 'o.email', 'n.body', 'n.secret', 'i.name', 'ctid', 'xmin', 'tableoid', 'relname', 'prosrc', '*', 'o.*', 'orders', 'notes', 'excluded.secret', 'old.secret', 'new.*', '"email"', 'U&"em\\0061il"', 'o.to_jsonb', 'o.evil_of', 'i.evil_item', 'i.evil_any', 'i.kind'],
-  ['lower', 'upper', 'length', 'max', 'count', 'safe', 'public.safe', 'evil', 'public.evil', 'pg_catalog.lower', 'nextval', 'set_config', 'current_setting', 'pg_read_file', 'query_to_xml', 'to_regclass', 'row_to_json', 'to_jsonb', 'array_agg', 'json_agg', 'generate_series', 'unnest', 'pg_get_userbyid', 'format_type', 'lo_get', 'txid_current', 'has_table_privilege'],
+  ['orders', 'order_items', 'notes', 'log', 'shades', 'public.orders', 'public.notes', 'secret', 'hr.people', '"ORDERS"', 'open_view', 'pg_class', 'pg_proc', 'pg_authid', 'pg_temp.orders', 'information_schema.tables', 'pg_stats'],
+  ['id', 'total', 'email', 'customer', 'body', 'secret', 'name', 'order_id', 'o.id', 'o.email', 'n.body', 'n.secret', 'i.name', 'ctid', 'xmin', 'tableoid', 'relname', 'prosrc', '*', 'o.*', 'orders', 'notes', 'excluded.secret', 'old.secret', 'new.*', '"email"', 'U&"em\\0061il"', 'o.to_jsonb', 'o.evil_of', 'i.evil_item', 'i.evil_any', 'i.kind', 'kind', 'i', 'checked', 'shade', 'order_items'],
+  ['lower', 'upper', 'length', 'max', 'count', 'sum', 'lag', 'to_json', 'safe', 'public.safe', 'evil', 'public.evil', 'pg_catalog.lower', 'nextval', 'set_config', 'current_setting', 'pg_read_file', 'query_to_xml', 'to_regclass', 'row_to_json', 'to_jsonb', 'array_agg', 'json_agg', 'generate_series', 'unnest', 'pg_get_userbyid', 'format_type', 'lo_get', 'txid_current', 'has_table_privilege'],
   ['int', 'text', 'numeric', 'jsonb', 'regclass', 'orders', 'evil_type', 'name', 'bytea', 'int[]', 'pg_catalog.regtype'],
   ['select', 'insert', 'update', 'delete', 'merge', 'values', 'table', 'copy', 'explain', 'declare', 'truncate'],
   ['where', 'having', 'on', 'order by', 'group by', 'returning', 'limit', 'using', 'for update of', 'set', 'for share'],
-  ['=', '<', '<>', '||', '~', '->', '@>', 'operator(public.===)', '===', 'is distinct from', 'like', 'in'],
+  ['=', '<', '<>', '||', '+', '~', '->', '@>', 'operator(public.===)', '===', 'is distinct from', 'like', 'in'],
 ]
 const kindOf = new Map(kinds.flatMap(kind => kind.map(name => [name.toLowerCase(), kind] as const)))
 
