@@ -16,6 +16,16 @@ export function statement(seed: number): string {
   return new Grammar(seed).statement()
 }
 
+/** The writing statement of a seed, or one of the forms that only few servers have: over what may be written and what may not. */
+export function writing(seed: number): string {
+  return new Grammar(seed).writing()
+}
+
+const targets: readonly Named[] = [
+  { name: 'notes', columns: ['id', 'body', 'id', 'body', 'id', 'body', 'secret'] },
+  { name: 'log', columns: ['id', 'body'] },
+]
+
 class Grammar {
   #state: number
   #names = 0
@@ -39,6 +49,62 @@ class Grammar {
   statement(): string {
     const { sql } = this.#select(2, [], [])
     return this.#chance(0.05) ? `explain (costs off) ${sql}` : sql
+  }
+
+  writing(): string {
+    const on = this.#chance(0.04) ? { name: 'orders', columns: ['id', 'total'] } : (this.#chance(0.7) ? targets[0] : targets[1])!
+    const alias = this.#chance(0.4) ? this.#pick(['n', 'o', 'x']) : ''
+    const self = { name: alias || on.name, columns: on.columns }
+    const here: Named[] = []
+    const of = () => this.#pick(on.columns)
+    const two = () => [...new Set([of(), of()])]
+    const value = (seen: readonly Named[]) => this.#pick(['default', "'v'", '7', '7', 'null', `(select ${this.#column(seen)} limit 1)`, this.#expression(1, seen, [])])
+    const set = (seen: readonly Named[]) => two().map(column => `${column} = ${value(seen)}`).join(', ')
+    const where = (seen: readonly Named[]) => (this.#chance(0.7) ? ` where ${this.#expression(1, seen, [])}` : '')
+    const returning = (seen: readonly Named[]) => (this.#chance(0.4) ? ` returning ${this.#pick([this.#column(seen), this.#column(seen), `${self.name}.*`, '*', this.#expression(1, seen, []), 'old.body', 'new.id'])}` : '')
+    const offered = { name: 'excluded', columns: on.columns }
+    const named = `${this.#chance(0.1) ? 'public.' : ''}${on.name}${alias && ` as ${alias}`}`
+    return this.#pick([
+      () => {
+        const columns = two()
+        const rows = this.#chance(0.6) ? `values (${columns.map(() => value([])).join(', ')})` : this.#select(1, [], []).sql
+        const conflict = this.#pick(['', '', ' on conflict do nothing', ` on conflict (${of()}) do update set ${set([self, offered])}${where([self, offered])}`, ' on conflict (id) do nothing', ` on conflict on constraint ${on.name}_pkey do nothing`])
+        return `insert into ${named} (${columns.join(', ')}) ${rows}${conflict}${returning([self])}`
+      },
+      () => {
+        const from = this.#chance(0.4) ? ` from ${this.#item(1, here, [], [])}` : ''
+        return `update ${named} set ${set([self, ...here])}${from}${where([self, ...here])}${returning([self, ...here])}`
+      },
+      () => {
+        const using = this.#chance(0.4) ? ` using ${this.#item(1, here, [], [])}` : ''
+        return `delete from ${named}${using}${where([self, ...here])}${returning([self, ...here])}`
+      },
+      () => {
+        const using = this.#relation(1, here, [], [])
+        const seen = [self, ...here]
+        const when = Array.from({ length: this.#pick([1, 2]) }, () =>
+          this.#pick([
+            () => `when matched then update set ${set(seen)}`,
+            () => `when matched and ${this.#expression(0, seen, [])} then delete`,
+            () => `when not matched then insert (id, body) values (${value(here)}, ${value(here)})`,
+            () => 'when not matched then do nothing',
+          ])(),
+        )
+        return `merge into ${named} using ${using} on ${self.name}.id = ${this.#pick(here).name}.id ${when.join(' ')}${this.#chance(0.2) ? returning(seen) : ''}`
+      },
+      () => this.#pick([`copy ${on.name} (${two().join(', ')}) to stdout`, `copy (${this.#select(1, [], []).sql}) to stdout`, `copy ${on.name} to stdout with (format csv)`]),
+      () => {
+        here.push({ name: 'j', columns: ['a', 'b', 'n'] })
+        const rows = this.#pick([`'[{"a": 1, "b": "x"}]'`, `(select json_agg(${this.#pick(['id', 'i', 'name'])}) from order_items i)::jsonb`, "'{}'"])
+        const table = `json_table(${rows}, '$[*]' columns (a ${this.#pick(['int', 'text', 'evil_type', 'regclass', 'evil_domain'])} path '$.a'${this.#pick(['', " default '1' on error", ' default length(md5(\'x\')) on empty'])}, b text path '$.b', n for ordinality)) j`
+        return `select ${this.#column(here)}, ${this.#expression(1, here, [])} from ${table}${where(here)}`
+      },
+      () => {
+        here.push({ name: 'x', columns: ['a', 'b'] })
+        const table = `xmltable('/r' passing ${this.#pick(["xml '<r><a>1</a></r>'", "(select xmlelement(name r, xmlforest(i.id as a, i.kind as b)) from order_items i limit 1)"])} columns a ${this.#pick(['int', 'text', 'evil_type', 'evil_domain'])} path 'a'${this.#pick(['', " default '7'", ' default upper(\'x\')'])}, b text path 'b') x`
+        return `select ${this.#column(here)} from ${table}${where(here)}`
+      },
+    ])()
   }
 
   #select(depth: number, outer: readonly Named[], ctes: readonly Named[]): { sql: string; columns: readonly string[] } {
