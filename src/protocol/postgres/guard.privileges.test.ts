@@ -267,9 +267,11 @@ for (const version of versions) {
         hidden: [],
         fields: [],
         names: ['sum', 'upper'],
+        casting: [],
       })
       const guard = guardOf(scopes[role], new VerdictCache(), own)
       const client = await connect(server, role)
+      t.after(() => client.end())
       const counts = { judged: 0, allowed: 0, ran: 0, refusedAndPermitted: 0 }
       const codes = new Map<string, number>()
       const kinds = new Set<string>()
@@ -296,7 +298,6 @@ for (const version of versions) {
         ),
         { numRuns: runs, endOnFailure: true, ...(seed !== undefined && { seed: Number(seed) }) },
       )
-      await client.end()
       const shown = [...codes].sort((a, b) => b[1] - a[1]).map(([code, count]) => `${code} ${count}`)
       t.diagnostic(
         `${counts.judged} statements, ${counts.allowed} let through (${counts.ran} ran; ${shown.join(', ')}), ${kinds.size} kinds: ${[...kinds].slice(0, 40).join(', ')}; of the corpus ${counts.refusedAndPermitted} refused that the server would run`,

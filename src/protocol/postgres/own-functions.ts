@@ -6,7 +6,7 @@
 import type { OwnFunctions } from '../../statement/sql/analysis.ts'
 import { catalogueByHand } from '../../statement/sql/catalogue-by-hand.ts'
 import { columnsOfSome } from '../../statement/sql/functions.gen.ts'
-import { mayFindUnsaid, unsaid } from './own-unsaid.ts'
+import { mayFindUnsaid, takesRow, unsaid } from './own-unsaid.ts'
 import { literal } from './quote.ts'
 
 /** Base types that most functions take: bool to uuid and jsonb, and arrays of the usual ones. Their numbers never change. */
@@ -46,7 +46,7 @@ export const mayFindOwnFunctions = (
 export const findOwnFunctions = (schema: string): string => `WITH RECURSIVE
   under (domain, type) AS (SELECT oid, typbasetype FROM pg_catalog.pg_type WHERE typtype = 'd'
     UNION ALL SELECT u.domain, d.typbasetype FROM under u JOIN pg_catalog.pg_type d ON d.oid = u.type WHERE d.typtype = 'd'),
-  taking AS (SELECT p.proname, t.typtype, EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a
+  taking AS (SELECT p.proname, CASE WHEN ${takesRow('t.oid')} THEN 'c' ELSE t.typtype END AS typtype, EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a
         WHERE a.attrelid = t.typrelid AND a.attrelid <> 0 AND a.attname = p.proname AND a.attnum > 0 AND NOT a.attisdropped) AS hidden
     FROM pg_catalog.pg_proc p
     CROSS JOIN LATERAL (SELECT CASE WHEN p.provariadic <> 0 AND p.pronargs = 1 THEN p.provariadic ELSE p.proargtypes[0] END AS type) f
@@ -82,6 +82,7 @@ export function ownFunctions(
     hidden: of('hidden'),
     fields: of('field'),
     names: of('name'),
+    casting: of('casting'),
     unsaid: behind.flatMap(({ name, kind, calls, place = null }) =>
       kind === 'in' || kind === 'read' || kind === 'whole' ? [{ needs: name, how: kind, calls, place }] : [],
     ),
@@ -95,5 +96,6 @@ export const noFunctions: OwnFunctions = {
   hidden: [],
   fields: [],
   names: [],
+  casting: [],
   unsaid: [],
 }

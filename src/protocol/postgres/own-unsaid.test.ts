@@ -5,7 +5,7 @@ import pg from 'pg'
 import { type At, everyVersion, startServers } from '../../../test/fixtures/postgres.ts'
 import { type Home, openHome } from '../../demo/home.ts'
 import { VerdictCache } from '../../statement/sql/cache.ts'
-import { gathering } from '../../statement/sql/unsaid.ts'
+import { gathering, textOf } from '../../statement/sql/unsaid.ts'
 import { allows, guardOf, refusesAll } from './guard.fixture.ts'
 import { findOwnFunctions, mayFindOwnFunctions, ownFunctions } from './own-functions.ts'
 
@@ -127,6 +127,10 @@ const cases: readonly Case[] = [
       'select (p.*)::text from people p',
       'select s.p::text from (select p from people p) s',
       'select cast(p as text) from people p',
+      'select p.quote_literal from people p',
+      "select p || 'x'::text from people p",
+      "select 'x'::text || p from people p",
+      'select quote_nullable(p) from people p',
       'select (array_agg(p)::text[])[1] from people p',
       'update people set name = people::text returning name',
       'select (select p::text) from people p',
@@ -143,6 +147,7 @@ const cases: readonly Case[] = [
     calls: 'public.f',
     running: [
       'select lower(p) from people p',
+      'select p.lower from people p',
       'select length(p) from people p',
       'update people set name = people returning name',
     ],
@@ -308,6 +313,26 @@ for (const version of everyVersion) {
     assert.equal(wrong.join('\n'), '')
   })
 
+  test(`PostgreSQL ${version}: a row that is cast by itself is what any function may take`, async () => {
+    await within(async client => {
+      await client.query(making(`create cast (people as text) with inout as implicit; ${called('f(text)')}`))
+      const { own } = await looks(client, 'public')
+      const guard = guardOf(scope, new VerdictCache(), own)
+      await refusesAll(guard, 'is not vetted', [
+        'select p.f from people p',
+        'select p.pg_read_file from people p',
+      ])
+      await allows(guard, ['select p.lower, p.id, p.name from people p'])
+      const masked = { ...scope, mask: [{ column: 'public.people.name', with: 'full' }] }
+      await refusesAll(guardOf(masked, new VerdictCache(), own), 'whole row', [
+        'select p.lower from people p',
+      ])
+      assert.deepEqual((await client.query('select p.f, p.lower from people p')).rows, [
+        { f: 'called', lower: '(1,ann)' },
+      ])
+    })
+  })
+
   test(`PostgreSQL ${version}: what an extension brings is left to whoever made it`, async t => {
     await within(async client => {
       const { rows } = await client.query("select from pg_available_extensions where name = 'citext'")
@@ -324,7 +349,7 @@ for (const version of everyVersion) {
     })
   })
 
-  test(`PostgreSQL ${version}: functions that keep a domain what it is beside a constant are known`, async () => {
+  test(`PostgreSQL ${version}: functions that keep a domain what it is beside a constant, and those that cast, are known`, async () => {
     const client = new pg.Client(at(version).url('unsaid'))
     await client.connect()
     const { rows } = await client.query(`select distinct proname as name from pg_proc p,
@@ -333,6 +358,10 @@ for (const version of everyVersion) {
         and (prorettype::regtype::text in ('anyarray', 'anycompatiblearray') and takes <> '{anyarray}'
           or cardinality(array(select t from unnest(takes) t where t in ('anyelement', 'anynonarray'))) > 1
           or cardinality(array(select t from unnest(takes) t where t like 'anycompatible%')) > 1)`)
+    const bodies =
+      await client.query(`select distinct proname as name from pg_proc p join pg_language l on l.oid = p.prolang
+      where pronamespace = 'pg_catalog'::regnamespace and lanname = 'sql' and exists (select from unnest(proargtypes) t where t::regtype::text like 'any%')`)
+    for (const { name } of bodies.rows) assert.match(String(name), textOf)
     const unknown = rows.map(row => String(row.name)).filter(name => !gathering.test(`pg_catalog.${name}`))
     assert.deepEqual(unknown, [])
     await client.end()

@@ -51,10 +51,17 @@ const supports = `pg_catalog.pg_amproc s WHERE s.oid >= ${FIRST} AND ${ofFunctio
 const strategies = `pg_catalog.pg_amop s JOIN pg_catalog.pg_operator o ON o.oid = s.amopopr
   WHERE s.oid >= ${FIRST} AND o.oid >= ${FIRST} AND ${notBrought(table('pg_operator'), 'o.oid')} AND ${compared('s.amopfamily', 's.amoplefttype')}`
 
+/** Whether a row is cast by itself to a type, by a function or not. */
+export const takesRow = (
+  type: string,
+): string => `EXISTS (SELECT 1 FROM pg_catalog.pg_cast w JOIN pg_catalog.pg_type x
+  ON x.oid = w.castsource AND x.typtype = 'c' WHERE w.casttarget = ${type} AND w.castcontext = 'i')`
+
 /** Whether {@link unsaid} may find anything: a condition. Not all of it, for the planner's time is what it costs. */
 export const mayFindUnsaid = (schema: string): string => `EXISTS (SELECT 1 FROM (
     SELECT ${table('pg_operator')} AS kind, o.oid AS own FROM pg_catalog.pg_operator o WHERE o.oid >= ${FIRST} AND ${reached(schema)}
-    UNION ALL SELECT ${table('pg_cast')}, c.oid FROM pg_catalog.pg_cast c WHERE c.oid >= ${FIRST} AND c.castfunc <> '0'
+    UNION ALL SELECT ${table('pg_cast')}, c.oid FROM pg_catalog.pg_cast c WHERE c.oid >= ${FIRST}
+      AND (c.castfunc <> '0' OR c.castcontext = 'i' AND c.castsource >= ${FIRST})
     UNION ALL SELECT d.refclassid, d.refobjid FROM ${checks}
     UNION ALL SELECT ${table('pg_proc')}, r.rngsubdiff FROM pg_catalog.pg_range r WHERE r.rngtypid >= ${FIRST} AND r.rngsubdiff::pg_catalog.oid >= ${FIRST}
     UNION ALL SELECT ${table('pg_proc')}, s.amproc FROM pg_catalog.pg_amproc s WHERE s.oid >= ${FIRST} AND s.amproc::pg_catalog.oid >= ${FIRST}
@@ -112,7 +119,10 @@ export const unsaid = (schema: string): string => `
     LEFT JOIN pg_catalog.pg_proc p ON d.classid = ${table('pg_proc')} AND p.oid = d.objid
     JOIN pg_catalog.pg_namespace n ON n.oid = coalesce(c.relnamespace, p.pronamespace)),
   unsaid (name, kind, calls, place) AS (
-    SELECT r.needs, 'in', r.calls, NULL FROM running r WHERE r.root IS NULL
+    SELECT ${dotted('n.nspname', 'c.relname')}, 'casting', NULL, NULL FROM pg_catalog.pg_cast w JOIN pg_catalog.pg_class c
+      ON c.reltype = w.castsource AND c.relkind <> 'c' JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE w.oid >= ${FIRST} AND w.castcontext = 'i' AND ${notBrought(table('pg_cast'), 'w.oid')}
+    UNION SELECT r.needs, 'in', r.calls, NULL FROM running r WHERE r.root IS NULL
     UNION SELECT CASE WHEN c.plain AND r.checks THEN '[]' ELSE r.needs END, CASE WHEN r.checks THEN 'read' ELSE 'in' END, r.calls, c.place
       FROM running r JOIN carrying c ON c.root = r.root
     UNION SELECT '', 'whole', r.calls, c.place FROM running r JOIN carrying c ON c.root = r.root WHERE c.plain AND r.checks

@@ -20,6 +20,7 @@ const limits: Limits = {
     hidden: [],
     fields: [],
     names: [],
+    casting: [],
     unsaid: [],
   },
   functions: [],

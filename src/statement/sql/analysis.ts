@@ -79,6 +79,8 @@ export interface OwnFunctions {
   readonly fields: readonly string[]
   /** By a built-in's name. */
   readonly names: readonly string[]
+  /** Relations whose row is cast by itself to another type: whatever takes that takes the row. */
+  readonly casting: readonly string[]
   readonly unsaid: readonly Unsaid[]
 }
 

@@ -5,11 +5,12 @@
  * Without the catalogue a name may mean several things; all that it may mean counts.
  */
 import { catalogueByHand } from './catalogue-by-hand.ts'
-import { rowFunctions, vettedFunctions } from './functions.gen.ts'
+import { otherFunctions, rowFunctions, vettedFunctions } from './functions.gen.ts'
 import { given, mayBeBarred, refuseColumn, refuseName, refuseStar, refuseWholeRow } from './listed.ts'
 import { functionName, parts } from './names.ts'
 import type { Hidden, Output } from './outputs.ts'
 import type { Entry, Place, Tree } from './place.ts'
+import { textOf } from './unsaid.ts'
 import { list, only } from './walk.ts'
 
 export interface Reference {
@@ -86,7 +87,9 @@ function qualified(
     const own = isOwn(column, entry, at)
     if (entry.columns !== undefined) {
       if (own || !entry.columns.includes(column)) attribute(column, at)
-    } else if (rowFunctions.has(column) || own) {
+    } else if (rowFunctions.has(column) || own || isCast(column, entry, at)) {
+      if (entry.relation !== undefined) at.notes.whole.add(entry.relation)
+      if (textOf.test(column)) at.notes.words.add('text')
       if (entry.masked.length > 0) return { masked: [], row: entry.relation ?? qualifier }
       if (!vettedFunctions.has(column) || own) attribute(column, at)
     }
@@ -98,6 +101,16 @@ function qualified(
 function isOwn(name: string, { relation, renamed }: Entry, at: Place): boolean {
   const { rows, hidden } = at.notes.limits.own
   return rows.includes(name) || ((relation === undefined || renamed === true) && hidden.includes(name))
+}
+
+/** Whether a row is cast to what a built-in function takes: `o.lower` is `lower(o)` then, unless it is a column. */
+function isCast(name: string, { relation }: Entry, at: Place): boolean {
+  const { casting } = at.notes.limits.own
+  return (
+    casting.length > 0 &&
+    casting.includes(relation ?? '') &&
+    (vettedFunctions.has(name) || otherFunctions.has(name))
+  )
 }
 
 /** `(expression).name`, and `alias.name` where alias is a function's: a call of that name, unless it is a column. */

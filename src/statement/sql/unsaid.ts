@@ -12,6 +12,7 @@ const between = ['<', '<=', '>', '>=']
 /** A bare sign means the operator that fits best, in any schema of the search_path; `pg_catalog` before it, one of those there. */
 export function sign(names: readonly string[], at: Place): void {
   const last = names.at(-1) ?? ''
+  if (last === '||') at.notes.words.add('text')
   for (const one of last.includes('BETWEEN') ? between : [last])
     at.notes.words.add(`operator ${names.length > 1 ? 'pg_catalog.' : ''}${one}`)
 }
@@ -24,6 +25,7 @@ export function unsaid(notes: Notes): void {
   const uses = new Set(touches.map(({ on }) => on))
   const reads = new Set(touches.flatMap(({ act, on }) => (act === 'read' || act === 'call' ? [on] : [])))
   if (touches.some(({ act, on }) => act === 'call' && gathering.test(on))) words.add('[]')
+  if (touches.some(({ act, on }) => act === 'call' && textOf.test(on))) words.add('text')
   const places = { in: uses, read: reads, whole }
   for (const one of all) {
     const there = one.place === null ? one.needs !== '' || verbs.length > 0 : places[one.how].has(one.place)
@@ -37,6 +39,9 @@ export function unsaid(notes: Notes): void {
  */
 export const gathering =
   /^pg_catalog\.(array_\w+|trim_array|lag|lead|width_bucket|percentile_disc|enum_range)$/
+
+/** Whose bodies are SQL, and cast what they are given to text: the last two are behind `||`. */
+export const textOf = /^(pg_catalog\.)?(quote_literal|quote_nullable|anytextcat|textanycat)$/
 
 function call(one: Unsaid, notes: Notes): void {
   const { calls } = one

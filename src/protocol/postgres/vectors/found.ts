@@ -25,4 +25,8 @@ export const found: readonly string[] = [
   "select array[checked] = '{y}' from order_items",
   "select coalesce(i, '(1,1,y,y,a,y)') from order_items i",
   'select sum(name) from order_items',
+  // Built-in functions whose body casts what it is given.
+  'select order_items.quote_literal from order_items',
+  'select quote_nullable(i) from order_items i',
+  "select i || 'x'::text from order_items i",
 ]
