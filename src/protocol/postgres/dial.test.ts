@@ -98,6 +98,21 @@ describe('dialling', () => {
     await upstream[Symbol.asyncDispose]()
   })
 
+  test("the guard is told of the database's own operators", async () => {
+    await orders.run(
+      'orders',
+      `create function public.joined(text, text) returns text language sql as 'select $1';
+       create operator public.+ (leftarg = text, rightarg = text, function = public.joined)`,
+    )
+    const upstream = await reach({}, orders.passwords.ro)
+    assert.ok(!(upstream instanceof Refused))
+    assert.deepEqual(upstream.own.unsaid, [
+      { needs: 'operator +', how: 'in', calls: 'public.joined', place: null },
+    ])
+    await upstream[Symbol.asyncDispose]()
+    await orders.run('orders', 'drop function public.joined cascade')
+  })
+
   test('a database in another encoding than UTF8 is refused, and the operators are told why', async () => {
     for (const encoding of ['LATIN1', 'SQL_ASCII']) {
       const database = encoding.toLowerCase()

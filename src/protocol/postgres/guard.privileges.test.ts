@@ -234,7 +234,8 @@ async function answer(client: pg.Client, sql: string): Promise<{ code: string; m
     if (error instanceof pg.DatabaseError) return { code: error.code ?? '?', message: error.message }
     return { code: 'client', message: String(error) }
   } finally {
-    await client.query('rollback; deallocate all')
+    // A mutant that ends the transaction may have set a time-out that would end the session.
+    await client.query('rollback; deallocate all; reset all')
   }
 }
 
