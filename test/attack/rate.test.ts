@@ -46,21 +46,26 @@ test('what one agent asks beyond its rate does not fill the audit, and is counte
 
 test('tries that come together are as few in the audit as tries in a row (attacks 46, 199)', async () => {
   const forged = okta.token({}, { key: generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey })
-  const from = freshSource()
   const one = `GET /v1/connections HTTP/1.1\r\nHost: 127.0.0.1:${gateway.ports.http}\r\nAuthorization: Bearer ${forged}\r\n\r\n`
-  const client = async () => {
+  const client = async (from: string) => {
     const socket = connect({ port: gateway.ports.http, host: '127.0.0.1', localAddress: from })
-    socket.write(one.repeat(60))
-    let answers = ''
-    for await (const chunk of socket) {
-      answers += String(chunk)
-      if (answers.split('HTTP/1.1 4').length > 60) return
-    }
+    socket.write(one)
+    for await (const chunk of socket) if (String(chunk).includes('HTTP/1.1 4')) return
   }
-  await Promise.all(Array.from({ length: 20 }, client))
-  const { text } = await gateway.api('GET', '/metrics')
-  const refused = Number(/postern_denials_total\{code="token_signature",where="api"\} (\d+)/.exec(text)?.[1])
-  assert.ok(refused > 150, `${refused}: too few at once`)
-  const lines = await audit(gateway, okta, { reason: 'token_signature', limit: '1000' })
-  assert.ok(lines.length >= 100 && lines.length < refused - 20, `${lines.length} of ${refused}`)
+  const counted = async () => {
+    const { text } = await gateway.api('GET', '/metrics')
+    return Number(/postern_denials_total\{code="token_signature",where="api"\} (\d+)/.exec(text)?.[1] ?? 0)
+  }
+  const written = async () =>
+    (await audit(gateway, okta, { reason: 'token_signature', limit: '1000' })).length
+  // How many are under way before the first is refused is the machine's affair.
+  for (let round = 0; round < 10; round++) {
+    const [refused, lines] = [await counted(), await written()]
+    const from = freshSource()
+    await Promise.all(Array.from({ length: 400 }, () => client(from)))
+    const [more, moreLines] = [(await counted()) - refused, (await written()) - lines]
+    assert.ok(moreLines >= 100 && moreLines <= more, `${moreLines} of ${more}`)
+    if (more > 150) return assert.ok(moreLines < more - 20, `${moreLines} of ${more}`)
+  }
+  assert.fail('never were there many at once')
 })
