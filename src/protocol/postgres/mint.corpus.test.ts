@@ -65,8 +65,8 @@ const unlooked: readonly RegExp[] = [
 ]
 /** Not valid on this server, or there is no such relation: nothing was done, for another reason. */
 const invalid = new Set(['42601', '42804', '42P01'])
-/** Refused by the guard for the time they take, which no privilege is about. */
-const waits = /pg_sleep|advisory|from stdin/i
+/** Refused by the guard for the time they take or give (a millisecond, in which a busy client loses its session): no privilege's affair. */
+const waits = /pg_sleep|advisory|from stdin|_timeout = '(\d+us|0x1)'/i
 
 let home: Home
 let at: At
