@@ -16,7 +16,7 @@ import { type HostOptions, processes, run, until, type World, world } from './wo
 const bin = resolve(import.meta.dirname, '../../../node_modules/.cache/postern/openssh-10/bin')
 const skip = noAccounts
 const expired = { how: 'cut', why: 'grant_expired', text: 'grant g_1 expired' } as const
-const shells = ['/bin/sh', '/bin/bash', '/bin/csh', '/bin/tcsh', '/usr/bin/fish', '/bin/zsh', '/bin/mksh']
+const shells = ['/bin/sh', '/bin/bash', '/bin/csh', '/bin/tcsh', '/usr/bin/fish', '/bin/zsh']
 let unique = 6_000_000 + Math.floor(Math.random() * 100_000)
 /** A command that nothing else on this machine runs. */
 const sleeping = () => `sleep ${unique++}`
