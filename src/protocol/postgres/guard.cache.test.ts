@@ -13,7 +13,8 @@ import {
   refusedColumnWrites,
 } from './vectors/columns.ts'
 import { allowedFilters, refusedFilters } from './vectors/filter.ts'
-import { mutant, randomOf } from './vectors/mutation.ts'
+import { mutant } from './vectors/mutation.ts'
+import { randomOf } from './vectors/random.ts'
 import { allowedReads, allowedWrites, refusedMasked, refusedReads } from './vectors/statements.ts'
 
 const tables = ['public.orders', 'public.order_items', 'public.notes']

@@ -2,6 +2,7 @@
  * Random selects that bring `orders.email` through layers of sub-selects and CTEs, and then show it as it is or do something
  * with it that would tell of it. The layers are valid SQL, so that nearly all that is let through runs.
  */
+import { randomOf } from './random.ts'
 
 interface Column {
   readonly name: string
@@ -25,19 +26,11 @@ export function carried(seed: number): Carried {
 }
 
 class Carrying {
-  #state: number
+  readonly #random: () => number
   #names = 0
 
   constructor(seed: number) {
-    this.#state = seed | 0
-  }
-
-  /** mulberry32. */
-  #random(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+    this.#random = randomOf(seed)
   }
 
   #chance = (p: number) => this.#random() < p

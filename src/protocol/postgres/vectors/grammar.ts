@@ -1,4 +1,5 @@
 /** Random SELECTs over the fuzz test's tables: mostly valid, fond of masked columns and of everything that could tell of them. */
+import { randomOf } from './random.ts'
 
 interface Named {
   readonly name: string
@@ -27,19 +28,11 @@ const targets: readonly Named[] = [
 ]
 
 class Grammar {
-  #state: number
+  readonly #random: () => number
   #names = 0
 
   constructor(seed: number) {
-    this.#state = seed | 0
-  }
-
-  /** mulberry32. */
-  #random(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0
-    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+    this.#random = randomOf(seed)
   }
 
   #chance = (p: number) => this.#random() < p

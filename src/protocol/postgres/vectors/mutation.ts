@@ -2,17 +2,7 @@
  * Statements made out of others: names swapped for other names, brackets for other statements' brackets, tokens dropped,
  * doubled and moved. From a seed, so that a finding can be had again.
  */
-
-/** mulberry32. */
-export function randomOf(seed: number): () => number {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
+import { randomOf } from './random.ts'
 
 const token =
   /\$[a-z]*\$.*?\$[a-z]*\$|[ebxnu]?&?'(?:[^']|'')*'|(?:u&)?"(?:[^"]|"")*"|\$\d+|[a-z_][\w$]*(?:\.[a-z_*"][\w$"]*)*|\d+(?:\.\d+)?|::|<>|<=|>=|->>?|[~!@#&|*<>=+/%^-]+|\S/gis
