@@ -3,7 +3,7 @@
  * the guard has found, and a row that has more or fewer of them, or is not written as the statement says, ends the session. Pure.
  */
 import type { CopiedOut } from '../../statement/sql/analysis.ts'
-import { type Fields, fieldsOf, NEWLINE } from './copy-rows.ts'
+import { type Fields, fieldsOf, miscounted, NEWLINE } from './copy-rows.ts'
 import { type Form, formOf, type MaskedColumns } from './mask.ts'
 import { foundIn, type Owed } from './owed.ts'
 import { COPY_DATA, dataRow, encodeRow, frame, Violation } from './wire.ts'
@@ -51,7 +51,7 @@ export class CopyOut {
 
   /** The fields that nobody masks go as they are. */
   #line(payload: Buffer, { delimiter, split, value, field }: Fields): readonly Uint8Array[] {
-    const fields = this.#all(split(payload))
+    const fields = split(payload, this.#forms.length)
     const pieces = fields.flatMap((written, i) => {
       const form = this.#forms[i]
       const shown = form ? value(written) : null
@@ -66,17 +66,14 @@ export class CopyOut {
     const row = payload.subarray(start)
     const ends = row.length === END && row.readInt16BE(0) === -1
     if (ends || row.length === 0) return { masked: frame(COPY_DATA, payload), counts: false }
-    const values = this.#all(dataRow(row)).map((value, i) => {
+    const fields = dataRow(row)
+    if (fields.length !== this.#forms.length) throw miscounted()
+    const values = fields.map((value, i) => {
       const form = this.#forms[i]
       return value === null || !form ? value : form(value)
     })
     const masked = encodeRow(values).subarray(5)
     return { masked: frame(COPY_DATA, head, masked), counts: true }
-  }
-
-  #all<T>(fields: readonly T[]): readonly T[] {
-    if (fields.length === this.#forms.length) return fields
-    throw new Violation('a copied row has another number of fields than its statement')
   }
 }
 

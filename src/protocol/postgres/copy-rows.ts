@@ -7,8 +7,8 @@ import { Violation } from './wire.ts'
 
 export interface Fields {
   readonly delimiter: Uint8Array
-  /** The fields as they are written. */
-  split(row: Buffer): readonly Buffer[]
+  /** The fields as they are written, of a row that has so many: a hostile target's may have millions (attack 98). */
+  split(row: Buffer, count: number): readonly Buffer[]
   /** What a field says; null where it is NULL. */
   value(field: Buffer): Buffer | null
   field(value: Buffer | null): Uint8Array
@@ -34,19 +34,20 @@ function text({ delimiter, none }: Omit<CopyForm, 'header'>): Fields {
   const written = Buffer.from(none)
   return {
     delimiter: Buffer.from(delimiter),
-    split(row) {
+    split(row, count) {
       const fields: Buffer[] = []
       let start = 0
       for (let at = 0; at < row.length; at++) {
         const byte = row[at]
         if (byte === BACKSLASH) at++
         else if (byte === between || byte === END) {
+          if (fields.length === count) throw miscounted()
           fields.push(row.subarray(start, at))
           start = at + 1
           if (byte === END) break
         }
       }
-      return whole(fields, row, start)
+      return whole(fields, row, start, count)
     },
     value(field) {
       if (field.equals(written)) return null
@@ -82,7 +83,7 @@ function csv({ delimiter, quote, none, ...form }: Omit<CopyForm, 'header'>): Fie
     field[at] === escaping && (field[at + 1] === quoting || field[at + 1] === escaping)
   return {
     delimiter: Buffer.from(delimiter),
-    split(row) {
+    split(row, count) {
       const fields: Buffer[] = []
       let start = 0
       let quoted = false
@@ -95,12 +96,13 @@ function csv({ delimiter, quote, none, ...form }: Omit<CopyForm, 'header'>): Fie
           quoted = !quoted
           if (!quoted && row[at + 1] !== between && row[at + 1] !== END) throw unreadable()
         } else if (!quoted && (byte === between || byte === END)) {
+          if (fields.length === count) throw miscounted()
           fields.push(row.subarray(start, at))
           start = at + 1
           if (byte === END) break
         }
       }
-      return whole(fields, row, start)
+      return whole(fields, row, start, count)
     },
     value(field) {
       if (field.equals(written)) return null
@@ -130,9 +132,12 @@ function csv({ delimiter, quote, none, ...form }: Omit<CopyForm, 'header'>): Fie
 }
 
 /** A message is a row: it ends in the newline, and there is nothing behind that. */
-function whole(fields: readonly Buffer[], row: Buffer, end: number): readonly Buffer[] {
+function whole(fields: readonly Buffer[], row: Buffer, end: number, count: number): readonly Buffer[] {
   if (end !== row.length || row.at(-1) !== END) throw unreadable()
+  if (fields.length !== count) throw miscounted()
   return fields
 }
 
+export const miscounted = (): Violation =>
+  new Violation('a copied row has another number of fields than its statement')
 const unreadable = (): Violation => new Violation('a copied row is not written as its statement says')
