@@ -260,6 +260,22 @@ for (const version of versions) {
     assert.equal(bytes.toString(), '***\tx***\t***\n')
   })
 
+  test(`a column that may be a masked one is not copied out as NULL without a word (PostgreSQL ${version})`, async () => {
+    const mask = [{ column: 'public.orders.customer', with: 'full' }]
+    const tables = ['public.orders', 'public.order_items']
+    await using door = await maskedDoor(at(version), 'people', { statements: ['select'], tables, mask })
+    const copy = (name: string) =>
+      door.client.query(
+        `copy (select o.id, l.x from orders o, lateral (select ${name} as x from order_items i where i.id = o.id) l where o.id = 1) to stdout`,
+      )
+    assert.equal(copiedOf(await copy('i.name')).toString(), '1\tx2\n')
+    const may = await copy('customer')
+    assert.throws(
+      () => copiedOf(may),
+      /42501 .*public.orders.customer is masked, and a name here may mean it/,
+    )
+  })
+
   test(`a copy is cut, counted and recorded as the client got it (PostgreSQL ${version})`, async () => {
     await using masks = await maskedDoor(at(version), 'people', { ...scope('full'), max_rows: 5 })
     const { client, door } = masks

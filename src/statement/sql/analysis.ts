@@ -41,7 +41,7 @@ export interface CopyForm {
 }
 
 export interface CopiedOut extends CopyForm {
-  /** For each column as they come the masked one that it is, `schema.table.column`, or null. '' where it may be several. */
+  /** For each column as they come the masked one that it is, `schema.table.column`, or null. */
   readonly columns: readonly (string | null)[]
 }
 

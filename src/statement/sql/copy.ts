@@ -52,7 +52,8 @@ function table({ masked }: Entry, columns: unknown, at: Place): Output {
 }
 
 function out(output: Output, options: unknown, at: Place): void {
-  const [first] = hiddenIn(output)
+  const hidden = hiddenIn(output)
+  const [first] = hidden
   if (first === undefined) return
   // They cross to the loop's thread, and are kept with the verdict.
   at.notes.work(100 * output.length)
@@ -62,15 +63,17 @@ function out(output: Output, options: unknown, at: Place): void {
     )
     return
   }
+  // Under its mask the other one would be hidden, and nobody be told.
+  const unsure = hidden.find(one => !one.sure)
+  if (unsure !== undefined) {
+    at.refuse(
+      `${unsure.of} is masked, and a name here may mean it or another: write it with its table's name, and give each table a name of its own`,
+    )
+    return
+  }
   const form = formOf(options)
   if (typeof form === 'string') at.refuse(`${first.of} is masked: it is not copied out with ${form}`)
-  else at.notes.copied = { columns: output.map(maskedColumn), ...form }
-}
-
-/** What may be a masked column and may be another shows nothing of either. */
-function maskedColumn(one: Output[number]): string | null {
-  if (typeof one === 'string') return null
-  return one.sure ? one.of : ''
+  else at.notes.copied = { columns: output.map(one => (typeof one === 'string' ? null : one.of)), ...form }
 }
 
 const yes = /^(true|on|1)$/i
