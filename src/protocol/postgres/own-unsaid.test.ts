@@ -31,9 +31,16 @@ const world = `
   create table mails (id int primary key, mail known, alias known);
   create table lists (id int primary key, mails known[]);
   create table plain (id int primary key, n int, body text);
+  create type mood as enum ('sad', 'glad');
+  create table moods (id int primary key, mood mood);
   create view of_tickets as select id, kind as k from tickets;
   insert into people values (1, 'ann'); insert into tickets values (1, 'new', '(1,2,3)'), (2, 'new', '(1,2,3)');
-  insert into mails values (1, 'a', 'b'); insert into lists values (1, '{a}'); insert into plain values (1, 1, 'x');`
+  insert into mails values (1, 'a', 'b'); insert into lists values (1, '{a}'); insert into plain values (1, 1, 'x');
+  insert into moods values (1, 'sad');`
+
+/** Not in the world: a range type brings functions of its own. */
+const gaps = `create type gap as range (subtype = int4); create table gaps (id int primary key, gap gap);
+  insert into gaps values (1, '[1,3)');`
 
 interface Case {
   readonly made: string
@@ -112,6 +119,48 @@ const cases: readonly Case[] = [
     calls: 'public.f',
     running: ["select kind + 'old' from tickets", 'select k + k from of_tickets'],
     besides: ['select n + 1 from plain', 'select id from tickets'],
+  },
+  {
+    made: `${called('f(kind, text)')} create operator + (leftarg = kind, rightarg = text, function = f)`,
+    calls: 'public.f',
+    running: ["select 'new' + 'b'::text", "select 'new' + body from plain", 'select null + body from plain'],
+    besides: ["select body || 'x', n - 1 from plain"],
+  },
+  {
+    made: `${called('f(bool, kind)')} create operator -> (leftarg = bool, rightarg = kind, function = f)`,
+    calls: 'public.f',
+    running: ["select true -> 'new'"],
+    besides: ["select 'x'::text || 'y'"],
+  },
+  {
+    made: `${called('f(kind, int)')} create operator || (leftarg = kind, rightarg = int, function = f)`,
+    calls: 'public.f',
+    running: ["select 'new' || 5", "select 'new' || n from plain"],
+    besides: ['select n + 5 from plain'],
+  },
+  {
+    made: `${called('f(kind, mood)')} create operator + (leftarg = kind, rightarg = mood, function = f)`,
+    calls: 'public.f',
+    running: ["select 'new' + mood from moods", "select kind + 'sad' from tickets"],
+    besides: ['select mood from moods', 'select kind from tickets'],
+  },
+  {
+    made: `${called('f(kind, int)', 'bool', 'true')} create operator = (leftarg = kind, rightarg = int, function = f)`,
+    calls: 'public.f',
+    running: ['select kind = n from tickets, plain'],
+    besides: ['select body from plain where n = 5', "select body from plain where body = 'x'"],
+  },
+  {
+    made: `${gaps} ${called('f(gap_multirange)')} create cast (gap_multirange as text) with function f(gap_multirange)`,
+    calls: 'public.f',
+    running: ['select range_agg(gap)::text from gaps', "select multirange(gap) || 'x' from gaps"],
+    besides: ['select range_agg(gap) from gaps', 'select body::text from plain'],
+  },
+  {
+    made: `${gaps} ${called('f(gap_multirange, gap_multirange)')} create operator + (leftarg = gap_multirange, rightarg = gap_multirange, function = f)`,
+    calls: 'public.f',
+    running: ['select multirange(gap) + multirange(gap) from gaps'],
+    besides: ['select gap * gap from gaps', 'select n + 1 from plain'],
   },
   {
     made: `${called('pg_catalog.f(text, text)')} create operator pg_catalog.+ (leftarg = text, rightarg = text, function = pg_catalog.f)`,
@@ -242,6 +291,10 @@ const cases: readonly Case[] = [
       "select mails = '{zzz}' from lists",
       "select array_position(mails, 'zzz') from lists",
       "select array_replace(mails, 'zzz', 'x') from lists",
+      'select jsonb_populate_record(s, \'{"mail": "zzz"}\') from (select mail from mails) s',
+      'select json_populate_record(row(mail), \'{"f1": "zzz"}\') from mails',
+      'with s as (select mail from mails) select jsonb_populate_recordset(s, \'[{"mail": "zzz"}]\') from s',
+      'select jsonb_populate_record(j, \'{"mail": "zzz"}\') from (mails a join plain b using (id)) j',
     ],
     besides: [
       "select mail, lower(mail) from mails where mail = 'x' and alias in ('a', 'b') order by mail",
@@ -251,6 +304,13 @@ const cases: readonly Case[] = [
       "select mail from mails union select 'x'",
       "select lag(body, 1, 'x') over () from plain",
     ],
+  },
+  {
+    made: `${called('f(text)', 'bool', 'true')} create domain inmost as text check (f(value));
+      alter domain known add check (value::inmost is not null) not valid`,
+    calls: 'public.f',
+    running: ["select array[mail] = '{zzz}' from mails", "select mails = '{zzz}' from lists"],
+    besides: ["select mail from mails where mail = 'x'", "select array[body] = '{x}' from plain"],
   },
 ]
 

@@ -70,19 +70,22 @@ export const mayFindUnsaid = (schema: string): string => `EXISTS (SELECT 1 FROM 
 
 /**
  * The type whose values must be there for an operator, or none: a record may be taken for any row type, a constant for any
- * type where the server has no operator of that sign, and what casts to it by itself for it. Of a domain counts what is under it.
+ * type, and what casts to it by itself for it. No constant is, where the server has an operator of that sign itself: any, if the other side
+ * is of the type too (or there is none), else one that has the other side's type on both. Of a domain counts what is under it.
  */
-const operand = `SELECT t.oid, t.typelem FROM (VALUES (o.oprleft), (o.oprright)) v(type) LEFT JOIN under u ON u.domain = v.type
+const operand = `SELECT t.oid, t.typelem FROM (VALUES (o.oprleft, o.oprright), (o.oprright, o.oprleft)) v(type, other) LEFT JOIN under u ON u.domain = v.type
     JOIN pg_catalog.pg_type t ON t.oid = coalesce(u.type, v.type) LEFT JOIN pg_catalog.pg_type i ON i.oid = t.typelem
     WHERE t.oid >= ${FIRST} AND t.typtype NOT IN ('c', 'd') AND coalesce(i.typtype, 'b') <> 'c'
       AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_cast c WHERE c.casttarget IN (t.oid, t.typelem) AND c.castcontext = 'i' AND c.castsource < ${FIRST})
-      AND EXISTS (SELECT 1 FROM pg_catalog.pg_operator b WHERE b.oprname = o.oprname AND b.oid < ${FIRST} AND (b.oprleft = '0') = (o.oprleft = '0'))
+      AND EXISTS (SELECT 1 FROM pg_catalog.pg_operator b WHERE b.oprname = o.oprname AND b.oid < ${FIRST} AND (b.oprleft = '0') = (o.oprleft = '0')
+        AND (v.other IN ('0', v.type) OR b.oprleft = v.other AND b.oprright = v.other))
     LIMIT 1`
 
 /**
  * Common table expressions that end in `unsaid`: `name, kind, calls, place` a row, one for what happens to values of a type where a
  * statement touches the place (`in`), reads it (`read`) or uses its row as a value (`whole`); no place is anywhere. The name
- * is what must be in the statement besides. `under` is domains and what lies under them.
+ * is what must be in the statement besides. `under` is domains and what lies under them. A multirange is made of a range's values by
+ * built-in functions; a domain's CHECK may cast to another domain, whose CHECK it runs.
  */
 export const unsaid = (schema: string): string => `
   behind (type, proc, needs, checks) AS (
@@ -107,11 +110,14 @@ export const unsaid = (schema: string): string => `
     SELECT CASE WHEN t.typcategory = 'A' AND t.typelem <> '0' THEN t.typelem WHEN t.oid >= ${FIRST} THEN t.oid END, b.needs, b.checks, ${dotted('n.nspname', 'p.proname')}
     FROM behind b JOIN pg_catalog.pg_proc p ON p.oid = b.proc JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
     LEFT JOIN pg_catalog.pg_type t ON t.oid = b.type),
-  holding (root, type, plain) AS (SELECT root, root, true FROM running WHERE root IS NOT NULL
+  holding (root, type, plain) AS (SELECT r.root, coalesce(d.refobjid, r.root), true FROM running r
+    LEFT JOIN (pg_catalog.pg_depend d JOIN pg_catalog.pg_type m ON m.oid = d.objid AND m.typtype = 'm')
+      ON d.classid = ${table('pg_type')} AND d.objid = r.root AND d.refclassid = ${table('pg_type')} WHERE r.root IS NOT NULL
     UNION SELECT h.root, t.oid, h.plain AND t.typtype = 'd' FROM holding h
     JOIN pg_catalog.pg_depend d ON d.refclassid = ${table('pg_type')} AND d.refobjid = h.type
     LEFT JOIN pg_catalog.pg_class c ON d.classid = ${table('pg_class')} AND c.oid = d.objid
-    JOIN pg_catalog.pg_type t ON t.oid = coalesce(c.reltype, CASE WHEN d.classid = ${table('pg_type')} THEN d.objid END)),
+    LEFT JOIN pg_catalog.pg_constraint k ON d.classid = ${table('pg_constraint')} AND k.oid = d.objid
+    JOIN pg_catalog.pg_type t ON t.oid = coalesce(c.reltype, k.contypid, CASE WHEN d.classid = ${table('pg_type')} THEN d.objid END)),
   carrying (root, plain, place) AS (
     SELECT h.root, h.plain AND c.oid IS NOT NULL, ${dotted('n.nspname', 'coalesce(c.relname, p.proname)')} FROM holding h
     JOIN pg_catalog.pg_depend d ON d.refclassid = ${table('pg_type')} AND d.refobjid = h.type
