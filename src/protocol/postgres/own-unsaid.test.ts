@@ -297,6 +297,8 @@ const cases: readonly Case[] = [
       'select jsonb_populate_record(j, \'{"mail": "zzz"}\') from (mails a join plain b using (id)) j',
     ],
     besides: [
+      'select mail from mails where id = any (array[1, 2]) or mail = any (array[alias::text])',
+      "select array_to_string('{a}'::text[], ','), array_length(array['a', 'b'], 1), mail from mails",
       "select mail, lower(mail) from mails where mail = 'x' and alias in ('a', 'b') order by mail",
       "select coalesce(mail, 'x'), case mail when 'y' then 1 end, nullif(mail, 'z'), greatest(mail, 'g') from mails",
       "select string_agg(mail, ',') from mails group by alias having max(mail) > 'm'",

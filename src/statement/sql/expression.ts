@@ -71,6 +71,10 @@ function tellsType(node: Tree, at: Place): Tree | undefined {
   return functionName(parts(call?.funcname, at), at) === 'pg_catalog.pg_typeof' ? call : undefined
 }
 
+/** An array of such holds no values of a domain: constants, parameters, and what is cast, which is to a built-in type. */
+const isNoDomain = (element: unknown): boolean =>
+  ['A_Const', 'ParamRef', 'TypeCast'].some(type => only(element, type) !== undefined)
+
 export const expressions: Handlers = {
   TypeCast(node, at) {
     const call = tellsType(node, at)
@@ -79,7 +83,7 @@ export const expressions: Handlers = {
   },
   ColumnRef: (node, at) => inExpression(node, at),
   A_ArrayExpr(node, at) {
-    at.notes.words.add('[]')
+    if (!list(node.elements).every(isNoDomain)) at.notes.words.add('[]')
     descend('A_ArrayExpr', node, at)
   },
   CaseExpr(node, at) {

@@ -38,7 +38,7 @@ export function unsaid(notes: Notes): void {
  * domain stays one in them, where operators and CASE see the type below it. A test holds every built-in function against it.
  */
 export const gathering =
-  /^pg_catalog\.(array_\w+|trim_array|lag|lead|width_bucket|percentile_disc|enum_range|jsonb?_populate_record\w*)$/
+  /^pg_catalog\.(array_(?!to_|length|n?dims|upper|lower)\w+|trim_array|lag|lead|width_bucket|percentile_disc|enum_range|jsonb?_populate_record\w*)$/
 
 /** Whose bodies are SQL, and cast what they are given to text: the last two are behind `||`. */
 export const textOf = /^(pg_catalog\.)?(quote_literal|quote_nullable|anytextcat|textanycat)$/
