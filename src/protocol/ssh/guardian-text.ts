@@ -12,7 +12,8 @@
  * where it does not find what is in its own command line (busybox's looks no further than the first word) they do.
  *
  * A process may be named as it likes, with the end of the line that is read in it and a pattern: were that to become the
- * names of files, another account could have root's guardian end what is no affair of the connection's.
+ * names of files, another account could have root's guardian end what is no affair of the connection's. So it could where it runs
+ * in a session beside others (a pool of workers) and carries the name: what another account has carry it is ended by itself.
  */
 const knows = oneLine(`
 exec 2>/dev/null; trap "" HUP INT TERM PIPE; PATH=/usr/bin:/bin:$PATH; c="$SSH_CONNECTION"; our=x
@@ -21,7 +22,7 @@ own() { case "$s" in ""|0|1|$me) ;; *) our="$our|$s";; esac; }
 end() { kill -$k $p; }
 at() { p=\${f#/proc/}; p=\${p%/*}; look $p; [ $t -ge $t0 ] && $a; }
 each() { a=$1; shift; for f in $(grep -ls "$@"); do at; done; }
-ours() { if grep -qF sweep /proc/self/cmdline; then each own -Fe "$@"; else a=own; n=$1; shift; for f; do case "$(cat $f)" in *"$n"*) at;; esac; done; fi; }
+ours() { id=$(id -u); if grep -qF sweep /proc/self/cmdline; then each mine -Fe "$@"; else a=mine; n=$1; shift; for f; do case "$(cat $f)" in *"$n"*) at;; esac; done; fi; }
 sweep() { for k in HUP KILL; do look $up; l=; [ $t = $t0 ] && read -r l </proc/$up/task/$up/children; \
 for p in $l; do look $p; case "$pp $s" in "$up $me") ;; "$up $p") own; kill -$k -$p;; esac; done
 case "$c" in *" "*" "*" "*) ours "SSH_CONNECTION=$c" /proc/[0-9]*/environ;; esac
@@ -30,10 +31,13 @@ case $k in HUP) echo; sleep .2 || sleep 1;; esac; done; }
 `)
 
 /**
+ * `mine` looks at the real user: a program that is another's by its owner (setuid) is who started it.
+ *
  * `one N x x` ends the third of N, in the order in which sshd has started what still runs besides this; where there are
  * not N, none. It is counted in words, for some shells compute numbers and run what is written in them.
  */
 const does = oneLine(`
+mine() { while read -r q i z; do case $q in Uid:) [ "$i" = "$id" ] && own || kill -$k $p;; esac; done </proc/$p/status; }
 one() { l=; read -r l </proc/$up/task/$up/children; set --; for p in $l; do [ $p = $me ] || set -- "$@" $p; done
 case $# in "$n") for p in $x; do shift; done; [ $1 ] && { kill -HUP -$1; sleep .2 || sleep 1; kill -KILL -$1; echo one; } & ;; *) echo not;; esac; }
 look $$; me=$s; up=$pp; look $up; t0=$t; while w=; read -r w n x && [ "$w" = one ]; do one; done

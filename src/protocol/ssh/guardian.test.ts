@@ -146,6 +146,22 @@ sleep 1; pgrep -xf "sleep 301" >/dev/null && echo alive`
   assert.match(ran.stdout, /alive\n$/, ran.stderr)
 })
 
+test("what another account has carry the name is ended, and none of root's in its session", {
+  skip: noNamespaces,
+}, () => {
+  const script = `
+export SSH_CONNECTION="127.0.0.1 1 127.0.0.1 22"
+(sleep 0.5; setsid env -i sh -c 'SSH_CONNECTION="127.0.0.1 1 127.0.0.1 22" setpriv --reuid=65534 --clear-groups sleep 302 & exec sleep 301') &
+sh -c 'setsid sleep 303 & sleep 1; pgrep -xf "sleep 302" >/dev/null && echo carried; setsid sh -c "$GUARDIAN" </dev/null; :'
+sleep 1; for each in 301 302 303; do pgrep -xf "sleep $each" >/dev/null && echo $each; done; :`
+  const ran = spawnSync(namespaces[0], [...namespaces.slice(1), 'sh', '-c', script], {
+    env: { ...process.env, GUARDIAN: command },
+    encoding: 'utf8',
+    timeout: 30_000,
+  })
+  assert.match(ran.stdout, /^carried\n\n?301\n$/, ran.stderr)
+})
+
 const busybox = spawnSync('sh', ['-c', 'command -v busybox'], { encoding: 'utf8' }).stdout.trim()
 
 test("what sshd left behind when it was gone first is found with busybox's grep too", {
