@@ -272,6 +272,13 @@ const cases: readonly Case[] = [
     besides: ["select '[1,2)'::numrange && '[3,4)'::numrange", 'select id from plain'],
   },
   {
+    made: `${called('f(text, text)', 'int', '0')} create operator class words for type text using btree as operator 1 <, operator 3 =, operator 5 >, function 1 f(text, text);
+      create type span as range (subtype = text, subtype_opclass = words); create table spans (s span); insert into spans values ('[a,b)')`,
+    calls: 'public.f',
+    running: ["select s = '[a,b)' from spans", "select s && '[a,b)' from spans"],
+    besides: ["select body from plain where body < 'y' order by body"],
+  },
+  {
     made: `${called('f(bigint)', 'bool', 'true')} create cast (bigint as bool) with function f(bigint)`,
     calls: 'public.f',
     running: ['select 5::bigint::bool', 'select x::bool from (select 5::bigint as x) s'],

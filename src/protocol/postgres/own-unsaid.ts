@@ -41,6 +41,10 @@ const checks = `pg_catalog.pg_constraint k JOIN pg_catalog.pg_depend d ON d.clas
 /** A range's other function is C, too. */
 const ranges = `pg_catalog.pg_range r WHERE r.rngtypid >= ${FIRST} AND ${ofFunction('r.rngsubdiff::pg_catalog.oid')}`
 
+/** A range compares its bounds by the class that it was given, were it not its subtype's own. */
+const bounds = `pg_catalog.pg_range r JOIN pg_catalog.pg_opclass q ON q.oid = r.rngsubopc
+  JOIN pg_catalog.pg_amproc s ON s.amprocfamily = q.opcfamily WHERE r.rngtypid >= ${FIRST} AND ${ofFunction('s.amproc::pg_catalog.oid')}`
+
 /** What an index of a type without a class of its own was given is its owner's affair, as a trigger is. */
 const compared = (
   family: string,
@@ -104,6 +108,7 @@ export const unsaid = (schema: string): string => `
     UNION ALL SELECT k.contypid, CASE WHEN d.refclassid = ${table('pg_proc')} THEN d.refobjid
         ELSE (SELECT o.oprcode::pg_catalog.oid FROM pg_catalog.pg_operator o WHERE o.oid = d.refobjid) END, '', true FROM ${checks} AND ${notBrought('d.refclassid', 'd.refobjid')}
     UNION ALL SELECT r.rngtypid, r.rngsubdiff::pg_catalog.oid, '', false FROM ${ranges}
+    UNION ALL SELECT r.rngtypid, s.amproc::pg_catalog.oid, '', false FROM ${bounds}
     UNION ALL SELECT s.amproclefttype, s.amproc::pg_catalog.oid, '', false FROM ${supports}
     UNION ALL SELECT s.amoplefttype, o.oprcode::pg_catalog.oid, '', false FROM ${strategies}),
   running (root, needs, checks, calls) AS (
