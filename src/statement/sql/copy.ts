@@ -22,8 +22,8 @@ export function copy(node: Tree, around: Place): void {
   if (node.is_from === true) {
     // Only what is written: no row of the table is seen, but by a WHERE over what comes in.
     around.verb('insert')
-    around.touch('insert', relationName(range, around))
     const relation = relationName(range, around)
+    around.touch('insert', relation)
     const entry = { name: String(range.relname), relation, masked: [], only: around.limitsOf(relation).only }
     named(node.attlist, entry, 'copy into', around)
     visit(node.whereClause, around.inFrame([entry]))
@@ -104,11 +104,10 @@ function formOf(options: unknown): CopyForm | string {
 
 function headerOf(arg: unknown): boolean | undefined {
   if (arg === undefined) return true
-  const { boolval } = only(arg, 'Boolean') ?? {}
-  const { sval } = only(arg, 'String') ?? {}
+  // Without a value a Boolean is false, and an Integer 0.
+  const boolean = only(arg, 'Boolean')
+  if (boolean !== undefined) return boolean.boolval === true
   const integer = only(arg, 'Integer')
-  const word = String(boolval ?? sval ?? integer?.ival ?? (integer === undefined ? '' : 0))
-  // `Boolean` without a value is false.
-  if (only(arg, 'Boolean') !== undefined) return boolval === true
+  const word = String(integer === undefined ? only(arg, 'String')?.sval : (integer.ival ?? 0))
   return yes.test(word) ? true : no.test(word) ? false : undefined
 }
