@@ -23,7 +23,7 @@ export const layers: readonly (readonly string[])[] = [
   ['protocol/protocol', 'protocol/reads', 'protocol/limit'],
   ['statement', 'recording', 'audit'],
   ['config', 'store', 'ledger'],
-  ['telemetry', 'words', 'denial', 'unfit', 'ending', 'bag'],
+  ['telemetry', 'words', 'owner', 'denial', 'unfit', 'ending', 'bag'],
 ]
 
 /** Layers whose units never import each other. In the others one may import its neighbour, but not both ways. */

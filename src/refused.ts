@@ -6,9 +6,9 @@ import type { EventType } from './audit/event.ts'
 import type { LiveSession } from './broker/session.ts'
 import { type Denial, isGuess, type Refused } from './denial.ts'
 import { openingFailed } from './ending.ts'
-import { ownerKey, ownerOf } from './grant/owner.ts'
 import type { Use } from './grant/redeem.ts'
 import type { House } from './house.ts'
+import { ownerKey, ownerOf } from './owner.ts'
 import type { AtDoor, Redeemed, TokenShown, Voting } from './steps.ts'
 
 /** Whatever the steps before had found out. */

@@ -3,9 +3,9 @@
  * password again; the same key with another body is a mistake and told so. Kept a day; another owner's keys are unseen.
  */
 import { Refused, refuse } from '../denial.ts'
+import { ownerKey } from '../owner.ts'
 import { type Decided, type Issued, issueNew } from './issue.ts'
 import { findStored } from './list.ts'
-import { ownerKey } from './owner.ts'
 import type { Parts } from './parts.ts'
 
 export type { Decided, Issued } from './issue.ts'

@@ -5,13 +5,13 @@
  * finds it: a grant that was revoked while it was being written is refused, not answered.
  */
 import { Refused, refuse } from '../denial.ts'
+import { ownerKey } from '../owner.ts'
 import { step } from '../store/queries.ts'
 import type { EndsBy, Grant, GrantRequest, Identity, Millis, Narrowed, Owner } from '../words.ts'
 import { refusalText } from './ending.ts'
 import { watch } from './expiry.ts'
 import { newGrantId, newPassword } from './id.ts'
 import type { Held } from './live.ts'
-import { ownerKey } from './owner.ts'
 import { aboutGrant, type Parts } from './parts.ts'
 import { toRow } from './row.ts'
 import { isFinal, refusalOf } from './states.ts'

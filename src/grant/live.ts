@@ -3,8 +3,9 @@
  * tell their holders why. The doors ask nobody else: knocking costs no query, and a stranger's knock costs no more time
  * than a holder's (attack 42).
  */
+
+import { ownerKey } from '../owner.ts'
 import type { Grant } from '../words.ts'
-import { ownerKey } from './owner.ts'
 import { isFinal } from './states.ts'
 import type { Verifier, VerifierKind } from './verifier.ts'
 

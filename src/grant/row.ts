@@ -1,7 +1,8 @@
 /** A grant as it lies in the store, and back. What no query asks for is one JSON document. */
+
+import { ownerKey } from '../owner.ts'
 import type { GrantRow } from '../store/tables.ts'
 import type { Grant, Millis } from '../words.ts'
-import { ownerKey } from './owner.ts'
 import { type Verifier, type VerifierKind, verifierFromText, verifierToText } from './verifier.ts'
 
 /** A grant and what only its door may see. */

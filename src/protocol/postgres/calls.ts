@@ -1,8 +1,8 @@
 /** One-shots of a PostgreSQL grant: `query` and `schema`, through the session's own relay (`one-shot.ts`). */
 import { z } from 'zod'
 import type { Refused } from '../../denial.ts'
+import { ownerKey } from '../../owner.ts'
 import type { Call, Session } from '../protocol.ts'
-import { turnsOf } from './guard.ts'
 import { OneShots } from './one-shot.ts'
 import { MOST_BYTES, type QueryInput, type QueryOutput, runQuery } from './query-call.ts'
 import { runSchema, type SchemaOutput } from './schema-call.ts'
@@ -80,7 +80,7 @@ export function createCalls(guardFor: GuardFor): PostgresCalls {
     if (known !== undefined) return known
     const made = new OneShots(
       session,
-      guardFor(session.upstream.scope, session.upstream.own, turnsOf(session.grant)),
+      guardFor(session.upstream.scope, session.upstream.own, ownerKey(session.grant.owner)),
       MOST_BYTES,
     )
     shots.set(session, made)

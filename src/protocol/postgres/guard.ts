@@ -10,14 +10,10 @@ import type { Analysis, CopiedOut, Facts, Limits, OwnFunctions } from '../../sta
 import type { VerdictCache } from '../../statement/sql/cache.ts'
 import { checkCaps } from '../../statement/sql/caps.ts'
 import { aroundLiterals, isAround } from '../../statement/sql/literals.ts'
-import type { Grant, Narrowed } from '../../words.ts'
+import type { Narrowed } from '../../words.ts'
 import { against } from './against.ts'
 import { noFunctions } from './own-functions.ts'
 import { type ColumnMask, type PostgresScope, postgresScope } from './scope.ts'
-
-/** Whose turns a session's are: its owner's, however many grants and sessions they have. */
-export const turnsOf = ({ owner: { issuer, id, client, actor } }: Pick<Grant, 'owner'>): string =>
-  JSON.stringify([issuer, id, client, actor])
 
 export type Judged = Verdict & {
   /** How many statements the text holds, where it is not one. */
@@ -42,7 +38,7 @@ export function createGuard(
   analyser: SqlAnalyser,
   cache: VerdictCache,
   own: OwnFunctions = noFunctions,
-  /** Whose turns at the parser this guard's are. */
+  /** Whose turns at the parser this guard's are: an owner's, however many grants and sessions they have. */
   who = '',
 ): PostgresGuard {
   const digest = digestOf([scope, own])

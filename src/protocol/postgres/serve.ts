@@ -1,10 +1,11 @@
 /** One client at the PostgreSQL door: greeted, let in by the pipeline or told why not, relayed. */
 import { denials, Refused } from '../../denial.ts'
+import { ownerKey } from '../../owner.ts'
 import type { OwnFunctions } from '../../statement/sql/analysis.ts'
 import type { Narrowed } from '../../words.ts'
 import type { Client, Door } from '../protocol.ts'
 import { greet, refuseBearer } from './greet.ts'
-import { type PostgresGuard, turnsOf } from './guard.ts'
+import type { PostgresGuard } from './guard.ts'
 import { loginRefused } from './refuse.ts'
 import { relay } from './relay.ts'
 import type { PostgresScope } from './scope.ts'
@@ -41,5 +42,5 @@ export async function serve(
     return
   }
   const { scope, own } = session.upstream
-  await relay(session, greeted, guardFor(scope, own, turnsOf(session.grant)))
+  await relay(session, greeted, guardFor(scope, own, ownerKey(session.grant.owner)))
 }

@@ -1,5 +1,5 @@
 /** Owners as map keys: equal for equal owners, different for all others, whatever their parts contain. */
-import type { Identity, Owner } from '../words.ts'
+import type { Identity, Owner } from './words.ts'
 
 export function ownerKey({ issuer, id, client, actor }: Owner): string {
   // JSON, not a separator: no subject can be chosen so that it runs into its neighbour.
